@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    environment: "happy-dom",
+    include: ["tests/**/*.test.ts"],
+    // Two cores are shared with pytest and a browser: one worker is quicker than two fighting.
+    maxWorkers: 1,
+    restoreMocks: true,
+    unstubGlobals: true,
+  },
+});
