@@ -134,8 +134,13 @@ function repairContrast(root: HTMLElement): void {
  * Sets `data-theme` on a widget's root and keeps it right while the host changes its theme.
  *
  * @param changed called after each change, so that canvases are painted again
+ * @returns looks again at once: hosts may render into an element that is in no document yet
  */
-export function followTheme(root: HTMLElement, signal: AbortSignal, changed: () => void): void {
+export function followTheme(
+  root: HTMLElement,
+  signal: AbortSignal,
+  changed: () => void,
+): () => void {
   let shown = "";
   const update = () => {
     if (!root.isConnected) return;
@@ -144,9 +149,8 @@ export function followTheme(root: HTMLElement, signal: AbortSignal, changed: () 
     const style = getComputedStyle(root);
     const now = `${root.dataset.theme} ${style.color} ${style.backgroundColor} ${root.style.cssText}`;
     if (now !== shown) {
-      const first = shown === "";
       shown = now;
-      if (!first) changed();
+      changed();
     }
   };
   update();
@@ -168,4 +172,5 @@ export function followTheme(root: HTMLElement, signal: AbortSignal, changed: () 
       matchMedia(query).addEventListener("change", update, { signal });
     }
   }
+  return update;
 }
