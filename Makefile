@@ -71,7 +71,7 @@ test-js: build
 	npm --prefix js test
 
 test-python: .venv/.ready build
-	$(BIN)/pytest -n 2 -m "not browser and not notebooks"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not notebooks"
 
 # One at a time: JupyterLab, a kernel and a browser already fill two cores.
 test-browser: setup
@@ -96,10 +96,11 @@ bench: .venv/.ready build ## what watching costs, as ratios to the bare loop
 pictures: setup ## the pictures of the README, from running widgets
 	$(BIN)/python scripts/pictures.py
 
-format: .venv/.ready js/node_modules/.package-lock.json ## lay out both languages
+format: .venv/.ready js/node_modules/.package-lock.json ## lay out both languages, strip notebooks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	npm --prefix js run format
+	$(BIN)/python scripts/strip_notebooks.py
 
 clean: ## remove what was built; the environments stay
 	rm -rf build dist nnwidgets/static js/demo/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
