@@ -1,0 +1,6 @@
+"""Live notebook widgets that open a PyTorch model in the cell where it trains."""
+
+from nnwidgets._version import __version__
+from nnwidgets.training_monitor import TrainingMonitor
+
+__all__ = ["TrainingMonitor", "__version__"]

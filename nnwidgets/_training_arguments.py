@@ -1,0 +1,78 @@
+"""Checking what a TrainingMonitor is given, before anything is changed."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+__all__ = ["check_budget", "check_model", "check_title", "merged", "named_optimizers"]
+
+
+def check_title(title: object) -> None:
+    """Raise TypeError unless `title` is a string."""
+    if not isinstance(title, str):
+        raise TypeError(f"title must be a string, not {type(title).__name__}.")
+
+
+def check_model(model: object) -> None:
+    """Raise TypeError unless `model` is a module or None."""
+    if isinstance(model, Optimizer):
+        raise TypeError(
+            "the first argument is the model; pass the optimiser as TrainingMonitor(model, "
+            "optimizer) or TrainingMonitor(optimizer=optimizer)."
+        )
+    if isinstance(model, (list, tuple, dict)):
+        raise TypeError(
+            "several models are passed as one: nn.ModuleDict({'generator': g, 'critic': c})."
+        )
+    if model is not None and not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module or None, not {type(model).__name__}.")
+
+
+def named_optimizers(optimizer: object) -> dict[str, Optimizer]:
+    """Return the optimisers by name; a single one has the empty name."""
+    if optimizer is None:
+        return {}
+    if isinstance(optimizer, Mapping):
+        named = {str(name): one for name, one in optimizer.items()}
+    elif isinstance(optimizer, (list, tuple)):
+        single = len(optimizer) == 1
+        named = {"" if single else str(i): one for i, one in enumerate(optimizer)}
+    else:
+        named = {"": optimizer}
+    for one in named.values():
+        if not isinstance(one, Optimizer):
+            inside = getattr(one, "optimizer", None)
+            hint = " (pass scheduler.optimizer)" if isinstance(inside, Optimizer) else ""
+            raise TypeError(
+                f"optimizer must be a torch.optim.Optimizer, not {type(one).__name__}{hint}."
+            )
+    return named
+
+
+def check_budget(budget: object) -> None:
+    """Raise ValueError unless `budget` is a fraction that leaves the training most of the time."""
+    if isinstance(budget, bool) or not isinstance(budget, numbers.Real) or not 0 < budget <= 0.5:
+        raise ValueError(
+            f"budget is the fraction of time that watching may take, above 0 and at most 0.5; "
+            f"not {budget!r}."
+        )
+
+
+def merged(metrics: object, named: dict[str, Any]) -> dict[str, Any]:
+    """Return both kinds of metrics that ``log()`` takes as one dictionary."""
+    if not isinstance(metrics, Mapping):
+        raise TypeError(
+            f"log() takes a mapping of names to values, not {type(metrics).__name__}; "
+            "write log(loss=loss) or log({'loss': loss})."
+        )
+    for name in metrics:
+        if not isinstance(name, str):
+            raise TypeError(f"a metric's name must be a string, not {name!r}.")
+        if name in named:
+            raise TypeError(f"the metric {name!r} is given twice.")
+    return {**metrics, **named}

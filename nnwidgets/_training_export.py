@@ -1,0 +1,92 @@
+"""What a TrainingMonitor gives away: tables, figures, pages."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import IO, TYPE_CHECKING
+
+from nnwidgets.catalogue import text
+from nnwidgets.live.diary import Diary
+from nnwidgets.live.history import History
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["TrainingExport"]
+
+
+class TrainingExport:
+    """The verbs that write out a history; everything they need is imported when asked for."""
+
+    history: History
+    _diary: Diary
+    title: str
+    language: str
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the whole history as a data frame, a row for each logged step.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        from nnwidgets.export import tables
+
+        return tables.to_pandas(self.history)
+
+    def to_csv(self, path: str | PathLike[str] | IO[str]) -> None:
+        """Write the whole history as CSV, a row for each logged step, every digit kept."""
+        from nnwidgets.export import tables
+
+        tables.to_csv(self.history, path)
+
+    def to_json(self, path: str | PathLike[str] | IO[str]) -> None:
+        """Write the whole history as strict JSON; non-finite values are strings."""
+        from nnwidgets.export import tables
+
+        tables.to_json(self.history, path)
+
+    def figure(self, *, smoothing: float = 0.0, log_y: bool = False, dark: bool = False) -> Figure:
+        """Return the curves as a matplotlib figure.
+
+        Parameters
+        ----------
+        smoothing
+            Weight of the past in the exponential mean, from 0 (none) to below 1.
+        log_y
+            Logarithmic y axes.
+        dark
+            On a dark ground.
+        """
+        from nnwidgets.export import figures
+        from nnwidgets.probe.metrics import higher_is_better, panels, split_name
+
+        return figures.curves_figure(
+            self.history,
+            panels=[
+                figures.Panel(
+                    group.title,
+                    group.names,
+                    roles=tuple(split_name(name)[1] for name in group.names),
+                    higher=higher_is_better(split_name(group.names[0])[0]),
+                    kind=group.kind,
+                )
+                for group in panels(self.history.names())
+            ],
+            events=[
+                (event.step, text(event.key, self.language or "en", **event.params))
+                for event in self._diary.events
+            ],
+            title=self.title,
+            smoothing=smoothing,
+            log_y=log_y,
+            dark=dark,
+        )
+
+    def save_html(self, path: str | PathLike[str]) -> None:
+        """Write one offline page that shows and zooms what the widget holds."""
+        from nnwidgets.export.html import save_page
+
+        save_page(path, self, title=self.title)

@@ -1,0 +1,1 @@
+"""The link between a training loop and a widget; it knows no mathematics of models."""

@@ -1,0 +1,126 @@
+"""Sending pictures: one thread for all widgets, latest wins, never more than a browser takes.
+
+The training thread only leaves numbers behind; this thread asks each widget now and then
+whether it has something new to show. What is not sent in time is replaced by what is newer,
+so a slow browser or a fast loop costs detail and never a backlog (platform: 300 messages a
+second leave a browser seconds behind).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from time import monotonic, thread_time
+from typing import Final, Protocol
+
+__all__ = ["Paced", "Publisher", "Publishes", "publisher"]
+
+log = logging.getLogger("nnwidgets")
+
+_TICK: Final = 0.05  # seconds between two rounds while something happens
+_DOZE: Final = 1.0  # and while nothing does
+
+
+class Publishes(Protocol):
+    """A widget, as the publisher sees it."""
+
+    def publish(self, now: float) -> bool:
+        """Send what is due; False when nothing has happened lately."""
+
+    def spent(self, seconds: float) -> None:
+        """So much processor time went into `publish`."""
+
+
+class Paced:
+    """When one part of a picture may be sent again.
+
+    Parameters
+    ----------
+    seconds
+        The least time between two messages.
+    bytes_per_second
+        Large messages wait longer, so that this rate is kept.
+    """
+
+    def __init__(self, seconds: float, bytes_per_second: float) -> None:
+        self.seconds = seconds
+        self.bytes_per_second = bytes_per_second
+        self._next = 0.0
+        self._sent_at = float("-inf")
+
+    def due(self, now: float, *, at_least: float = 0.0) -> bool:
+        """Whether the time has come; `at_least` asks for a longer pause than usual."""
+        return now >= self._next and now - self._sent_at >= at_least
+
+    def sent(self, now: float, size: int) -> None:
+        """Note that `size` bytes have been sent."""
+        self._sent_at = now
+        self._next = now + max(self.seconds, size / self.bytes_per_second)
+
+    def hurry(self) -> None:
+        """Send at the next opportunity: a click has changed something."""
+        self._next = 0.0
+        self._sent_at = float("-inf")
+
+
+class Publisher:
+    """One daemon thread that lets widgets send; widgets are held weakly."""
+
+    def __init__(self) -> None:
+        self._targets: list[weakref.ref[Publishes]] = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.dozing = False
+
+    def add(self, target: Publishes) -> None:
+        """Let `target` send from now on."""
+        with self._lock:
+            self._targets.append(weakref.ref(target))
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._work, name="nnwidgets publisher", daemon=True
+                )
+                self._thread.start()
+        self._wake.set()
+
+    def remove(self, target: Publishes) -> None:
+        """Forget `target`; without targets the thread ends."""
+        with self._lock:
+            self._targets = [ref for ref in self._targets if ref() not in (None, target)]
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Something has happened: look at once."""
+        self._wake.set()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                self._targets = [ref for ref in self._targets if ref() is not None]
+                if not self._targets:
+                    self._thread = None
+                    return
+                refs = list(self._targets)
+            busy = [self._serve(ref) for ref in refs]  # every widget, whatever the first says
+            self.dozing = not any(busy)
+            self._wake.wait(_DOZE if self.dozing else _TICK)
+            self._wake.clear()
+
+    @staticmethod
+    def _serve(ref: weakref.ref[Publishes]) -> bool:
+        target = ref()
+        if target is None:
+            return False
+        begun = thread_time()
+        try:
+            return target.publish(monotonic())
+        except Exception:
+            log.exception("nnwidgets could not send to the notebook; training goes on")
+            return False
+        finally:
+            target.spent(thread_time() - begun)
+
+
+publisher: Final = Publisher()

@@ -1,0 +1,132 @@
+"""Counting steps through the optimisers' public hooks, with no change to the user's loop."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import torch
+from torch.optim import Optimizer
+
+from nnwidgets.live.learning_rate import LearningRateScale, rates
+
+__all__ = ["OptimizerSlot", "StepWatcher"]
+
+
+class StepWatcher(Protocol):
+    """Whoever wants to know about steps: the session."""
+
+    lr_scale: float
+
+    def before_update(self, slot: OptimizerSlot) -> None:
+        """Gradients are there, weights not yet changed."""
+
+    def after_update(self, slot: OptimizerSlot) -> None:
+        """Weights have changed."""
+
+    def fail(self, where: str, problem: Exception) -> None:
+        """Something of ours went wrong; the loop must not hear of it."""
+
+
+class OptimizerSlot:
+    """One optimiser that a session watches.
+
+    The hooks hold the session weakly and take themselves off once it is gone, so that an
+    optimiser never keeps a closed widget alive. Neither `Optimizer.__getstate__` nor
+    `state_dict` carries hooks: copies of the optimiser are free of them.
+    """
+
+    def __init__(self, optimizer: Optimizer, name: str, watcher: StepWatcher) -> None:
+        self.name = name
+        self.count = 0
+        self._factor = 1.0
+        self._seen: list[Any] = []
+        self._rates: list[float] = []
+        self._optimizer = weakref.ref(optimizer)
+        self._scale = LearningRateScale()
+        self._handles = [
+            optimizer.register_step_pre_hook(self._hook(watcher, OptimizerSlot._before)),
+            optimizer.register_step_post_hook(self._hook(watcher, OptimizerSlot._after)),
+        ]
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The optimiser, or None when it has been collected."""
+        return self._optimizer()
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The optimiser's parameter groups."""
+        optimizer = self._optimizer()
+        return [] if optimizer is None else optimizer.param_groups
+
+    def parameters(self) -> Iterable[Any]:
+        """Every parameter that this optimiser updates."""
+        for group in self.groups:
+            yield from group["params"]
+
+    def changed_rates(self, factor: float) -> list[tuple[str, float]]:
+        """Return name and effective rate of each group whose rate is another than before.
+
+        Called after every step, so the usual answer, nothing, is found by identity: whoever
+        changes a rate puts another object into the group.
+        """
+        groups = self.groups
+        if factor == self._factor and len(groups) == len(self._seen):
+            for group, seen in zip(groups, self._seen, strict=True):
+                if group.get("lr") is not seen or seen.__class__ is torch.Tensor:
+                    break
+            else:
+                return []
+        before = self._rates
+        self._factor = factor
+        self._seen = [group.get("lr") for group in groups]
+        self._rates = [rate * factor for rate in rates(groups)]
+        several = len(groups) > 1
+        return [
+            ("/".join(part for part in (self.name, str(i) if several else "") if part), rate)
+            for i, rate in enumerate(self._rates)
+            if i >= len(before) or before[i] != rate
+        ]
+
+    def scheduled_rates(self) -> list[float]:
+        """Rate of each group as the scheduler set it (NaN where reading it would wait)."""
+        return rates(self.groups)
+
+    def restore(self) -> None:
+        """Leave the learning rates as the scheduler set them."""
+        self._scale.restore()
+
+    def close(self) -> None:
+        """Take the hooks off and leave the learning rates as the scheduler set them."""
+        self._scale.restore()
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _before(self, watcher: StepWatcher) -> None:
+        self._scale.apply(self.groups, watcher.lr_scale)
+        watcher.before_update(self)
+
+    def _after(self, watcher: StepWatcher) -> None:
+        self._scale.restore()
+        self.count += 1
+        watcher.after_update(self)
+
+    def _hook(
+        self, watcher: StepWatcher, action: Callable[[OptimizerSlot, StepWatcher], None]
+    ) -> Callable[..., None]:
+        me = weakref.ref(self)
+        whom = weakref.ref(watcher)
+
+        def hook(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+            slot, watcher = me(), whom()
+            if slot is None or watcher is None:
+                return
+            try:
+                action(slot, watcher)
+            except Exception as problem:
+                watcher.fail("step", problem)
+
+        return hook

@@ -1,0 +1,73 @@
+"""Commands from the browser, waiting for a moment at which the model is at rest."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["CommandQueue", "Ticket"]
+
+
+class Ticket:
+    """A queued command and, later, what became of it.
+
+    Attributes
+    ----------
+    result
+        What the command returned.
+    problem
+        The exception that it raised, if any.
+    """
+
+    def __init__(
+        self, command: Callable[[], Any], then: Callable[[Ticket], None] | None = None
+    ) -> None:
+        self._command = command
+        self._then = then
+        self._done = threading.Event()
+        self.cancelled = False
+        self.result: Any = None
+        self.problem: Exception | None = None
+
+    def run(self) -> None:
+        """Run the command unless it was cancelled; never raises an Exception."""
+        try:
+            if not self.cancelled:
+                self.result = self._command()
+        except Exception as problem:
+            self.problem = problem
+        finally:
+            self._done.set()
+        if self._then is not None:
+            self._then(self)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the command has run; False if `timeout` seconds passed first."""
+        return self._done.wait(timeout)
+
+
+class CommandQueue:
+    """First in, first out, one at a time under one lock; any thread may put."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        self._lock = lock
+        self._tickets: deque[Ticket] = deque()
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def put(self, ticket: Ticket) -> None:
+        """Queue `ticket`."""
+        self._tickets.append(ticket)
+
+    def run(self) -> None:
+        """Run everything that is queued, here and now."""
+        while self._tickets:
+            with self._lock:
+                try:
+                    ticket = self._tickets.popleft()
+                except IndexError:  # another thread was quicker
+                    return
+                ticket.run()

@@ -1,0 +1,309 @@
+"""``track()``: iterating with progress, pause and stop.
+
+A tracked loop is where pausing is best (the round is over, its metrics are logged) and where
+stopping is clean: the stop is looked at *before* the next item is fetched, so no item is
+taken from an iterator and lost.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass, field
+from time import perf_counter
+from types import CodeType
+from typing import Any, Final, Generic, TypeVar
+
+from nnwidgets.live.protocols import Kind
+from nnwidgets.live.session import Session
+
+__all__ = ["Loops", "Progress", "Tracked"]
+
+T = TypeVar("T")
+Place = tuple[CodeType, int]  # where in the program a track() call stands
+
+_MOST_MARKS: Final = 10_000  # epochs; beyond, every second mark goes
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the tracked loops are.
+
+    Attributes
+    ----------
+    epoch
+        ``(current, total)``, counted from 1; None without epochs. The total may be None.
+    done, total
+        Items of the innermost loop over the whole run; the total is None when unknown.
+    rate
+        Items per second, pauses left out; NaN before the first.
+    eta
+        Seconds left at that rate; NaN when unknown.
+    """
+
+    epoch: tuple[int, int | None] | None = None
+    done: int = 0
+    total: int | None = None
+    rate: float = float("nan")
+    eta: float = float("nan")
+
+
+@dataclass
+class _Level:
+    """One tracked loop that is under way."""
+
+    total: int | None
+    epochs: int
+    done: int = 0  # items whose body is over
+    epoch: int = 0
+    inner: int = 0  # items of inner loops in the current item
+    inner_planned: int = 0  # as far as the inner loops begun in this item tell
+    inner_known: int = 0  # what one item took before
+    began_at: int = 0  # step at which the current item's body began
+    is_epochs: bool = False  # items take several steps each
+
+
+@dataclass
+class _Pace:
+    """Items per second over a sliding window of about ten seconds."""
+
+    marks: list[tuple[float, int]] = field(default_factory=list)
+
+    def mark(self, now: float, count: int) -> None:
+        if self.marks and now - self.marks[-1][0] < 0.2:
+            return
+        self.marks.append((now, count))
+        while len(self.marks) > 2 and now - self.marks[1][0] > 10.0:
+            self.marks.pop(0)
+
+    def rate(self, now: float, count: int) -> float:
+        if not self.marks:
+            return float("nan")
+        then, before = self.marks[0]
+        return (count - before) / (now - then) if now > then and count > before else float("nan")
+
+
+class Loops:
+    """The tracked loops of one monitor, nested as the program nests them.
+
+    Two nested loops show as epoch and batch; one loop with ``epochs=n`` does the same, and so
+    does one whose items take several optimiser steps each.
+
+    Attributes
+    ----------
+    epoch_marks
+        ``(epoch, step, time)`` at which each epoch began; epochs counted from 0.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.epoch_marks: list[tuple[int, int, float]] = []
+        self._levels: list[_Level] = []
+        self._count = 0  # items of innermost loops, over the whole life
+        self._pace = _Pace()
+        self._stopped_at: Place | None = None
+        self._frozen = Progress()
+        self._served: tuple[int, int] | None = None
+
+    def track(
+        self, iterable: Iterable[T], *, epochs: int = 1, total: int | None = None
+    ) -> Tracked[T]:
+        """Return an iterable over `iterable` that can be paused and stopped.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `iterable` cannot be iterated, or cannot be repeated although `epochs` asks for
+            it; if `epochs` or `total` is no such number.
+        """
+        if not _is_whole(epochs, 1):
+            raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}.")
+        if total is not None and not _is_whole(total, 0):
+            raise ValueError(f"total must be a whole number of items or None, not {total!r}.")
+        if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__getitem__"):
+            raise TypeError(
+                f"track() needs something to iterate over, not {type(iterable).__name__}; "
+                "pass a DataLoader, a range, a list or a generator."
+            )
+        if epochs > 1 and isinstance(iterable, Iterator):
+            raise ValueError(
+                f"track(epochs={epochs}) has to iterate {epochs} times, and this "
+                f"{type(iterable).__name__} can be iterated once; pass a list or a DataLoader."
+            )
+        if total is None and isinstance(iterable, Sized):
+            try:
+                total = len(iterable)
+            except TypeError:  # a DataLoader over an IterableDataset has no length after all
+                total = None
+        caller = sys._getframe(2)
+        return Tracked(self, iterable, epochs, total, (caller.f_code, caller.f_lasti))
+
+    @property
+    def progress(self) -> Progress:
+        """How far the loops are now; after they ended, how far they came."""
+        levels = list(self._levels)
+        if not levels:
+            return self._frozen
+        outer = levels[0]
+        rounds = None if outer.total is None else outer.total * outer.epochs
+        if len(levels) > 1 or outer.inner or outer.inner_known:
+            epoch: tuple[int, int | None] | None = _nth(outer.done, rounds)
+            each = max(outer.inner_known, outer.inner_planned, outer.inner)
+            done = outer.done * each + outer.inner
+            total = rounds * each if rounds is not None and each else None
+        else:
+            epoch, done, total = None, outer.done, rounds
+            if outer.epochs > 1:
+                epoch = _nth(outer.epoch, outer.epochs)
+            elif outer.is_epochs:
+                epoch = _nth(outer.done, outer.total)
+        rate = self._pace.rate(self._clock(), self._count)
+        left = float("nan") if total is None else max(0, total - done)
+        return Progress(epoch, done, total, rate, left / rate if rate > 0 else float("nan"))
+
+    def abandon(self) -> None:
+        """Forget loops whose iterators a traceback still keeps alive."""
+        if self._levels:
+            self._frozen = self.progress
+            self._levels.clear()
+
+    # -- called by Tracked ------------------------------------------------------------------
+
+    def enter(self, level: _Level, place: Place) -> None:
+        """A loop begins."""
+        if not self._levels:
+            stopped = self.session.control.stop_wanted and place == self._stopped_at
+            self.session.loop_began(fresh=not stopped)
+            self._pace = _Pace()
+        else:
+            outer = self._levels[0]
+            if not outer.inner and not outer.inner_planned:
+                self._mark(outer.done, outer.began_at)
+            outer.inner_planned += (level.total or 0) * level.epochs
+        self._levels.append(level)
+
+    def leave(self, level: _Level, place: Place, *, complete: bool) -> None:
+        """A loop ends."""
+        if level not in self._levels:
+            return
+        self._frozen = self.progress
+        while self._levels.pop() is not level:
+            pass  # an inner loop that an exception in the outer one's body has left behind
+        if not complete:
+            self._stopped_at = place
+        if not self._levels:
+            self.session.loop_ended("finished" if complete else "stopped")
+
+    def begin_round(self, level: _Level, epoch: int) -> None:
+        """One of the rounds of ``epochs=n`` begins."""
+        level.epoch = epoch
+        if level.epochs > 1:
+            self._mark(epoch, self.session.step)
+
+    def begin_item(self, level: _Level) -> None:
+        """The body of an item begins."""
+        level.began_at = self.session.step
+
+    def advance(self, level: _Level) -> None:
+        """The body of an item is over."""
+        outer = self._levels[0]
+        if level is outer and (outer.inner or outer.inner_known):
+            outer.inner_known, outer.inner, outer.inner_planned = outer.inner, 0, 0
+        else:
+            if level is not outer:
+                outer.inner += 1
+            elif level.epochs == 1 and self.session.step - level.began_at > 1:
+                level.is_epochs = True
+                self._mark(level.done, level.began_at)
+            self._count += 1
+            self._pace.mark(self._clock(), self._count)
+        level.done += 1
+
+    def safe_point(self) -> bool:
+        """Let the session work or pause; True when the loop has to end.
+
+        Where nothing has happened since the last boundary (between the last batch of one epoch
+        and the first of the next) there is nothing to pause after.
+        """
+        here = (self._count, self.session.step)
+        if here == self._served:
+            self.session.serve()
+        else:
+            self._served = here
+            self.session.safe_point(Kind.BOUNDARY)
+        return self.session.control.stop_wanted
+
+    def _mark(self, epoch: int, step: int) -> None:
+        self.epoch_marks.append((epoch, step, perf_counter()))
+        if len(self.epoch_marks) > _MOST_MARKS:
+            del self.epoch_marks[1::2]
+
+    def _clock(self) -> float:
+        return perf_counter() - self.session.paused_seconds
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _nth(done: int, total: int | None) -> tuple[int, int | None]:
+    return (done + 1 if total is None else min(done + 1, total)), total
+
+
+class Tracked(Generic[T]):
+    """What ``track()`` returns: iterate over it once, as over the iterable inside."""
+
+    def __init__(
+        self, loops: Loops, iterable: Iterable[T], epochs: int, total: int | None, place: Place
+    ) -> None:
+        self._loops = loops
+        self._iterable = iterable
+        self._epochs = epochs
+        self._total = total
+        self._place = place
+        self._own: Iterator[T] | None = None
+
+    def __len__(self) -> int:
+        if self._total is None:
+            raise TypeError("this iterable has no length; pass total= to track() to give it one.")
+        return self._total * self._epochs
+
+    def __iter__(self) -> Iterator[T]:
+        # The generator is referred to by the for statement alone: a break or an exception in
+        # its body closes it at once, and with it the loop's state.
+        return self._iterate()
+
+    def __next__(self) -> T:
+        if self._own is None:
+            self._own = self._iterate()
+        return next(self._own)
+
+    def __enter__(self) -> Tracked[T]:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._own = None
+
+    def _iterate(self) -> Iterator[T]:
+        loops, level = self._loops, _Level(self._total, self._epochs)
+        loops.enter(level, self._place)
+        complete = False
+        try:
+            for epoch in range(self._epochs):
+                if loops.safe_point():
+                    return
+                loops.begin_round(level, epoch)
+                iterator = iter(self._iterable)
+                while True:
+                    try:
+                        item = next(iterator)
+                    except StopIteration:
+                        break
+                    loops.begin_item(level)
+                    yield item
+                    loops.advance(level)
+                    if loops.safe_point():
+                        return
+            complete = True
+        finally:
+            loops.leave(level, self._place, complete=complete)

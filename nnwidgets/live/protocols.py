@@ -1,0 +1,69 @@
+"""What a session, its host and its listeners expect of one another."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Protocol
+
+from nnwidgets.live.sampling import Sampler
+
+__all__ = ["Host", "Kind", "Listener", "Script", "StopTraining"]
+
+
+class StopTraining(BaseException):
+    """Raised at a safe point of a background run whose loop does not ask ``should_stop``.
+
+    Not an Exception, so that a loop's own ``except Exception`` does not swallow it.
+    """
+
+
+class Kind(IntEnum):
+    """Where in a round of the loop a safe point stands; a later one makes a better pause."""
+
+    STEP = 0
+    LOG = 1
+    BOUNDARY = 2
+
+
+class Host(Protocol):
+    """What a session asks of the place that it runs in."""
+
+    @property
+    def needs_pump(self) -> bool:
+        """Whether clicks wait for `pump` now."""
+
+    @property
+    def in_cell(self) -> bool:
+        """Whether the main thread runs a cell."""
+
+    def pump(self) -> None:
+        """Answer the messages that wait for the main thread."""
+
+
+class Script:
+    """A plain script: no cells, and nobody clicks."""
+
+    needs_pump = False
+    in_cell = False
+
+    def pump(self) -> None:
+        """There is nothing to answer."""
+
+
+class Listener(Protocol):
+    """A widget on a session. All but `on_change` and `on_event` come in the training thread."""
+
+    def on_change(self) -> None:
+        """State, cursor or learning-rate factor changed."""
+
+    def on_rate(self, step: int, name: str, value: float) -> None:
+        """The effective learning rate of a group changed."""
+
+    def on_sample(self, sampler: Sampler, sample: Any) -> None:
+        """A sampled step is complete."""
+
+    def on_event(self, kind: str, step: int, **params: str) -> None:
+        """Something worth a mark on the curves happened."""
+
+    def on_failure(self, where: str, problem: Exception) -> None:
+        """Something of ours went wrong."""

@@ -1,0 +1,152 @@
+"""Which steps are looked into: decided one step ahead, within the budget.
+
+Hooks on every layer cost even when they do nothing, so nothing is attached between samples.
+After a step the governor is asked whether the next one may be sampled; if so, the samplers
+arm, see that step's forward pass, gradients and update, and detach when it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+from nnwidgets.live.budget import Governor
+
+__all__ = ["Sampler", "Sampling"]
+
+_AT_LEAST_EVERY: Final = 2.0  # seconds: a dear model is still looked at this often …
+_AT_MOST_EVERY: Final = 0.05  # … and a cheap one not more often than anybody can see
+
+
+class Sampler(Protocol):
+    """Something that looks into a sampled step (see ``nnwidgets.probe``)."""
+
+    def arm(self) -> None:
+        """The step that begins now is sampled."""
+
+    def before_update(self, params: Iterable[Any] | None = None) -> None:
+        """Gradients are there, weights not yet changed."""
+
+    def after_update(self, params: Iterable[Any] | None = None) -> None:
+        """Weights have changed."""
+
+    def finish(self, step: int) -> Any:
+        """The sampled step is over: detach, and return what was seen."""
+
+    def disarm(self) -> None:
+        """Detach without a result; idempotent."""
+
+
+class Sampling:
+    """The samplers of one session, and when they look.
+
+    Parameters
+    ----------
+    governor
+        Pays for the samples.
+    report
+        Called with ``(sampler, sample)`` after each sampled step, in the training thread.
+    fail
+        Called with ``(where, exception)``; the sampler that failed is taken off.
+    """
+
+    def __init__(
+        self,
+        governor: Governor,
+        report: Callable[[Sampler, Any], None],
+        fail: Callable[[str, Exception], None],
+    ) -> None:
+        self.armed = False
+        self.samplers: list[Sampler] = []
+        self._governor = governor
+        self._report = report
+        self._fail = fail
+        self._cost = 0.0
+        self._spent = 0.0
+        self._last = float("-inf")
+        self._wanted = False
+
+    def add(self, sampler: Sampler) -> None:
+        """Let `sampler` look into the steps to come."""
+        self.samplers.append(sampler)
+
+    def remove(self, sampler: Sampler) -> None:
+        """Detach `sampler` for good."""
+        sampler.disarm()
+        if sampler in self.samplers:
+            self.samplers.remove(sampler)
+
+    def want(self) -> None:
+        """Sample the next step whatever the credit: something looks wrong."""
+        self._wanted = True
+
+    def before_update(self, params: Iterable[Any]) -> None:
+        """Pass on to the samplers; only while armed."""
+        begun = perf_counter()
+        for sampler in list(self.samplers):
+            self._guard(sampler, sampler.before_update, params)
+        self._spent += perf_counter() - begun
+
+    def after_update(self, params: Iterable[Any]) -> None:
+        """Pass on to the samplers; only while armed."""
+        begun = perf_counter()
+        for sampler in list(self.samplers):
+            self._guard(sampler, sampler.after_update, params)
+        self._spent += perf_counter() - begun
+
+    def tick(self, step: int, now: float) -> None:
+        """A step is over at time `now`: finish its sample, decide about the next one."""
+        if self.armed:
+            self._finish(step)
+        elif self.samplers:
+            since = now - self._last
+            if self._wanted or (
+                since >= _AT_MOST_EVERY
+                and (since >= _AT_LEAST_EVERY or self._governor.allows(self._cost, now))
+            ):
+                self.arm()
+
+    def arm(self) -> None:
+        """Sample the step that begins now."""
+        self._wanted = False
+        self.armed = True
+        begun = perf_counter()
+        for sampler in list(self.samplers):
+            self._guard(sampler, sampler.arm)
+        self._spent = perf_counter() - begun
+
+    def disarm(self) -> None:
+        """Forget the sample under way: its step will not come."""
+        if self.armed:
+            self.armed = False
+            for sampler in list(self.samplers):
+                self._guard(sampler, sampler.disarm)
+
+    def close(self) -> None:
+        """Detach everything for good."""
+        self.disarm()
+        self.samplers.clear()
+
+    def _finish(self, step: int) -> None:
+        self.armed = False
+        begun = perf_counter()
+        for sampler in list(self.samplers):
+            sample = self._guard(sampler, sampler.finish, step)
+            if sample is not None:
+                self._report(sampler, sample)
+        now = perf_counter()
+        spent = self._spent + now - begun
+        self._cost = 0.7 * self._cost + 0.3 * spent if self._cost else spent
+        self._last = now
+        self._governor.charge(spent)
+
+    def _guard(self, sampler: Sampler, call: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return call(*args)
+        except Exception as problem:
+            try:
+                self.remove(sampler)
+            finally:
+                self._fail("sampling", problem)
+            return None

@@ -1,0 +1,387 @@
+"""One session per model: step clock, safe points, command queue, budget, time cursor.
+
+All widgets on one model share its session, which lives as long as one of them does. A
+session knows nothing of IPython or of browsers; what the kernel can do (pump its messages,
+say whether a cell runs) it is told by a *host*, so that the loop may one day live in another
+process than the widget.
+
+A *safe point* is a place between two steps where the training thread has its hands free:
+after an optimiser's step, in ``log()``, between two items of ``track()``. Commands from the
+browser run there and nowhere else while something trains, and a pause waits there.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from time import perf_counter
+from typing import Any, Final, Literal
+
+from torch import nn
+from torch.optim import Optimizer
+
+from nnwidgets.live.budget import Governor
+from nnwidgets.live.clock import OptimizerSlot
+from nnwidgets.live.commands import CommandQueue, Ticket
+from nnwidgets.live.control import Control
+from nnwidgets.live.protocols import Host, Kind, Listener, Script, StopTraining
+from nnwidgets.live.registry import find_session, forget, inner_model
+from nnwidgets.live.sampling import Sampler, Sampling
+
+__all__ = ["Session"]
+
+log = logging.getLogger("nnwidgets")
+
+_PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks for clicks
+_REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
+_TIMED_EVERY: Final = 64  # one step in so many is timed, and charged for all of them
+
+
+class Session:
+    """The link between one training loop and the widgets that watch it.
+
+    Parameters
+    ----------
+    model
+        Held weakly; None for loops that are only logged.
+    host
+        Where this runs; None means a plain script.
+    """
+
+    def __init__(self, model: nn.Module | None = None, *, host: Host | None = None) -> None:
+        self._model: weakref.ref[nn.Module] | None = None
+        if model is not None:
+            self.watch_model(inner_model(model))
+        self.host: Host = host or Script()
+        self.governor = Governor()
+        self.control = Control(self._announce)
+        self.lock = threading.RLock()  # held by whoever touches model, optimiser or loop
+        self.sampling = Sampling(self.governor, self._sampled, self.fail)
+        self.step = 0
+        self.lr_scale = 1.0
+        self.cursor: int | None = None
+        self.slots: list[OptimizerSlot] = []
+        self.sentinel: Callable[[Iterable[Any]], None] | None = None
+        self.step_seconds = 0.0
+        self.paused_seconds = 0.0
+        self._loops = 0  # tracked loops and background runs that are under way
+        self._listeners: list[weakref.ref[Listener]] = []
+        self._commands = CommandQueue(self.lock)
+        self._preferred = Kind.STEP
+        self._seen = Kind.STEP
+        self._next_pump = 0.0
+        self._last_active = 0.0
+        self._timed_at: tuple[int, float] | None = None
+        self.insist_in: int | None = None  # thread that a stop may end by an exception
+        self._unheard = 0
+        self._thread: int | None = None
+        self._new_cell = False  # nothing has been seen in this cell yet
+
+    @classmethod
+    def of(
+        cls, model: nn.Module | None, optimizers: Iterable[Optimizer] = (), host: Host | None = None
+    ) -> Session:
+        """Return the session of `model` or of one of `optimizers`, made if there is none."""
+        inside = None if model is None else inner_model(model)
+        return find_session(inside, optimizers, lambda: cls(inside, host=host))
+
+    @property
+    def model(self) -> nn.Module | None:
+        """The watched model (inside of any compiled or replicated wrapper), if it lives."""
+        return None if self._model is None else self._model()
+
+    def watch_model(self, model: nn.Module) -> None:
+        """Take `model` as this session's; held weakly."""
+        self._model = weakref.ref(model)
+
+    # -- those who listen ----------------------------------------------------------------
+
+    def join(self, listener: Listener, budget: float) -> None:
+        """Add a widget; the session's budget is the largest one asked for."""
+        others = self.listeners
+        self._listeners.append(weakref.ref(listener))
+        self.governor.budget = max(budget, self.governor.budget) if others else budget
+
+    def leave(self, listener: Listener) -> None:
+        """Remove a widget; the last one takes every hook and every pause with it."""
+        self._listeners = [ref for ref in self._listeners if ref() not in (None, listener)]
+        if not self._listeners:
+            self.close()
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """The widgets on this session that still live."""
+        return [one for ref in self._listeners if (one := ref()) is not None]
+
+    def attach(self, optimizer: Optimizer, name: str = "") -> OptimizerSlot:
+        """Watch an optimiser's steps; one that is watched already keeps its slot."""
+        for slot in self.slots:
+            if slot.optimizer is optimizer:
+                return slot
+        slot = OptimizerSlot(optimizer, name, self)
+        self.slots.append(slot)
+        return slot
+
+    def close(self) -> None:
+        """Leave nothing behind: hooks off, rates restored, a waiting loop released."""
+        self.sampling.close()
+        self.sentinel = None
+        for slot in self.slots:
+            slot.close()
+        self.slots.clear()
+        self.lr_scale = 1.0
+        self.governor.stop()
+        if self.control.holds:
+            self.control.resume()
+        forget(self)
+
+    # -- commands and wishes, from any thread ----------------------------------------------
+
+    @property
+    def training(self) -> bool:
+        """Whether a step may be under way, so that touching the model has to wait."""
+        if self.control.state != "running":
+            return False
+        if self._loops or (self.host.in_cell and self._in_main_thread):
+            return True
+        return perf_counter() - self._last_active < max(2.0, 10 * self.step_seconds)
+
+    def submit(
+        self, command: Callable[[], Any], then: Callable[[Ticket], None] | None = None
+    ) -> Ticket:
+        """Run `command` at the next safe point, or at once when nothing trains.
+
+        Parameters
+        ----------
+        command
+            Called without arguments, under the session's lock.
+        then
+            Called with the ticket afterwards, in the same thread.
+
+        Returns
+        -------
+        Ticket
+            Holds the result or the exception once it has run.
+        """
+        ticket = Ticket(command, then)
+        self._commands.put(ticket)
+        if not self.training:
+            self._commands.run()
+        return ticket
+
+    def stop(self) -> None:
+        """Ask the loop to end."""
+        self.control.stop(ended=not self._loops)
+
+    def set_lr_scale(self, value: float) -> None:
+        """Scale every group's learning rate from the next step on."""
+        if value != self.lr_scale:
+            self.lr_scale = value
+            self.event("lr", factor=f"{value:.3g}")
+            self._announce()
+
+    def set_cursor(self, step: int | None) -> None:
+        """Show all widgets of this session at `step`; None goes back to live."""
+        self.cursor = step
+        self._announce()
+
+    def event(self, kind: str, **params: str) -> None:
+        """Mark this step on the curves of every widget."""
+        for listener in self.listeners:
+            listener.on_event(kind, self.step, **params)
+
+    def fail(self, where: str, problem: Exception) -> None:
+        """Take note of a failure of ours; the training loop never hears of it."""
+        log.error("nnwidgets failed in %s; training goes on", where, exc_info=problem)
+        for listener in self.listeners:
+            listener.on_failure(where, problem)
+
+    # -- the loop, in the training thread --------------------------------------------------
+
+    def before_update(self, slot: OptimizerSlot) -> None:
+        """Gradients are there, weights not yet changed (an optimiser's hook)."""
+        if self.sentinel is not None:
+            self.sentinel(slot.parameters())
+        if self.sampling.armed:
+            self.sampling.before_update(list(slot.parameters()))
+
+    def after_update(self, slot: OptimizerSlot) -> None:
+        """Weights have changed (an optimiser's hook).
+
+        Several optimisers make one step: the clock follows the one that has stepped most, so
+        that a GAN's two updates, or five of the critic to one of the generator, count right.
+        """
+        if self.sampling.armed:
+            self.sampling.after_update(list(slot.parameters()))
+        if len(self.slots) > 1 and any(
+            other.count >= slot.count for other in self.slots if other is not slot
+        ):
+            return
+        now = perf_counter()
+        self.step += 1
+        self._last_active = now
+        if self.control.phase != "running":
+            self._began()
+        self._note_rates()
+        self.sampling.tick(self.step, now)
+        if not self.step % _TIMED_EVERY:
+            self._time(now)
+        self._round()
+        self.safe_point(Kind.STEP)
+
+    def logged(self) -> None:
+        """A value was logged. Without an optimiser this is what a step is."""
+        self._last_active = perf_counter()
+        if self.control.phase == "idle" or self._new_cell:
+            self._began()
+        if not self.slots:
+            self._round()
+        self.safe_point(Kind.LOG)
+
+    def align(self, step: int) -> None:
+        """Move the clock forward to a step that the user counts himself (a resumed run)."""
+        self.step = max(self.step, step)
+
+    def safe_point(self, kind: Kind) -> None:
+        """The training thread has its hands free: run commands, answer clicks, pause.
+
+        A loop passes several safe points in each round. Commands run at the first; a pause
+        waits at the last, where the step's metrics have been logged: the one that the round
+        before has shown to come.
+        """
+        if kind > self._seen:
+            self._seen = kind
+        self.serve()
+        if self.insist_in is not None and self.control.stop_wanted:
+            self._insist()
+        if self.control.pause_wanted and kind >= self._preferred:
+            begun = perf_counter()
+            self.governor.stop()
+            try:
+                self.control.hold(self._while_paused)
+            finally:
+                self.governor.start()
+                self._timed_at = None
+                self._last_active = perf_counter()
+                self.paused_seconds += self._last_active - begun
+
+    def serve(self) -> None:
+        """Run commands and answer clicks, without pausing."""
+        if self._commands:
+            self._commands.run()
+        if self.host.needs_pump:
+            now = perf_counter()
+            if now >= self._next_pump:
+                self.host.pump()
+                self._next_pump = perf_counter() + _PUMP_SECONDS
+                self.governor.charge(perf_counter() - now)
+
+    def loop_began(self, *, fresh: bool = True) -> None:
+        """A tracked loop or a background run begins; `fresh` forgets an earlier stop."""
+        self._loops += 1
+        if self._loops == 1:
+            if fresh:
+                self.control.begin()
+            self._began()
+
+    def loop_ended(self, state: Literal["finished", "stopped"]) -> None:
+        """A tracked loop or a background run has ended."""
+        self._loops = max(0, self._loops - 1)
+        if not self._loops:
+            self._ended(state)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a stop has been asked for; a loop that reads this ends by itself."""
+        self._unheard = -1
+        return self.control.stop_wanted
+
+    @property
+    def looping(self) -> bool:
+        """Whether a tracked loop or a background run is under way."""
+        return self._loops > 0
+
+    # -- what the host tells ---------------------------------------------------------------
+
+    def cell_began(self) -> None:
+        """A cell begins: a stop was meant for the one before."""
+        if not self._loops:
+            self.control.forget_stop()
+            self._new_cell = True
+
+    def cell_ended(self, problem: BaseException | None) -> None:
+        """The main thread is free again, so a loop that ran in it has ended."""
+        if self._in_main_thread and self.control.state in ("running", "paused"):
+            if problem is not None:
+                self._loops = 0  # its traceback may keep the tracked iterator alive
+            if not self._loops:
+                self._ended("finished" if problem is None else "stopped")
+        self._commands.run()
+
+    def check_rest(self) -> None:
+        """Called now and then from outside: a loop that has gone silent is at rest."""
+        if self.training or self._loops or self.host.in_cell:
+            return
+        if perf_counter() - self._last_active > max(_REST_SECONDS, 10 * self.step_seconds):
+            self.governor.stop()
+            self.control.rest()
+
+    # -- inside --------------------------------------------------------------------------
+
+    @property
+    def _in_main_thread(self) -> bool:
+        return self._thread == threading.main_thread().ident
+
+    def _began(self) -> None:
+        self._thread = threading.get_ident()
+        self._new_cell = False
+        self.governor.start()
+        self.control.active()
+
+    def _ended(self, state: Literal["finished", "stopped"]) -> None:
+        self.sampling.disarm()
+        for slot in self.slots:
+            slot.restore()
+        self.governor.stop()
+        self.control.end("stopped" if self.control.stop_wanted else state)
+        self._commands.run()
+
+    def _round(self) -> None:
+        self._preferred, self._seen = self._seen, Kind.STEP
+
+    def _insist(self) -> None:
+        # A background run is ours to end. Its loop gets the chance to read should_stop or to
+        # come back to track() first.
+        if self._loops > 1 or threading.get_ident() != self.insist_in:
+            return
+        self._unheard += 1
+        if self._unheard >= 2:
+            self._unheard = 0
+            raise StopTraining
+
+    def _while_paused(self) -> None:
+        self._commands.run()
+        self.host.pump()
+
+    def _time(self, now: float) -> None:
+        if self._timed_at is not None:
+            step, then = self._timed_at
+            self.step_seconds = (now - then) / max(1, self.step - step)
+        self._timed_at = self.step, now
+        self.governor.charge((perf_counter() - now) * _TIMED_EVERY)
+
+    def _note_rates(self) -> None:
+        for slot in self.slots:
+            for name, rate in slot.changed_rates(self.lr_scale):
+                for listener in self.listeners:
+                    listener.on_rate(self.step, name, rate)
+
+    def _sampled(self, sampler: Sampler, sample: Any) -> None:
+        for listener in self.listeners:
+            listener.on_sample(sampler, sample)
+
+    def _announce(self) -> None:
+        for listener in self.listeners:
+            listener.on_change()

@@ -1,0 +1,58 @@
+"""Where on the step axis a ``log()`` call belongs."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Collection
+
+from nnwidgets.live.session import Session
+
+__all__ = ["StepAxis"]
+
+
+class StepAxis:
+    """Steps of one monitor's ``log()`` calls.
+
+    Three sources, the first that there is: the caller's own ``step=``; the number of steps that
+    the optimiser has taken; counting on by itself, from 0 or from the last ``step=``, whenever
+    a name comes again (two calls with different names belong to the same step).
+
+    Attributes
+    ----------
+    newest
+        The newest step that was given or counted here.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._names: set[str] = set()
+        self.newest: int | float = 0
+
+    def at(self, step: object, names: Collection[str]) -> int | float:
+        """Return the step for values of these names.
+
+        Raises
+        ------
+        TypeError
+            If `step` is neither None nor a finite number.
+        """
+        if step is None:
+            return self._session.step or self._count_on(names)
+        if isinstance(step, bool) or not isinstance(step, numbers.Real):
+            raise TypeError(f"step must be a number or None, not {type(step).__name__}.")
+        if not math.isfinite(step):
+            raise TypeError(f"step must be a finite number, not {step!r}.")
+        self.newest = int(step) if isinstance(step, numbers.Integral) else float(step)
+        self._names = set(names)
+        if self._session.step:  # a resumed run counts on from where it was saved
+            self._session.align(int(self.newest))
+        return self.newest
+
+    def _count_on(self, names: Collection[str]) -> int | float:
+        if self._names.isdisjoint(names):
+            self._names.update(names)
+        else:
+            self.newest += 1
+            self._names = set(names)
+        return self.newest

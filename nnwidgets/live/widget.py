@@ -1,0 +1,379 @@
+"""What all widgets have in common: sending, answering, failing well, closing.
+
+A widget's picture consists of *parts*: synced traits that each hold one packed dictionary,
+complete in itself. The publisher thread builds and sends the parts that are due, all in one
+message; whoever comes later (a reload, a second view, a saved notebook) draws from the
+traits alone. Messages of the browser arrive on whatever thread the kernel uses, in the
+middle of a training step; an action either needs nothing but flags and locked data, or runs
+at a safe point of the session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, ClassVar, Final, TypeVar
+
+import anywidget
+import comm
+import traitlets as t
+from ipywidgets.widgets import widget as _registry
+
+from nnwidgets.live import wire
+from nnwidgets.live.cells import Cells
+from nnwidgets.live.channel import Paced, publisher
+from nnwidgets.live.commands import Ticket
+from nnwidgets.live.kernel import KernelLink, kernel_link
+from nnwidgets.live.session import Session
+
+__all__ = ["LiveWidget", "Part", "action", "bundle"]
+
+log = logging.getLogger("nnwidgets")
+
+LANGUAGES: Final = ("en", "zh")
+_STATIC: Final = Path(__file__).parent.parent / "static"
+_UNSEEN_SECONDS: Final = 2.5  # between two messages to a front end that has no view (nbclient)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def bundle(file: str) -> str:
+    """Return a built front-end file.
+
+    Raises
+    ------
+    ImportError
+        If it has not been built.
+    """
+    try:
+        return (_STATIC / file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ImportError(
+            f"the front end of nnwidgets is not built ({file} is missing): run `make build` in "
+            "the source tree, or `pip install .`, and import again."
+        ) from None
+
+
+def action(name: str, *, touches_model: bool = False) -> Callable[[F], F]:
+    """Mark a method as the answer to the browser's request `name`.
+
+    Parameters
+    ----------
+    touches_model
+        Run it at a safe point of the session instead of at once.
+    """
+
+    def mark(method: F) -> F:
+        method._nnwidgets_action = (name, touches_model)  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+@dataclass
+class Part:
+    """One synced trait and how often it may be sent.
+
+    Attributes
+    ----------
+    build
+        Returns the packed dictionary, or None when nothing has changed.
+    """
+
+    trait: str
+    build: Callable[[], dict[str, Any] | None]
+    pace: Paced
+
+
+class LiveWidget(anywidget.AnyWidget):
+    """Base of the four widgets.
+
+    Parameters
+    ----------
+    session
+        What the widget watches.
+    budget
+        Fraction of wall time that watching may take, above 0 and at most 0.5.
+    language
+        ``"en"``, ``"zh"``, or None for the language of the page.
+    """
+
+    title = t.Unicode("").tag(sync=True)
+    language = t.Unicode("").tag(sync=True)
+    _live = t.Dict().tag(sync=True)
+    _notes = t.Dict().tag(sync=True)
+
+    _actions: ClassVar[dict[str, tuple[str, bool]]] = {}
+    _quiet: ClassVar[frozenset[str]] = frozenset({"_live", "_notes"})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._actions = {
+            mark[0]: (name, mark[1])
+            for name in dir(cls)
+            if (mark := getattr(getattr(cls, name, None), "_nnwidgets_action", None))
+        }
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        budget: float = 0.02,
+        language: str | None = None,
+        title: str = "",
+    ) -> None:
+        if language is not None and language not in LANGUAGES:
+            raise ValueError(
+                f"language must be one of {', '.join(map(repr, LANGUAGES))} or None for the "
+                f"language of the page, not {language!r}."
+            )
+        self._session = session
+        self._parts: list[Part] = []
+        self._views: dict[str, bool] = {}
+        self._waiting: dict[int, Ticket] = {}
+        self._seq = 0
+        self._error: str | None = None
+        self._sending = threading.RLock()
+        self._closed = False
+        self._ready = False
+        self._unsent = True  # the last picture has not been sent since training rested
+        self._link: KernelLink = kernel_link()
+        super().__init__(title=title, language=language or "")
+        self.on_msg(LiveWidget._receive)
+        self._link.attach(self.comm)
+        _let_scripts_collect(self)
+        Cells.of(self._link).add(self)
+        session.join(self, budget)
+
+    def _open_for_business(self) -> None:
+        """Start sending; the last thing that a constructor does."""
+        self._ready = True
+        publisher.add(self)
+
+    # -- sending -------------------------------------------------------------------------
+
+    def _add_part(self, part: Part) -> None:
+        self._parts.append(part)
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def publish(self, now: float) -> bool:
+        """Send what is due (called by the publisher thread); False when all is quiet."""
+        if self._closed:
+            return False
+        self._session.check_rest()
+        running = self._session.control.state == "running"
+        if self._shown:
+            self._send(now, 0.0)
+        elif not self._views or (not running and self._unsent):
+            self._send(now, _UNSEEN_SECONDS if running else 0.0)
+        return running or self._unsent
+
+    def spent(self, seconds: float) -> None:
+        """Book processor time of the publisher thread."""
+        if self._session.control.state == "running":
+            self._session.governor.charge(seconds)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` has been called."""
+        return self._closed
+
+    @property
+    def session(self) -> Session:
+        """The session that this widget shares with all others on its model."""
+        return self._session
+
+    def cell_over(self) -> None:
+        """The cell has ended: what has not been sent goes now, before a kernel shuts down."""
+        if not self._closed and self._unsent:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring the synced state up to date and send it, here and now."""
+        if not self._closed:
+            for part in self._parts:
+                part.pace.hurry()
+            self._send(monotonic(), 0.0)
+
+    @property
+    def _shown(self) -> bool:
+        return any(self._views.values())
+
+    def _send(self, now: float, at_least: float) -> None:
+        with self._sending:
+            rests = self._session.control.state != "running"
+            changed = []
+            for part in self._parts:
+                if part.pace.due(now, at_least=at_least) and self._rebuild(part):
+                    part.pace.sent(now, wire.size(getattr(self, part.trait)))
+                    changed.append(part.trait)
+            if changed:
+                self.send_state(changed)
+            else:
+                self._unsent = not rests
+
+    def _rebuild(self, part: Part) -> bool:
+        try:
+            packed = part.build()
+        except Exception as problem:
+            self.on_failure(part.trait, problem)
+            return False
+        if packed is None:
+            return False
+        self.set_trait(part.trait, packed)
+        return True
+
+    def _should_send_property(self, key: str, value: Any) -> bool:
+        # parts are sent together, by `_send`
+        return key not in self._quiet and super()._should_send_property(key, value)
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """Return the synced traits; a reload, a save or an export gets the newest picture."""
+        if key is None and getattr(self, "_ready", False) and not self._closed:
+            with self._sending:
+                for part in self._parts:
+                    self._rebuild(part)
+        state: dict[str, Any] = super().get_state(key=key, drop_defaults=drop_defaults)
+        return state
+
+    # -- answering -----------------------------------------------------------------------
+
+    def _receive(self, content: Any, buffers: list[Any]) -> None:
+        """Handle a message of the browser, on whatever thread it came."""
+        try:
+            message = wire.parse(content)
+        except ValueError as problem:
+            log.warning("a message from the browser was not understood: %s", problem)
+            return
+        if isinstance(message, wire.ViewReport):
+            self._view_report(message)
+        elif isinstance(message, wire.Cancel):
+            if (ticket := self._waiting.pop(message.id, None)) is not None:
+                ticket.cancelled = True
+        else:
+            self._request(message)
+
+    def _view_report(self, report: wire.ViewReport) -> None:
+        self._views[report.view] = report.visible
+        if report.visible:
+            for part in self._parts:
+                part.pace.hurry()
+        publisher.wake()
+
+    def _request(self, request: wire.Request) -> None:
+        known = self._actions.get(request.action)
+        if known is None:
+            self._say(wire.error(request.id, f"this widget has no action {request.action!r}."))
+            return
+        name, touches_model = known
+
+        def call() -> Any:
+            return getattr(self, name)(**request.args)
+
+        def answer(ticket: Ticket) -> None:
+            self._waiting.pop(request.id, None)
+            if ticket.problem is not None:
+                log.error("%s failed", request.action, exc_info=ticket.problem)
+                self._say(wire.error(request.id, sentence(ticket.problem)))
+            elif not ticket.cancelled:
+                self._say(wire.reply(request.id, ticket.result))
+            self._part_changed("_live")
+
+        if not touches_model:
+            Ticket(call, answer).run()
+            return
+        ticket = self._session.submit(call, answer)
+        if not ticket.wait(0):
+            self._waiting[request.id] = ticket
+            self._say(wire.accepted(request.id, "step"))
+
+    def _say(self, message: wire.Message) -> None:
+        if self.comm is not None and not self._closed:
+            content, buffers = message
+            self.send(content, buffers)
+
+    def _part_changed(self, trait: str) -> None:
+        """Send `trait` at once: somebody has clicked, or the state has changed."""
+        self._unsent = True
+        for part in self._parts:
+            if part.trait == trait:
+                part.pace.hurry()
+        publisher.wake()
+
+    # -- what the session tells ----------------------------------------------------------
+
+    def on_change(self) -> None:
+        """State, cursor or learning-rate factor changed."""
+        self._part_changed("_live")
+
+    def on_failure(self, where: str, problem: Exception) -> None:
+        """Show a failure of ours inside the widget; it never reaches the loop."""
+        self._error = f"{where}: {sentence(problem)}"
+        if where == "_live":
+            log.error("nnwidgets could not build its picture", exc_info=problem)
+        else:
+            self._part_changed("_live")
+
+    def on_rate(self, step: int, name: str, value: float) -> None:
+        """The effective learning rate of a group changed."""
+
+    def on_sample(self, sampler: Any, sample: Any) -> None:
+        """A sampled step is complete."""
+
+    def on_event(self, kind: str, step: int, **params: str) -> None:
+        """Something worth a mark on the curves happened."""
+
+    # -- the public rest -----------------------------------------------------------------
+
+    @property
+    def overhead(self) -> float:
+        """Fraction of wall time that watching has taken, all widgets of the session together."""
+        return self._session.governor.overhead
+
+    def close(self) -> None:
+        """Detach from model, optimiser and kernel; the views disappear. Idempotent."""
+        if getattr(self, "_closed", True):
+            return
+        with contextlib.suppress(Exception):  # the last picture stays in a saved notebook
+            if self._shown:
+                self.flush()
+        self._closed = True
+        publisher.remove(self)
+        self._session.leave(self)
+        self._parts.clear()
+        if self.comm is not None:
+            self._link.detach(self.comm)
+            if isinstance(self.comm, comm.DummyComm):
+                comm.get_comm_manager().register_comm(self.comm)
+        super().close()
+
+    def __enter__(self) -> LiveWidget:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def sentence(problem: BaseException) -> str:
+    """Return an exception as a sentence for the user."""
+    words = str(problem).strip()
+    return words if words else f"{type(problem).__name__} was raised without a message."
+
+
+def _let_scripts_collect(widget: LiveWidget) -> None:
+    """Let a dropped widget be collected where no browser can ask for it.
+
+    ipywidgets and comm both register every widget for good, so that a front end can find it.
+    Without a kernel nobody looks there, and the entries would keep widget and model alive.
+    """
+    if isinstance(widget.comm, comm.DummyComm):
+        comm.get_comm_manager().comms.pop(widget.comm.comm_id, None)
+        getattr(_registry, "_instances", {}).pop(widget.comm.comm_id, None)

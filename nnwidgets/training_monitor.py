@@ -1,0 +1,433 @@
+"""TrainingMonitor: a training loop, watched and steered from the notebook."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import perf_counter
+from typing import Any, ClassVar, Final, TypeVar
+
+import numpy as np
+import traitlets as t
+from torch import nn
+from torch.optim import Optimizer
+
+from nnwidgets._training_arguments import (
+    check_budget,
+    check_model,
+    check_title,
+    merged,
+    named_optimizers,
+)
+from nnwidgets._training_export import TrainingExport
+from nnwidgets._training_health import Diagnosis, Samples
+from nnwidgets._training_picture import Picture
+from nnwidgets.catalogue import text
+from nnwidgets.live import wire
+from nnwidgets.live.background import Run
+from nnwidgets.live.cells import retire_earlier
+from nnwidgets.live.channel import Paced
+from nnwidgets.live.control import State
+from nnwidgets.live.diary import Diary
+from nnwidgets.live.history import History
+from nnwidgets.live.kernel import Route, kernel_link
+from nnwidgets.live.lazy import as_number
+from nnwidgets.live.loop import Loops, Tracked
+from nnwidgets.live.session import Session
+from nnwidgets.live.steps import StepAxis
+from nnwidgets.live.widget import LiveWidget, Part, action, bundle
+from nnwidgets.probe.findings import Finding
+from nnwidgets.probe.layers import LayerRow, LayerWatch
+
+__all__ = ["TrainingMonitor"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+Optimizers = Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer]
+
+_LR_RANGE: Final = (0.01, 100.0)
+_TIMED_EVERY: Final = 16  # one log() in so many is timed, and charged for all of them
+_BYTES_PER_SECOND: Final = 250_000
+
+
+class TrainingMonitor(TrainingExport, LiveWidget):
+    """Curves, findings and controls of a training loop, live in the notebook.
+
+    Works with ``log()`` alone; given the optimiser it counts steps by itself and steers the
+    learning rate; given the model too it watches every layer. The loop needs no other change.
+
+    Parameters
+    ----------
+    model
+        The module that is trained. Held weakly; nothing of it is changed. Several models (a
+        GAN) are passed as one ``nn.ModuleDict``.
+    optimizer
+        The optimiser, or several in a list or in a dictionary by name.
+    title
+        Shown at the head of the widget.
+    budget
+        Fraction of wall time that watching may take, above 0 and at most 0.5.
+    language
+        ``"en"``, ``"zh"`` or None for the language of the page.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not of these kinds; before anything has been changed.
+
+    Examples
+    --------
+    >>> monitor = TrainingMonitor(model, optimizer)
+    >>> for x, y in monitor.track(loader, epochs=10):
+    ...     loss = train_step(x, y)
+    ...     monitor.log(loss=loss)
+    """
+
+    _esm = t.Unicode(bundle("training_monitor.js")).tag(sync=True)
+    _css = t.Unicode(bundle("training_monitor.css")).tag(sync=True)
+    _curves = t.Dict().tag(sync=True)
+    _layers = t.Dict().tag(sync=True)
+    _quiet: ClassVar[frozenset[str]] = frozenset({"_live", "_curves", "_layers", "_notes"})
+
+    def __init__(
+        self,
+        model: nn.Module | None = None,
+        optimizer: Optimizers | None = None,
+        *,
+        title: str = "",
+        budget: float = 0.02,
+        language: str | None = None,
+    ) -> None:
+        check_model(model)
+        named = named_optimizers(optimizer)
+        check_budget(budget)
+        check_title(title)
+        retire_earlier(type(self))
+        session = Session.of(model, list(named.values()), host=kernel_link())
+        for name, one in named.items():
+            session.attach(one, name)
+        self.history = History()
+        self._began = perf_counter()
+        self._loops = Loops(session)
+        self._diary = Diary()
+        self._samples = Samples()
+        self._diagnosis = Diagnosis(self.history, self._samples)
+        self._steps = StepAxis(session)
+        self._logs = 0
+        self._user_rates = False
+        self._last_state: State = "idle"
+        self._watch: LayerWatch | None = None
+        super().__init__(session, budget=budget, language=language, title=title)
+        if model is not None:
+            self._watch = LayerWatch(model)
+            session.sampling.add(self._watch)
+        picture = Picture(self, self._next_seq)
+        for trait, build, seconds in (
+            ("_live", picture.live, 0.1),
+            ("_curves", picture.curves, 0.25),
+            ("_layers", picture.layers, 0.5),
+            ("_notes", picture.notes, 1.5),
+        ):
+            self._add_part(Part(trait, build, Paced(seconds, _BYTES_PER_SECOND)))
+        self._open_for_business()
+
+    # -- logging -------------------------------------------------------------------------
+
+    def log(
+        self,
+        metrics: Mapping[str, Any] | None = None,
+        /,
+        *,
+        step: int | float | None = None,
+        **named: Any,
+    ) -> None:
+        """Log metrics at a step.
+
+        Parameters
+        ----------
+        metrics
+            Values by name: floats, integers, numpy scalars, 0-d tensors on any device (kept
+            without waiting for the device, and worth what they hold now). ``"val_loss"`` or
+            ``"val/loss"`` is shown with ``"loss"``.
+        step
+            Where on the step axis. By default the number of steps that the optimiser has
+            taken; without an optimiser, counted on from 0 (or from the last `step` given)
+            whenever a name comes again.
+        **named
+            More metrics.
+
+        Raises
+        ------
+        TypeError
+            If the call can never work: `metrics` is no mapping, a name is no string or is given
+            twice, `step` is no number. A *value* that is no number never raises: it becomes
+            one line in the widget.
+        """
+        self._logs += 1
+        timed = not self._logs % _TIMED_EVERY
+        began = perf_counter() if timed else 0.0
+        values = named if metrics is None else merged(metrics, named)
+        at = self._steps.at(step, values)
+        for value in values.values():
+            # a finite float less itself is 0; NaN and infinities are not
+            if value.__class__ is not float or value - value != 0.0:
+                values = self._look_closer(values)
+                break
+        now = perf_counter()
+        if values:
+            self.history.append(at, now - self._began, values)
+        if timed:
+            self._session.governor.charge((perf_counter() - began) * _TIMED_EVERY)
+        self._session.logged()
+
+    def _look_closer(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        looked = {}
+        for name, value in values.items():
+            try:
+                number = as_number(value)
+            except Exception as problem:
+                number = f"unreadable ({problem})"
+            looked[name] = number
+            if isinstance(number, float) and not math.isfinite(number):
+                self._session.sampling.want()  # look for where it came from
+        return looked
+
+    def _note_rejected(self) -> None:
+        for name, step, reason in self.history.take_rejected():
+            self._diary.message(
+                "message.not_a_number",
+                about=name,
+                step=int(step),
+                name=name,
+                reason=reason,
+            )
+
+    # -- the loop ------------------------------------------------------------------------
+
+    def track(
+        self, iterable: Iterable[T], *, epochs: int = 1, total: int | None = None
+    ) -> Tracked[T]:
+        """Iterate with progress; pausing and stopping act between two items.
+
+        Parameters
+        ----------
+        iterable
+            A DataLoader, a range, a generator … Two nested calls show as epoch and batch.
+        epochs
+            How often to go through it.
+        total
+            Number of items, where `iterable` has no length.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `iterable` cannot be iterated, or not that often; if a number is none.
+
+        Notes
+        -----
+        A stop ends the loop before the next item is fetched, so an iterator that you passed
+        in is left where it was. It lasts for the cell, so that an inner loop that is begun
+        again by a plain outer one ends at once.
+        """
+        return self._loops.track(iterable, epochs=epochs, total=total)
+
+    def run(self, function: Callable[..., R], *args: Any) -> Run[R]:
+        """Train in a background thread and return at once.
+
+        Parameters
+        ----------
+        function, args
+            Called as ``function(*args)``.
+
+        Returns
+        -------
+        Run
+            With ``result(timeout=None)``, ``stop()`` and ``done``. A stop ends also a loop
+            that neither uses `track` nor asks `should_stop`: at its next step.
+        """
+        if not callable(function):
+            raise TypeError(
+                f"run() needs a function, not {type(function).__name__}; pass train, not train()."
+            )
+        return Run(self._session, function, args)
+
+    @action("pause")
+    def pause(self) -> None:
+        """Wait between two steps until `resume`, `step` or `stop`."""
+        self._session.control.pause()
+
+    @action("resume")
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._session.control.resume()
+
+    @action("step")
+    def step(self) -> None:
+        """Take one step, then wait again."""
+        self._session.control.step()
+
+    @action("stop")
+    def stop(self) -> None:
+        """End the loop: at once with `track` and `run`, else when it asks `should_stop`."""
+        if self._session.control.state in ("running", "paused"):
+            self._session.event("stop")
+        self._session.stop()
+
+    @property
+    def state(self) -> State:
+        """``"idle"``, ``"running"``, ``"paused"``, ``"stopped"`` or ``"finished"``."""
+        return self._session.control.state
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a stop has been asked for; for loops that do not use `track`."""
+        return self._session.should_stop
+
+    @property
+    def lr_scale(self) -> float:
+        """Factor on every group's learning rate, from 0.01 to 100.
+
+        Applied during the optimiser's step only, so that schedulers never see it: what they
+        set times this factor is the rate in use.
+        """
+        return self._session.lr_scale
+
+    @lr_scale.setter
+    def lr_scale(self, value: float) -> None:
+        low, high = _LR_RANGE
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"lr_scale must be a number, not {type(value).__name__}.")
+        if not low <= value <= high:
+            raise ValueError(f"lr_scale must lie between {low} and {high:g}, not {value!r}.")
+        if not self._session.slots and value != 1.0:
+            raise ValueError(
+                "no optimiser is known, so there is no learning rate to scale; "
+                "pass it as TrainingMonitor(model, optimizer)."
+            )
+        self._session.set_lr_scale(float(value))
+
+    # -- what is known -------------------------------------------------------------------
+
+    def findings(self) -> list[Finding]:
+        """Return what there is to tell about the run, the most urgent first."""
+        return self._diagnosis.findings(self._rows(), self.language or "en")
+
+    @property
+    def status(self) -> str:
+        """What can and cannot be observed, in plain sentences."""
+        return " ".join(self._sentences())
+
+    # -- answers to the browser ----------------------------------------------------------
+
+    @action("set_lr_scale")
+    def _set_lr_scale(self, value: float) -> None:
+        low, high = _LR_RANGE
+        self.lr_scale = min(high, max(low, float(value)))
+
+    @action("cursor")
+    def _set_cursor(self, step: int | None) -> None:
+        self._session.set_cursor(None if step is None else int(step))
+
+    @action("view")
+    def _view(
+        self,
+        x0: float | None = None,
+        x1: float | None = None,
+        buckets: int = 400,
+        axis: str = "step",
+    ) -> dict[str, Any]:
+        picture = Picture(self, self._next_seq)
+        return picture.curves_between(x0, x1, min(max(int(buckets), 8), 2000), settle=False)
+
+    @action("export")
+    def _export(self, format: str, dark: bool = False) -> dict[str, Any]:
+        from nnwidgets.export import files
+
+        name, mime, data = files.export(self, format, dark=dark)
+        return wire.pack(
+            {"name": name, "mime": mime}, {"file": np.frombuffer(data, dtype=np.uint8)}
+        )
+
+    # -- what the session tells ----------------------------------------------------------
+
+    def on_change(self) -> None:
+        """State, cursor or learning-rate factor changed."""
+        state = self._session.control.state
+        if state != self._last_state:
+            if state == "paused":
+                self.on_event("pause", self._step_now())
+            elif self._last_state == "paused" and state == "running":
+                self.on_event("resume", self._step_now())
+            self._last_state = state
+        super().on_change()
+
+    def on_rate(self, step: int, name: str, value: float) -> None:
+        """Log the effective learning rate, unless the user does."""
+        if value != value:  # on a device; reading it would wait
+            return
+        key = f"learning_rate/{name}" if name else "learning_rate"
+        self.history.append(step, perf_counter() - self._began, {key: value})
+
+    def on_sample(self, sampler: Any, sample: Any) -> None:
+        """Keep what a sampled step showed."""
+        if sampler is not self._watch:
+            return
+        self._samples.add(sample)
+        squared = np.nansum(np.square(sample.grad_norm))
+        if np.isfinite(sample.grad_norm).any():
+            now = perf_counter() - self._began
+            self.history.append(sample.step, now, {"gradient_norm": float(np.sqrt(squared))})
+
+    def on_event(self, kind: str, step: int, **params: str) -> None:
+        """Mark a step on the curves."""
+        self._diary.event(kind, step, perf_counter() - self._began, **params)
+        self._part_changed("_notes")
+
+    # -- inside --------------------------------------------------------------------------
+
+    def _step_now(self) -> int:
+        return self._session.step or int(self._steps.newest)
+
+    def _rows(self) -> tuple[LayerRow, ...]:
+        return () if self._watch is None else self._watch.rows
+
+    def _elapsed(self) -> float:
+        return perf_counter() - self._began
+
+    def _steps_per_second(self) -> float:
+        seconds = self._session.step_seconds
+        return 1.0 / seconds if seconds > 0 else math.nan
+
+    def _route(self) -> Route:
+        return self._link.route
+
+    def _sentences(self) -> list[str]:
+        language = self.language or "en"
+        session, said = self._session, []
+        if not session.slots:
+            said.append(text("status.no_optimizer", language))
+        if self._watch is None:
+            said.append(text("status.no_model", language))
+        else:
+            model = session.model
+            if model is None:
+                said.append(text("status.model_gone", language))
+            elif session.slots and not _updates(session, model):
+                said.append(text("status.optimizer_elsewhere", language))
+            said += [text(key, language, **params) for key, params in self._watch.notes]
+        return said or [text("status.ready", language)]
+
+    def close(self) -> None:
+        """Detach from model, optimiser and kernel; the views disappear. Idempotent.
+
+        The history stays, with everything that reads it.
+        """
+        if not self.closed and self._watch is not None:
+            self._session.sampling.remove(self._watch)
+        super().close()
+
+
+def _updates(session: Session, model: nn.Module) -> bool:
+    ours = {id(parameter) for parameter in model.parameters()}
+    return not ours or any(id(p) in ours for slot in session.slots for p in slot.parameters())
