@@ -7,6 +7,7 @@ arm, see that step's forward pass, gradients and update, and detach when it is o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, Final, Protocol
@@ -73,9 +74,9 @@ class Sampling:
 
     def remove(self, sampler: Sampler) -> None:
         """Detach `sampler` for good."""
-        sampler.disarm()
         if sampler in self.samplers:
             self.samplers.remove(sampler)
+        sampler.disarm()
 
     def want(self) -> None:
         """Sample the next step whatever the credit: something looks wrong."""
@@ -145,8 +146,10 @@ class Sampling:
         try:
             return call(*args)
         except Exception as problem:
-            try:
-                self.remove(sampler)
-            finally:
-                self._fail("sampling", problem)
+            # off the list first: what cannot even detach must not be asked again
+            if sampler in self.samplers:
+                self.samplers.remove(sampler)
+            with contextlib.suppress(Exception):
+                sampler.disarm()
+            self._fail("sampling", problem)
             return None

@@ -113,11 +113,12 @@ class LiveWidget(anywidget.AnyWidget):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._actions = {
+        own = {
             mark[0]: (name, mark[1])
-            for name in dir(cls)
-            if (mark := getattr(getattr(cls, name, None), "_nnwidgets_action", None))
+            for name, value in vars(cls).items()
+            if (mark := getattr(value, "_nnwidgets_action", None))
         }
+        cls._actions = {**cls._actions, **own}
 
     def __init__(
         self,
@@ -171,9 +172,9 @@ class LiveWidget(anywidget.AnyWidget):
         self._session.check_rest()
         running = self._session.control.state == "running"
         if self._shown:
-            self._send(now, 0.0)
+            self._send_due(now, 0.0)
         elif not self._views or (not running and self._unsent):
-            self._send(now, _UNSEEN_SECONDS if running else 0.0)
+            self._send_due(now, _UNSEEN_SECONDS if running else 0.0)
         return running or self._unsent
 
     def spent(self, seconds: float) -> None:
@@ -201,13 +202,13 @@ class LiveWidget(anywidget.AnyWidget):
         if not self._closed:
             for part in self._parts:
                 part.pace.hurry()
-            self._send(monotonic(), 0.0)
+            self._send_due(monotonic(), 0.0)
 
     @property
     def _shown(self) -> bool:
         return any(self._views.values())
 
-    def _send(self, now: float, at_least: float) -> None:
+    def _send_due(self, now: float, at_least: float) -> None:
         with self._sending:
             rests = self._session.control.state != "running"
             changed = []
@@ -232,7 +233,7 @@ class LiveWidget(anywidget.AnyWidget):
         return True
 
     def _should_send_property(self, key: str, value: Any) -> bool:
-        # parts are sent together, by `_send`
+        # parts are sent together, by `_send_due`
         return key not in self._quiet and super()._should_send_property(key, value)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
