@@ -168,13 +168,13 @@ class History(Mapping[str, Series]):
         """Return copies of the newest `n` points of a series (all by default)."""
         with self._lock:
             store = self._store(name, settle)
-            first = 0 if n is None else max(0, store.size - n)
-            rows = store.rows_from(first)
-            return Series(
-                self._steps.values[rows].copy(),
-                store.values[first:].copy(),
-                self._times.values[rows].copy(),
-            )
+            return self._copy(store, 0 if n is None else max(0, store.size - n))
+
+    def snapshot(self) -> dict[str, Series]:
+        """Return copies of all series as they are at one moment."""
+        with self._lock:
+            self._fold(block=True)
+            return {name: self._copy(store, 0) for name, store in self._stores.items()}
 
     def count(self, name: str, *, settle: bool = True) -> int:
         """Return the number of points of a series."""
@@ -301,6 +301,14 @@ class History(Mapping[str, Series]):
             return self._stores[name]
         except KeyError:
             raise KeyError(_unknown(name, list(self._stores))) from None
+
+    def _copy(self, store: Store, first: int) -> Series:
+        rows = store.rows_from(first)
+        return Series(
+            self._steps.values[rows].copy(),
+            store.values[first:].copy(),
+            self._times.values[rows].copy(),
+        )
 
     def _point(self, store: Store, place: int) -> tuple[float, float]:
         row = store.rows_from(place)
