@@ -18,15 +18,20 @@ const entries = {
   training_monitor: "src/training_monitor/index.ts",
   offline: "src/offline.ts",
 };
-/** Catalogue keys that views render; Python's own sentences stay in Python. */
-const PREFIXES = ["ui.", "route.", "finding.", "event.", "message."];
+/**
+ * Catalogue keys that views render. Python writes findings itself, in the language that the views
+ * report: their long sentences need not travel in the bundle. Of events and messages it writes
+ * English, which a view in another language translates.
+ */
+const PREFIXES = { en: ["ui.", "route."], zh: ["ui.", "route.", "event.", "message."] };
 
 const catalogue = {
   name: "catalogue",
   setup(build) {
     build.onLoad({ filter: /catalogue[\\/](en|zh)\.json$/ }, async ({ path: file }) => {
       const all = Object.entries(JSON.parse(await readFile(file, "utf8")));
-      const kept = all.filter(([key]) => PREFIXES.some((prefix) => key.startsWith(prefix)));
+      const prefixes = PREFIXES[path.basename(file, ".json")];
+      const kept = all.filter(([key]) => prefixes.some((prefix) => key.startsWith(prefix)));
       return { contents: JSON.stringify(Object.fromEntries(kept)), loader: "json" };
     });
   },

@@ -19,7 +19,13 @@ const DTYPES = {
 } as const;
 
 type Dtype = keyof typeof DTYPES;
-export type NumberArray = InstanceType<(typeof DTYPES)[Dtype]>;
+export type NumberArray =
+  | Float64Array
+  | Float32Array
+  | Int32Array
+  | Uint32Array
+  | Uint16Array
+  | Uint8Array;
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
 

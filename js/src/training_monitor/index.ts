@@ -1,3 +1,14 @@
-import uPlot from "uplot";
+/** TrainingMonitor in the browser: the module that anywidget loads. */
 
-export default () => ({ render: () => void uPlot });
+import "../ui/theme.css";
+import "../ui/controls.css";
+import "./style.css";
+import { defineWidget } from "../runtime";
+import { monitorView } from "./view";
+
+export default defineWidget({
+  name: "training_monitor",
+  packed: ["_live", "_curves", "_layers", "_notes"],
+  plain: [],
+  view: monitorView,
+});

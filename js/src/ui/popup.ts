@@ -65,7 +65,7 @@ function popup(
 
 export interface MenuOptions {
   label: string;
-  items: readonly { label: string; onChoose(): void }[];
+  items: readonly { label: string; enabled?(): boolean; onChoose(): void }[];
   signal: AbortSignal;
 }
 
@@ -104,8 +104,15 @@ export function menu(options: MenuOptions): Menu {
   });
   panel.append(...items);
 
-  const focus = (index: number) => items[(index + items.length) % items.length]?.focus();
+  const focus = (index: number) => {
+    const usable = items.filter((item) => !item.disabled);
+    usable[(index + usable.length) % usable.length]?.focus();
+  };
   const open = (index: number) => {
+    options.items.forEach((item, i) => {
+      const element = items[i];
+      if (element !== undefined) element.disabled = item.enabled?.() === false;
+    });
     overlay.open();
     opener.element.setAttribute("aria-expanded", "true");
     focus(index);
@@ -127,12 +134,13 @@ export function menu(options: MenuOptions): Menu {
   panel.addEventListener(
     "keydown",
     (event) => {
-      const at = items.indexOf(event.target as HTMLButtonElement);
+      const usable = items.filter((item) => !item.disabled);
+      const at = usable.indexOf(event.target as HTMLButtonElement);
       const moves: Record<string, number> = {
         ArrowDown: at + 1,
         ArrowUp: at - 1,
         Home: 0,
-        End: items.length - 1,
+        End: usable.length - 1,
       };
       const to = moves[event.key];
       if (to !== undefined) focus(to);

@@ -1,0 +1,295 @@
+/** One view of a monitor: puts the parts together and sends what is clicked. */
+
+import { CancelledError, type Pending, RequestError } from "../requests";
+import type { View, ViewContext } from "../runtime";
+import { button } from "../ui/controls";
+import { h, setHidden, setText } from "../ui/dom";
+import { saveFile } from "../ui/save";
+import type { JsonObject, Unpacked } from "../wire";
+import { type ExportFormat, fileHeld, fileOf } from "./files";
+import { findings } from "./findings";
+import { foot } from "./foot";
+import { conditionOf, connected, header } from "./header";
+import { layersTable } from "./layers_table";
+import { INITIAL, usableRange, type ViewOptions } from "./options";
+import { panels } from "./panels";
+import {
+  type Curves,
+  type Live,
+  type Notes,
+  readCurves,
+  readLayers,
+  readLive,
+  readNotes,
+} from "./state";
+import { toolbar } from "./toolbar";
+import { Zoom } from "./zoom";
+
+/** Clicks of which a person wants to know that they wait; the others are made by the view. */
+const CLICKS = ["pause", "resume", "step", "stop", "set_lr_scale", "export"];
+const NO_MARKS: Notes["marks"] = [];
+
+/** Reads a trait once per value: drawing code may compare what it gets by identity. */
+function reader<T>(read: (unpacked: Unpacked) => T): (unpacked: Unpacked | null) => T | null {
+  let seen: Unpacked | null = null;
+  let value: T | null = null;
+  return (unpacked) => {
+    if (unpacked !== seen) {
+      seen = unpacked;
+      value = unpacked === null ? null : read(unpacked);
+    }
+    return value;
+  };
+}
+
+export function monitorView({ link, root, words, signal, redraw }: ViewContext): View {
+  let options: ViewOptions = INITIAL;
+  /** The cursor asked for, until the kernel reports one; `undefined` follows the kernel. */
+  let wantedCursor: number | null | undefined;
+  let problem: string | null = null;
+  let shown: { live: Live | null; curves: Curves | null } = { live: null, curves: null };
+
+  const liveOf = reader(readLive);
+  const curvesOf = reader(readCurves);
+  const layersOf = reader(readLayers);
+  const notesOf = reader((packed) => readNotes(packed, words, spokenLanguage()));
+  const spokenLanguage = () => (link.plain("language") === "zh" ? "zh" : "en");
+  const title = () => String(link.plain("title") ?? "");
+
+  // --- what is sent ------------------------------------------------------------------------
+
+  const report = (error: unknown) => {
+    if (error instanceof CancelledError || signal.aborted) return;
+    const closed = link.connection === "closed";
+    const sentence = error instanceof Error ? error.message : String(error);
+    problem = error instanceof RequestError && closed ? words("ui.connection.closed") : sentence;
+    redraw();
+  };
+  const act = async (action: string, args: JsonObject = {}): Promise<boolean> => {
+    try {
+      await link.request(action, args);
+      problem = null;
+      redraw();
+      return true;
+    } catch (error) {
+      report(error);
+      return false;
+    }
+  };
+  const change = (changes: Partial<ViewOptions>) => {
+    options = { ...options, ...changes };
+    if (changes.range !== undefined) {
+      options.range = usableRange(changes.range, shown.curves?.range ?? null);
+      zoom.show(options.range, grid.width);
+    }
+    redraw();
+  };
+  const cursor = throttled(signal, (step: number | null) => {
+    if (!connected(link.connection)) return;
+    link.request("cursor", { step }).catch(report);
+  });
+  const setCursor = (step: number | null) => {
+    wantedCursor = step;
+    cursor(step);
+    redraw();
+  };
+  const goTo = (step: number) => {
+    const { range } = options;
+    if (range !== null && (step < range[0] || step > range[1])) change({ range: null });
+    setCursor(step);
+  };
+  const save = async (format: ExportFormat) => {
+    try {
+      if (connected(link.connection)) {
+        const file = fileOf((await link.request("export", { format })).packed);
+        saveFile(file.content, file.name);
+      } else if (shown.curves !== null) {
+        const file = await fileHeld(format, title(), shown.curves, grid.charts);
+        saveFile(file.content, file.name);
+      }
+    } catch (error) {
+      report(error);
+    }
+  };
+
+  // --- the parts ---------------------------------------------------------------------------
+
+  const top = header(words, signal);
+  const bar = toolbar(link, words, options, signal, {
+    act,
+    change,
+    save: (format) => void save(format),
+  });
+  const queued = queueNotice(words, signal, (id) => link.requests.cancel(id));
+  const grid = panels(words, signal, { change, setCursor });
+  const zoom = new Zoom(link, signal, redraw);
+  const time = foot(words, signal, { setCursor, resetZoom: () => change({ range: null }) });
+  const notesPart = findings(words, signal, goTo);
+  const layersPart = layersTable(words, signal);
+  const connection = h("p", { class: "nnw-banner", role: "status", hidden: true });
+  const problemText = h("span");
+  const dismiss = button({
+    label: words("ui.dismiss"),
+    kind: "plain",
+    signal,
+    onClick: () => {
+      problem = null;
+      redraw();
+    },
+  });
+  const problemLine = h(
+    "div",
+    { class: "nnw-problem", role: "alert", hidden: true },
+    problemText,
+    dismiss.element,
+  );
+  const emptyText = h("p", { class: "nnw-empty-text" });
+  const example = h("code", {}, "monitor.log(loss=loss)");
+  const empty = h("div", { class: "nnw-empty" }, emptyText, example);
+  root.append(
+    top.element,
+    connection,
+    h("div", { class: "nnw-toolbar-place" }, bar.element, queued.element),
+    problemLine,
+    empty,
+    grid.element,
+    time.element,
+    notesPart.element,
+    layersPart.element,
+  );
+
+  // --- drawing -----------------------------------------------------------------------------
+
+  const drawEmpty = (live: Live | null, curves: Curves | null) => {
+    const nothing = (curves?.panels.length ?? 0) === 0;
+    setHidden(empty, !nothing);
+    setHidden(grid.element, nothing);
+    if (!nothing) return;
+    const condition = conditionOf(live, link.connection);
+    const known = ["waiting", "idle", "running"].includes(condition);
+    setText(emptyText, words(known ? `ui.empty.${condition}` : "ui.empty.over"));
+    setHidden(example, condition !== "idle" && condition !== "running");
+  };
+  const drawConnection = () => {
+    const key = connected(link.connection) ? "" : `ui.connection.${link.connection}`;
+    setText(connection, key === "" ? "" : words(key));
+    setHidden(connection, key === "");
+  };
+  const drawProblem = (live: Live | null) => {
+    const text = problem ?? live?.error ?? "";
+    setText(problemText, text);
+    setHidden(problemLine, text === "");
+    setHidden(dismiss.element, problem === null);
+  };
+  const cursorOf = (live: Live | null): number | null => {
+    if (wantedCursor === undefined) return live?.cursor ?? null;
+    const reported = live !== shown.live && live?.cursor === wantedCursor;
+    const cursorNow = wantedCursor;
+    if (reported) wantedCursor = undefined;
+    return cursorNow;
+  };
+
+  return {
+    draw() {
+      const live = liveOf(link.packed("_live"));
+      const curves = curvesOf(link.packed("_curves"));
+      const notes = notesOf(link.packed("_notes"));
+      const step = cursorOf(live);
+      top.draw(title(), live, link.connection);
+      bar.draw(live);
+      queued.draw(link.requests.pending, live);
+      drawConnection();
+      drawProblem(live);
+      drawEmpty(live, curves);
+      if (curves !== null && curves !== shown.curves && curves.range !== null) {
+        zoom.grown(curves.range[1], grid.width);
+      }
+      const drawn = (options.range === null ? null : zoom.curves) ?? curves;
+      if (drawn !== null && drawn.panels.length > 0) {
+        grid.draw({
+          panels: drawn.panels,
+          epochs: drawn.epochs,
+          live,
+          marks: notes?.marks ?? NO_MARKS,
+          cursor: step,
+          options,
+        });
+      }
+      time.draw(curves?.range ?? null, step, options.range !== null);
+      notesPart.draw(notes);
+      layersPart.draw(layersOf(link.packed("_layers")));
+      shown = { live, curves };
+    },
+    repaint() {
+      grid.repaint();
+      layersPart.repaint();
+    },
+  };
+}
+
+/** Says which click waits, and for what; lies over the picture, so that nothing moves. */
+function queueNotice(
+  words: ViewContext["words"],
+  signal: AbortSignal,
+  withdraw: (id: number) => void,
+) {
+  let current: Pending | null = null;
+  const text = h("span");
+  const cancel = button({
+    label: words("ui.withdraw"),
+    kind: "plain",
+    signal,
+    onClick: () => {
+      if (current !== null) withdraw(current.id);
+    },
+  });
+  const element = h(
+    "div",
+    { class: "nnw-queued", role: "status", hidden: true },
+    text,
+    cancel.element,
+  );
+
+  const reason = (waits: string | null, live: Live | null): string => {
+    if (waits === null && live?.state === "running" && !live.route.live) return "cell";
+    return waits ?? "answer";
+  };
+  return {
+    element,
+    draw(pending: readonly Pending[], live: Live | null) {
+      current =
+        pending.find((item) => CLICKS.includes(item.action) && item.state !== "sent") ?? null;
+      const action = current?.action ?? live?.queued?.action ?? null;
+      setHidden(element, action === null);
+      if (action === null) return;
+      const label = words(CLICKS.includes(action) ? `ui.action.${action}` : "ui.action.other");
+      if (current?.state === "working") {
+        const share = current.fraction === null ? "" : ` ${Math.round(current.fraction * 100)} %`;
+        setText(text, `${words("ui.working", { action: label })}${share} ${current.note}`.trim());
+      } else {
+        const waits = reason(current?.waits ?? live?.queued?.waits ?? null, live);
+        setText(text, words(`ui.queued.${waits}`, { action: label }));
+      }
+      setHidden(cancel.element, current === null);
+    },
+  };
+}
+
+/** Passes on the newest value at most every 100 ms, and always the last. */
+function throttled<T>(signal: AbortSignal, send: (value: T) => void): (value: T) => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let waiting: { value: T } | null = null;
+  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  const flush = () => {
+    timer = undefined;
+    if (waiting === null) return;
+    const { value } = waiting;
+    waiting = null;
+    timer = setTimeout(flush, 100);
+    send(value);
+  };
+  return (value) => {
+    waiting = { value };
+    if (timer === undefined) flush();
+  };
+}
