@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, TypeGuard
 
 from torch import nn
 from torch.optim import Optimizer
 
-__all__ = ["check_budget", "check_model", "check_title", "merged", "named_optimizers"]
+__all__ = [
+    "LR_RANGE",
+    "check_budget",
+    "check_model",
+    "check_title",
+    "checked_lr_scale",
+    "merged",
+    "named_optimizers",
+]
+
+LR_RANGE: Final = (0.01, 100.0)
 
 
 def check_title(title: object) -> None:
@@ -56,11 +66,21 @@ def named_optimizers(optimizer: object) -> dict[str, Optimizer]:
 
 def check_budget(budget: object) -> None:
     """Raise ValueError unless `budget` is a fraction that leaves the training most of the time."""
-    if isinstance(budget, bool) or not isinstance(budget, numbers.Real) or not 0 < budget <= 0.5:
+    if not _is_real(budget) or not 0 < budget <= 0.5:
         raise ValueError(
             f"budget is the fraction of time that watching may take, above 0 and at most 0.5; "
             f"not {budget!r}."
         )
+
+
+def checked_lr_scale(value: object) -> float:
+    """Return `value` as a factor on the learning rate; raise TypeError or ValueError if none."""
+    low, high = LR_RANGE
+    if not _is_real(value):
+        raise TypeError(f"lr_scale must be a number, not {type(value).__name__}.")
+    if not low <= value <= high:
+        raise ValueError(f"lr_scale must lie between {low} and {high:g}, not {value!r}.")
+    return float(value)
 
 
 def merged(metrics: object, named: dict[str, Any]) -> dict[str, Any]:
@@ -76,3 +96,7 @@ def merged(metrics: object, named: dict[str, Any]) -> dict[str, Any]:
         if name in named:
             raise TypeError(f"the metric {name!r} is given twice.")
     return {**metrics, **named}
+
+
+def _is_real(value: object) -> TypeGuard[float]:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

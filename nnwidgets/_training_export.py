@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from io import BytesIO, StringIO
 from os import PathLike
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 from nnwidgets.catalogue import text
 from nnwidgets.live.diary import Diary
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["TrainingExport"]
+
+
+_MEDIA: Final = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+}
 
 
 class TrainingExport:
@@ -90,3 +99,18 @@ class TrainingExport:
         from nnwidgets.export.html import save_page
 
         save_page(path, self, title=self.title)
+
+    def _as_file(self, format: str, *, dark: bool = False) -> tuple[str, str, bytes]:
+        """Return name, media type and bytes of the history in one of four formats."""
+        if format not in _MEDIA:
+            raise ValueError(f"format must be one of {', '.join(_MEDIA)}, not {format!r}.")
+        name = "".join(c if c.isalnum() else "-" for c in self.title.strip()).strip("-").lower()
+        if format in ("csv", "json"):
+            written = StringIO()
+            (self.to_csv if format == "csv" else self.to_json)(written)
+            data = written.getvalue().encode()
+        else:
+            picture = BytesIO()
+            self.figure(dark=dark).savefig(picture, format=format, dpi=150)
+            data = picture.getvalue()
+        return f"{name or 'training'}.{format}", _MEDIA[format], data

@@ -52,7 +52,7 @@ class Picture:
         route = monitor._route()
         scheduled = [rate for slot in session.slots for rate in slot.scheduled_rates()]
         rate = scheduled[0] if scheduled else float("nan")
-        meta = {
+        meta: dict[str, Any] = {
             "state": control.state,
             "stopping": control.stop_wanted and control.state == "running",
             "step": monitor._step_now(),
@@ -113,7 +113,8 @@ class Picture:
         view = history.view(
             shown, x0, x1, most, margin=0 if x0 is None and x1 is None else 1, settle=settle
         )
-        heads, best = [], []
+        heads: list[dict[str, Any]] = []
+        best: list[tuple[float, float]] = []
         for number, group in enumerate(groups):
             for name in group.names:
                 base, role = split_name(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, ClassVar, Final, TypeVar
@@ -14,9 +13,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from nnwidgets._training_arguments import (
+    LR_RANGE,
     check_budget,
     check_model,
     check_title,
+    checked_lr_scale,
     merged,
     named_optimizers,
 )
@@ -46,7 +47,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 Optimizers = Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer]
 
-_LR_RANGE: Final = (0.01, 100.0)
 _TIMED_EVERY: Final = 16  # one log() in so many is timed, and charged for all of them
 _BYTES_PER_SECOND: Final = 250_000
 
@@ -115,7 +115,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         self._diagnosis = Diagnosis(self.history, self._samples)
         self._steps = StepAxis(session)
         self._logs = 0
-        self._user_rates = False
+        self._said: tuple[float, list[str]] = (float("-inf"), [])
         self._last_state: State = "idle"
         self._watch: LayerWatch | None = None
         super().__init__(session, budget=budget, language=language, title=title)
@@ -123,13 +123,13 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             self._watch = LayerWatch(model)
             session.sampling.add(self._watch)
         picture = Picture(self, self._next_seq)
-        for trait, build, seconds in (
-            ("_live", picture.live, 0.1),
-            ("_curves", picture.curves, 0.25),
-            ("_layers", picture.layers, 0.5),
-            ("_notes", picture.notes, 1.5),
+        for trait, build, seconds, share in (
+            ("_live", picture.live, 0.1, 0.2),
+            ("_curves", picture.curves, 0.25, 0.4),
+            ("_layers", picture.layers, 0.5, 0.1),
+            ("_notes", picture.notes, 1.5, 0.1),
         ):
-            self._add_part(Part(trait, build, Paced(seconds, _BYTES_PER_SECOND)))
+            self._add_part(Part(trait, build, Paced(seconds, _BYTES_PER_SECOND, share)))
         self._open_for_business()
 
     # -- logging -------------------------------------------------------------------------
@@ -295,17 +295,13 @@ class TrainingMonitor(TrainingExport, LiveWidget):
 
     @lr_scale.setter
     def lr_scale(self, value: float) -> None:
-        low, high = _LR_RANGE
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError(f"lr_scale must be a number, not {type(value).__name__}.")
-        if not low <= value <= high:
-            raise ValueError(f"lr_scale must lie between {low} and {high:g}, not {value!r}.")
+        value = checked_lr_scale(value)
         if not self._session.slots and value != 1.0:
             raise ValueError(
                 "no optimiser is known, so there is no learning rate to scale; "
                 "pass it as TrainingMonitor(model, optimizer)."
             )
-        self._session.set_lr_scale(float(value))
+        self._session.set_lr_scale(value)
 
     # -- what is known -------------------------------------------------------------------
 
@@ -316,14 +312,13 @@ class TrainingMonitor(TrainingExport, LiveWidget):
     @property
     def status(self) -> str:
         """What can and cannot be observed, in plain sentences."""
-        return " ".join(self._sentences())
+        return " ".join(self._say_what_is_seen())
 
     # -- answers to the browser ----------------------------------------------------------
 
     @action("set_lr_scale")
     def _set_lr_scale(self, value: float) -> None:
-        low, high = _LR_RANGE
-        self.lr_scale = min(high, max(low, float(value)))
+        self.lr_scale = min(LR_RANGE[1], max(LR_RANGE[0], float(value)))
 
     @action("cursor")
     def _set_cursor(self, step: int | None) -> None:
@@ -342,9 +337,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
 
     @action("export")
     def _export(self, format: str, dark: bool = False) -> dict[str, Any]:
-        from nnwidgets.export import files
-
-        name, mime, data = files.export(self, format, dark=dark)
+        name, mime, data = self._as_file(format, dark=dark)
         return wire.pack(
             {"name": name, "mime": mime}, {"file": np.frombuffer(data, dtype=np.uint8)}
         )
@@ -403,6 +396,12 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         return self._link.route
 
     def _sentences(self) -> list[str]:
+        now = perf_counter()
+        if now - self._said[0] > 2.0:  # asked ten times a second; a large model takes a while
+            self._said = now, self._say_what_is_seen()
+        return self._said[1]
+
+    def _say_what_is_seen(self) -> list[str]:
         language = self.language or "en"
         session, said = self._session, []
         if not session.slots:

@@ -20,6 +20,7 @@ log = logging.getLogger("nnwidgets")
 
 _TICK: Final = 0.05  # seconds between two rounds while something happens
 _DOZE: Final = 1.0  # and while nothing does
+_SLOWEST: Final = 2.0  # however dear, something is to be seen this often
 
 
 class Publishes(Protocol):
@@ -41,11 +42,15 @@ class Paced:
         The least time between two messages.
     bytes_per_second
         Large messages wait longer, so that this rate is kept.
+    share
+        Parts that are dear to build wait longer, so that building takes at most this fraction
+        of the session's budget.
     """
 
-    def __init__(self, seconds: float, bytes_per_second: float) -> None:
+    def __init__(self, seconds: float, bytes_per_second: float, share: float = 0.25) -> None:
         self.seconds = seconds
         self.bytes_per_second = bytes_per_second
+        self.share = share
         self._next = 0.0
         self._sent_at = float("-inf")
 
@@ -53,10 +58,24 @@ class Paced:
         """Whether the time has come; `at_least` asks for a longer pause than usual."""
         return now >= self._next and now - self._sent_at >= at_least
 
-    def sent(self, now: float, size: int) -> None:
-        """Note that `size` bytes have been sent."""
-        self._sent_at = now
-        self._next = now + max(self.seconds, size / self.bytes_per_second)
+    def done(self, now: float, size: int, cost: float = 0.0, budget: float = 1.0) -> None:
+        """Note that `size` bytes have been sent, or 0 if there was nothing to send.
+
+        Parameters
+        ----------
+        now
+            The time.
+        size
+            Bytes of the message.
+        cost
+            Processor seconds that building it has taken.
+        budget
+            Fraction of wall time that watching may take.
+        """
+        if size:
+            self._sent_at = now
+        dear = min(_SLOWEST, cost / (self.share * budget))
+        self._next = now + max(self.seconds, size / self.bytes_per_second, dear)
 
     def hurry(self) -> None:
         """Send at the next opportunity: a click has changed something."""

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any, ClassVar, Final, TypeVar
 
 import anywidget
@@ -211,11 +211,16 @@ class LiveWidget(anywidget.AnyWidget):
     def _send_due(self, now: float, at_least: float) -> None:
         with self._sending:
             rests = self._session.control.state != "running"
+            budget = 1.0 if rests else self._session.governor.budget
             changed = []
             for part in self._parts:
-                if part.pace.due(now, at_least=at_least) and self._rebuild(part):
-                    part.pace.sent(now, wire.size(getattr(self, part.trait)))
-                    changed.append(part.trait)
+                if part.pace.due(now, at_least=at_least):
+                    begun = thread_time()
+                    new = self._rebuild(part)
+                    size = wire.size(getattr(self, part.trait)) if new else 0
+                    part.pace.done(now, size, thread_time() - begun, budget)
+                    if new:
+                        changed.append(part.trait)
             if changed:
                 self.send_state(changed)
             else:
