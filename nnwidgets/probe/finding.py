@@ -1,0 +1,124 @@
+"""A finding: one thing worth telling about a run, with its evidence, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from nnwidgets.catalogue import text
+
+KINDS = (
+    "nan", "exploding", "diverging", "overfitting", "underfitting", "oscillating", "vanishing",
+    "dead_units", "saturated", "plateau",
+)  # fmt: skip
+"""Every kind a finding can be of, the most urgent first."""
+
+SEVERITIES = ("error", "warning", "info")
+"""From "the run is lost" over "something should be changed" to "good to know"."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One observation about a run.
+
+    Attributes
+    ----------
+    kind
+        One of `KINDS`.
+    severity
+        ``"error"``, ``"warning"`` or ``"info"``.
+    step
+        The step the finding points to: the best validation step of ``"overfitting"`` and
+        ``"plateau"``, the first bad step of ``"nan"``, otherwise where it began. None if there is
+        no such step.
+    message
+        Title, body and advice as one text.
+    evidence
+        The numbers it rests on, by name; plain and finite, so that they can be stored as JSON.
+    key, params, language
+        From which sentences of the catalogue, with which values, the message was made.
+    """
+
+    kind: str
+    severity: str
+    step: int | None
+    message: str
+    evidence: dict[str, float | int | str]
+    key: str = field(default="", repr=False, compare=False)
+    params: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    language: str = field(default="en", repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """What was found, in a few words."""
+        return self._sentence("title")
+
+    @property
+    def body(self) -> str:
+        """What it rests on."""
+        return self._sentence("body")
+
+    @property
+    def advice(self) -> str:
+        """What to try next, and why."""
+        return self._sentence("advice")
+
+    def _sentence(self, part: str) -> str:
+        return text(f"{self.key}.{part}", language=self.language, **self.params)
+
+
+def make(
+    kind: str,
+    severity: str,
+    step: float | None,
+    evidence: dict[str, float | int | str],
+    params: dict[str, str],
+    *,
+    variant: str = "",
+    language: str = "en",
+) -> Finding:
+    """Make a finding whose sentences are ``finding.<kind>[_<variant>].title|body|advice``."""
+    key = f"finding.{kind}_{variant}" if variant else f"finding.{kind}"
+    title, body, advice = (
+        text(f"{key}.{part}", language=language, **params) for part in ("title", "body", "advice")
+    )
+    message = text("finding.message", language=language, title=title, body=body, advice=advice)
+    return Finding(
+        kind=kind,
+        severity=severity,
+        step=None if step is None else int(step),
+        message=message,
+        evidence=evidence,
+        key=key,
+        params=params,
+        language=language,
+    )
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort findings of several sources for display: most severe first, then most urgent kind.
+
+    Of several findings of kind ``"nan"`` only the one that reaches furthest back is kept: the
+    others are its consequences.
+    """
+    found = list(findings)
+    bad = [f for f in found if f.kind == "nan"]
+    if bad:
+        # A layer says more than a metric, so it wins at the same step.
+        first = min(
+            bad,
+            key=lambda f: (
+                SEVERITIES.index(f.severity),
+                f.step if f.step is not None else float("inf"),
+                "layer" not in f.evidence,
+            ),
+        )
+        found = [f for f in found if f.kind != "nan" or f is first]
+    return sorted(
+        found,
+        key=lambda f: (
+            SEVERITIES.index(f.severity),
+            KINDS.index(f.kind),
+            f.step if f.step is not None else -1,
+        ),
+    )

@@ -1,0 +1,174 @@
+"""What the curves of a run say, in words with evidence.
+
+The rules are in ``curve_*.py``, one idea a file, each with its reason and source. They are written
+to keep quiet when in doubt: an alarm that is wrong once is not read the next time. All are free of
+units and of step numbering, so they judge a loss of 1e-6 like one of 1e6; all are memoryless, so a
+finding goes away when its curve recovers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nnwidgets.probe.curve import Curve, Floats, SeriesLike, arrays, curve, thin
+from nnwidgets.probe.curve_broken import exploding_norm, is_norm, not_finite
+from nnwidgets.probe.curve_level import diverging, not_learning, plateau
+from nnwidgets.probe.curve_oscillation import oscillating
+from nnwidgets.probe.curve_overfitting import overfitting
+from nnwidgets.probe.finding import KINDS, SEVERITIES, Finding, ordered
+from nnwidgets.probe.metrics import higher_is_better, is_meant_to_fall, kind_of
+
+__all__ = [
+    "KINDS", "SEVERITIES", "Finding", "curve_findings", "ordered", "thin",
+]  # fmt: skip
+
+Logged = Mapping[str, "SeriesLike | tuple[ArrayLike, ArrayLike]"]
+
+
+def curve_findings(
+    series: Logged,
+    *,
+    epochs: ArrayLike | None = None,
+    events: Sequence[Mapping[str, Any]] = (),
+    language: str = "en",
+) -> list[Finding]:
+    """Judge the logged series of a run.
+
+    Parameters
+    ----------
+    series
+        By name, the steps and values of each series, in the order in which they were logged: any
+        length, any floats. Long ones are thinned here; whoever thins before should use `thin`.
+    epochs
+        Steps at which epochs began, if known: they tell averages over an epoch from single batches.
+    events
+        What happened in the run, as mappings with ``"kind"`` and ``"step"``; a change of the
+        learning rate (``"lr"``) starts the count for a plateau again.
+    language
+        Language of the sentences.
+
+    Returns
+    -------
+    list of Finding
+        At most one of each kind, the most severe first. Empty where nothing needs saying, and
+        while there are too few points to say anything.
+
+    Raises
+    ------
+    ValueError
+        If a series does not have one step for each value.
+    """
+    raw = {name: arrays(one) for name, one in series.items()}
+    made = {name: curve(name, *pair) for name, pair in raw.items()}
+    made = {name: c for name, c in made.items() if len(c)}
+    found: list[Finding | None] = [not_finite(raw, language)]
+    with np.errstate(all="ignore"):
+        found += [exploding_norm(c, language) for c in made.values() if is_norm(c.name)]
+        found += _losses(made, _starts(epochs), _rate_changes(events), language)
+    return ordered(_one_of_each_kind(f for f in found if f is not None))
+
+
+def _losses(
+    made: Mapping[str, Curve], starts: Floats, changed: float, language: str
+) -> list[Finding | None]:
+    """Judge losses, and accuracies where no loss has a validation."""
+    metrics = [c for c in made.values() if kind_of(c.name) == "metric"]
+    rates = next((c for c in made.values() if kind_of(c.name) == "lr"), None)
+    scores = [c for c in metrics if c.higher]
+    found: list[Finding | None] = []
+    main = _main([c for c in metrics if is_meant_to_fall(c.base)])
+    for base in dict.fromkeys(c.base for c in main):
+        pair = [c for c in main if c.base == base]
+        train = _longest([c for c in pair if c.role in ("", "train")])
+        val = _longest([c for c in pair if c.role == "val"]) or _longest(
+            [c for c in pair if c.role == "test"]
+        )
+        loss = train or val
+        assert loss is not None
+        per_epoch = len(loss) / max(1, len(starts)) if len(starts) > 1 else math.inf
+        averaged = (
+            train is None
+            or (val is not None and len(train) <= 1.5 * len(val))
+            or (len(starts) >= 5 and per_epoch <= 2)
+        )
+        away = diverging(loss, rates, language=language)
+        idle = None if away else not_learning(
+            loss, averaged=averaged, scores=scores, still=_stands_still(val), language=language
+        )  # fmt: skip
+        over = overfitting(train, val, language) if train and val and not (away or idle) else None
+        rest = None
+        if not (away or idle or (over and over.severity != "info")):
+            rest = plateau(val or loss, since=changed, language=language)
+        swing = oscillating(
+            loss, points_per_epoch=math.inf if averaged else per_epoch, language=language
+        )
+        found += [away, idle, over, rest, swing]
+    if not any(f and f.kind in ("overfitting", "diverging", "underfitting") for f in found):
+        found += _score_pairs(metrics, main, language)
+    return found
+
+
+def _score_pairs(
+    metrics: Sequence[Curve], main: Sequence[Curve], language: str
+) -> list[Finding | None]:
+    """Judge pairs of accuracies, unless a loss was validated, which tells more and earlier."""
+    if any(c.role in ("val", "test") for c in main):
+        return []
+    scores = [c for c in metrics if higher_is_better(c.base)]
+    found = []
+    for val in (c for c in scores if c.role == "val"):
+        train = _longest([c for c in scores if c.base == val.base and c.role in ("", "train")])
+        if train is not None:
+            found.append(overfitting(train, val, language))
+    return found
+
+
+def _main(losses: Sequence[Curve]) -> list[Curve]:
+    """Return the losses that stand for the run: those called just "loss" if there are any.
+
+    A single term of a loss (a regulariser, a head) may stay or rise while the whole goes well.
+    """
+    for whole in ("loss", "total_loss", "loss_total", "total/loss"):
+        named = [c for c in losses if c.base == whole]
+        if named:
+            return named
+    return list(losses)
+
+
+def _longest(curves: Sequence[Curve]) -> Curve | None:
+    return max(curves, key=len, default=None)
+
+
+def _stands_still(val: Curve | None) -> bool:
+    """Say whether the same validation data gave the same loss again and again.
+
+    That a fixed measurement does not change in five digits means that the weights do not.
+    """
+    if val is None or len(val) < 4 or val.higher:
+        return False
+    late = val.y[-max(4, len(val) // 2) :]
+    return float(np.ptp(late)) <= 1e-5 * float(np.max(np.abs(late)))
+
+
+def _one_of_each_kind(found: Any) -> list[Finding]:
+    kept: dict[str, Finding] = {}
+    worse: Callable[[Finding], int] = lambda f: SEVERITIES.index(f.severity)  # noqa: E731
+    for f in found:
+        if f.kind not in kept or worse(f) < worse(kept[f.kind]):
+            kept[f.kind] = f
+    return list(kept.values())
+
+
+def _starts(epochs: ArrayLike | None) -> Floats:
+    return np.zeros(0) if epochs is None else np.asarray(epochs, dtype=np.float64).reshape(-1)
+
+
+def _rate_changes(events: Sequence[Mapping[str, Any]]) -> float:
+    """Return the step of the last change of the learning rate, −∞ without one."""
+    steps = [e.get("step") for e in events if e.get("kind") == "lr"]
+    return max((float(s) for s in steps if isinstance(s, int | float)), default=-math.inf)

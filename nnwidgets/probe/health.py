@@ -1,0 +1,385 @@
+"""What the sampled layers say: gradients that vanish or explode, dead units, where NaN began.
+
+Input are the samples of `nnwidgets.probe.layers.LayerWatch`, oldest first. Nothing depends on the
+size of the loss: gradient norms are compared with each other and with their own past, updates with
+the weights they change. One sample proves nothing; every rule wants several that agree.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnwidgets.probe.finding import Finding, make
+from nnwidgets.probe.sentences import factor, names, number, whole
+
+Floats = NDArray[np.float64]
+
+_AGREEING = 5  # samples that have to agree
+_VANISHED = 1e-3  # of the gradient norm near the loss
+_EXPLODED_BACKWARDS = 1e3  # times the gradient norm near the loss
+_EXPLODED = 100.0  # times a layer's own usual gradient norm …
+_THROWN = 0.05  # … if its weights change by this share in a step
+_TOO_LARGE_A_STEP = 0.3  # share of the weights' size; 1e-3 is usual
+_NO_STEP_AT_ALL = 1e-6
+_SOME_DEAD, _MANY_DEAD = 0.1, 0.3  # share of a layer's units
+
+
+class Row(Protocol):
+    """What is read of a layer (see `nnwidgets.probe.layers.LayerRow`)."""
+
+    @property
+    def name(self) -> str:
+        """Qualified name."""
+
+    @property
+    def type(self) -> str:
+        """Class name."""
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it does not take part in training."""
+
+
+class Origin(Protocol):
+    """Where NaN or an infinity began (see `nnwidgets.probe.origin.NonFiniteOrigin`)."""
+
+    @property
+    def step(self) -> int:
+        """The step it was seen in."""
+
+    @property
+    def layer(self) -> str | None:
+        """The layer, if it is one."""
+
+    @property
+    def where(self) -> str:
+        """``"output"``, ``"weights"``, ``"input"``, ``"gradient"`` or ``"loss"``."""
+
+    @property
+    def what(self) -> str:
+        """``"nan"`` or ``"inf"``."""
+
+
+class Sample(Protocol):
+    """What is read of a sampled step (see `nnwidgets.probe.layers.LayerSample`)."""
+
+    @property
+    def step(self) -> int:
+        """The step it is from."""
+
+    @property
+    def grad_norm(self) -> Floats:
+        """Gradient norm of each row."""
+
+    @property
+    def update_ratio(self) -> Floats:
+        """Size of the update over the size of the weights, of each row."""
+
+    @property
+    def dead(self) -> Floats:
+        """Dead units of each row, NaN where unknown."""
+
+    @property
+    def units(self) -> Floats:
+        """Units of each row, NaN where there are none."""
+
+    @property
+    def nonfinite(self) -> Sequence[Origin]:
+        """Where NaN or an infinity began, if there was any."""
+
+
+def layer_findings(
+    rows: Sequence[Row], samples: Sequence[Sample], *, language: str = "en"
+) -> list[Finding]:
+    """Judge the sampled steps of a run.
+
+    Parameters
+    ----------
+    rows
+        The layers, in order of definition.
+    samples
+        Sampled steps, oldest first. Those with another number of rows, from before the model
+        changed, are left out.
+    language
+        Language of the sentences.
+
+    Returns
+    -------
+    list of Finding
+        At most one of each kind; which layers it is about stands in ``evidence["layer"]``.
+    """
+    samples = [s for s in samples if len(s.grad_norm) == len(rows)]
+    if not rows or not samples:
+        return []
+    # A layer that was never seen makes a median of nothing, which is what it should be: NaN.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = [
+            _not_finite(samples, language),
+            _exploding(rows, samples, language),
+            _vanishing(rows, samples, language),
+            _dead(rows, samples, language),
+            _motionless(rows, samples, language),
+        ]
+    return [f for f in found if f is not None]
+
+
+def _not_finite(samples: Sequence[Sample], language: str) -> Finding | None:
+    """Tell where the first NaN or infinity came from.
+
+    Information only once newer samples are finite again: a scaled loss in mixed precision
+    overflows on purpose (Micikevicius et al. 2018).
+    """
+    first = next((o for s in samples for o in s.nonfinite), None)
+    if first is None:
+        return None
+    passed = not samples[-1].nonfinite
+    evidence: dict[str, float | int | str] = {"value": first.what, "where": first.where}
+    if first.layer is not None:
+        evidence["layer"] = first.layer
+    params = {
+        "what": "NaN" if first.what == "nan" else "∞",
+        "layer": _called(first.layer),
+        "step": whole(first.step),
+    }
+    variant = first.where
+    if first.layer is None and first.where in ("weights", "gradient"):
+        variant += "_all"
+    return make("nan", "info" if passed else "error", first.step, evidence, params,
+                variant=variant, language=language)  # fmt: skip
+
+
+def _exploding(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
+    """Find gradients or updates that are far too large (Pascanu, Mikolov & Bengio 2013)."""
+    if len(samples) < _AGREEING:
+        return None
+    trained = [i for i, row in enumerate(rows) if not row.frozen]
+    norms, updates = _table(samples, "grad_norm"), _table(samples, "update_ratio")
+    last = slice(-_AGREEING, None)
+    # Updates as large as the weights: whatever the gradient, nothing survives that for long.
+    steadily = np.nanmin(updates[last], axis=0)
+    steadily[np.isnan(updates[last]).any(axis=0)] = np.nan
+    worst = _largest(steadily, trained)
+    if worst is not None and steadily[worst] >= _TOO_LARGE_A_STEP:
+        ratio = float(np.nanmedian(updates[last, worst]))
+        step = samples[_since(updates[:, worst] >= _TOO_LARGE_A_STEP)].step
+        return make(
+            "exploding", "warning", step,
+            {"layer": rows[worst].name, "update_ratio": ratio},
+            {"layer": _called(rows[worst].name), "ratio": number(ratio), "step": whole(step)},
+            variant="updates", language=language,
+        )  # fmt: skip
+    # Far above its own past, and the weights feel it: leaving a plateau also multiplies gradients.
+    if len(samples) >= 10:
+        usual = np.nanmedian(norms[:-3], axis=0)
+        times = np.nanmin(norms[-3:], axis=0) / np.where(usual > 0, usual, np.nan)
+        times[np.nanmedian(updates[-3:], axis=0) < _THROWN] = np.nan
+        worst = _largest(times, trained)
+        if worst is not None and times[worst] > _EXPLODED:
+            step = samples[_since(norms[:, worst] > 10 * usual[worst])].step
+            now = float(norms[-1, worst])
+            return make(
+                "exploding", "warning", step,
+                {"layer": rows[worst].name, "now_value": now, "usual": float(usual[worst]),
+                 "times": float(times[worst])},
+                {"layer": _called(rows[worst].name), "now": number(now), "step": whole(step),
+                 "usual": number(usual[worst]), "times": factor(float(times[worst]))},
+                language=language,
+            )  # fmt: skip
+    return _exploding_backwards(rows, samples, norms, language)
+
+
+def _exploding_backwards(
+    rows: Sequence[Row], samples: Sequence[Sample], norms: Floats, language: str
+) -> Finding | None:
+    """Find gradients that grow from the loss to the first layers."""
+    chain = _chain(rows, norms)
+    if len(chain) < 4:
+        return None
+    recent = norms[-_AGREEING:, chain]
+    near, end = _near_the_loss(recent)
+    times = recent / near[:, None]
+    far = np.flatnonzero(np.min(times[:, : len(chain) // 2], axis=0) > _EXPLODED_BACKWARDS)
+    if not len(far):
+        return None
+    at = int(far[np.argmax(np.median(times[:, far], axis=0))])
+    row, last = rows[chain[at]], rows[chain[end]]
+    first = float(np.median(recent[:, at]))
+    much = float(np.median(times[:, at]))
+    step = samples[_since(norms[:, chain[at]] > _EXPLODED_BACKWARDS * norms[:, chain[end]])].step
+    return make(
+        "exploding", "warning", step,
+        {"layer": row.name, "last_layer": last.name, "times": much, "grad_norm": first},
+        {"layer": _called(row.name), "last": _called(last.name), "first": number(first),
+         "times": factor(much), "last_norm": number(float(np.median(near)))},
+        variant="depth", language=language,
+    )  # fmt: skip
+
+
+def _vanishing(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
+    """Find gradients that fade on their way from the loss to the first layers.
+
+    Glorot & Bengio (2010) follow the size of back-propagated gradients over depth; a layer whose
+    gradient norm is a thousandth of that near the loss learns a thousand times as slowly. Only an
+    unbroken run of layers from the first one counts: that is what fading looks like, while a small
+    gradient in the middle belongs to a branch or a small layer.
+    """
+    norms = _table(samples, "grad_norm")
+    chain = _chain(rows, norms)
+    if len(samples) < _AGREEING or len(chain) < 3:
+        return None
+    recent = norms[-_AGREEING:, chain]
+    near, end = _near_the_loss(recent)
+    if not (near > 0).all():
+        return None
+    low = (recent < _VANISHED * near[:, None]).all(axis=0)
+    count = int(np.argmin(low)) if not low.all() else 0
+    if count == 0 or count > end:
+        return None
+    affected = [rows[chain[i]].name for i in range(count)]
+    first, last = rows[chain[0]], rows[chain[end]]
+    first_norm, last_norm = float(np.median(recent[:, 0])), float(np.median(near))
+    # The oldest sample from which on the first layer has been that far behind.
+    behind = norms[:, chain[0]] < _VANISHED * norms[:, chain[end]]
+    step = samples[_since(behind)].step
+    evidence: dict[str, float | int | str] = {
+        "layer": first.name,
+        "layers": count,
+        "last_layer": last.name,
+        "first_norm": first_norm,
+        "last_norm": last_norm,
+        "ratio": first_norm / last_norm,
+    }
+    params = {
+        "layers": names([_called(n) for n in affected], 2),
+        "first": _called(first.name),
+        "last": _called(last.name),
+        "first_norm": number(first_norm),
+        "last_norm": number(last_norm),
+        "step": whole(step),
+    }
+    if first_norm == 0:
+        return make("vanishing", "warning", step, evidence, params,
+                    variant="zero", language=language)  # fmt: skip
+    params["times"] = factor(last_norm / first_norm)
+    return make("vanishing", "warning", step, evidence, params, language=language)
+
+
+def _dead(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
+    """Find layers in which many units give zero whatever comes in.
+
+    Some dead units are the price of ReLU (Glorot, Bordes & Bengio 2011) and only worth a remark; a
+    third of a layer is capacity lost (Lu et al. 2019, "Dying ReLU"), a whole layer is the end of
+    learning for all layers before it.
+    """
+    dead, units = _table(samples, "dead"), _table(samples, "units")
+    share = dead / np.where(units > 0, units, np.nan)
+    known = [i for i in range(len(rows)) if len(_known(share[:, i])) >= 3]
+    # The newest samples that know; a layer is unknown again when its window starts anew.
+    now = {i: float(np.min(_known(share[:, i])[-3:])) for i in known}
+    hit = sorted((i for i in now if now[i] >= _SOME_DEAD), key=lambda i: -now[i])
+    if not hit:
+        return None
+    worst = hit[0]
+    severity = "error" if now[worst] == 1 else "warning" if now[worst] >= _MANY_DEAD else "info"
+    ill = np.nan_to_num(share[:, worst], nan=1.0) >= _SOME_DEAD
+    ill[: int(np.argmax(~np.isnan(share[:, worst])))] = False
+    step = samples[_since(ill)].step
+    count, of = _known(dead[:, worst])[-1], _known(units[:, worst])[-1]
+    others = [
+        f"{_called(rows[i].name)} {_known(dead[:, i])[-1]:.0f}/{_known(units[:, i])[-1]:.0f}"
+        for i in hit[1:]
+    ]
+    evidence: dict[str, float | int | str] = {
+        "layer": rows[worst].name,
+        "dead": int(count),
+        "units": int(of),
+        "layers": len(hit),
+    }
+    params = {
+        "layer": _called(rows[worst].name),
+        "dead": whole(float(count)),
+        "units": whole(float(of)),
+        "step": whole(step),
+        "more": f"; {names(others, 3)}" if others else "",
+    }
+    return make("dead_units", severity, step, evidence, params,
+                variant="all" if severity == "error" else "", language=language)  # fmt: skip
+
+
+def _motionless(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
+    """Find a run in which no layer has ever moved noticeably although it has gradients."""
+    trained = [i for i, row in enumerate(rows) if not row.frozen]
+    if len(samples) < 2 * _AGREEING or not trained:
+        return None
+    updates = _table(samples, "update_ratio")[:, trained]
+    norms = _table(samples, "grad_norm")[:, trained]
+    if np.isnan(updates).all() or not np.nanmax(norms[-1]) > 0:
+        return None
+    # The whole run, not its end: a schedule may well end at zero.
+    most = float(np.nanmax(updates))
+    if not most < _NO_STEP_AT_ALL:
+        return None
+    return make(
+        "underfitting", "warning", samples[0].step,
+        {"update_ratio": most, "samples": len(samples)},
+        {"ratio": number(most)},
+        variant="frozen", language=language,
+    )  # fmt: skip
+
+
+def _table(samples: Sequence[Sample], what: str) -> Floats:
+    """Return one quantity as samples × rows; infinities count as unknown."""
+    table = np.array([getattr(s, what) for s in samples], dtype=np.float64)
+    table[np.isinf(table)] = np.nan
+    return table
+
+
+def _chain(rows: Sequence[Row], norms: Floats) -> list[int]:
+    """Return the layers whose gradients can be compared over depth.
+
+    Those that transform and were seen in every recent sample. Normalisation layers and embeddings
+    have gradients of another size by nature.
+    """
+    seen = np.all(np.isfinite(norms[-_AGREEING:]), axis=0).tolist()
+
+    def plain(row: Row) -> bool:
+        kind = row.type.lower()
+        return not row.frozen and "norm" not in kind and "embedding" not in kind
+
+    return [i for i, row in enumerate(rows) if seen[i] and plain(row)]
+
+
+def _near_the_loss(recent: Floats) -> tuple[Floats, int]:
+    """Return the norms and the place of the usual layer among the last third of them."""
+    size = max(1, recent.shape[1] // 3)
+    typical = np.median(recent[:, -size:], axis=0)
+    at = recent.shape[1] - size + int(np.argsort(typical)[size // 2])
+    return recent[:, at], at
+
+
+def _known(column: Floats) -> Floats:
+    """Return the values of a column that are known."""
+    return column[~np.isnan(column)]
+
+
+def _largest(values: Floats, among: Sequence[int]) -> int | None:
+    """Return where a value is largest, None where all are unknown."""
+    known = [i for i in among if not np.isnan(values[i])]
+    return max(known, key=lambda i: values[i], default=None)
+
+
+def _since(condition: NDArray[np.bool_]) -> int:
+    """Return from which sample on a condition has held without a break."""
+    broken: Iterator[int] = (i for i in range(len(condition) - 1, -1, -1) if not condition[i])
+    return min(next(broken, -1) + 1, len(condition) - 1)
+
+
+def _called(name: str | None) -> str:
+    """Return the name of a layer as it is written in a sentence (the model itself has none)."""
+    return name if name else "model"
