@@ -12,7 +12,7 @@ import "./chart.css";
 import { type Look, paintPlot } from "./chart_draw";
 import { Hover } from "./chart_hover";
 import { listen } from "./chart_input";
-import { Layout, MARGIN } from "./chart_layout";
+import { LABEL_GAP, Layout, MARGIN } from "./chart_layout";
 import { Readout } from "./chart_readout";
 import type { ChartData, ChartOptions } from "./chart_types";
 import { h, setAttribute, setText, uniqueId } from "./dom";
@@ -44,6 +44,8 @@ export class Chart {
   readonly #font: string;
   #layout: Layout;
   #look: Look | null = null;
+  /** Room for the labels of y so far. */
+  #left = 0;
 
   constructor(options: ChartOptions) {
     this.#options = options;
@@ -127,7 +129,7 @@ export class Chart {
   }
 
   #makePlot(): uPlot {
-    const axis = (scale: "x" | "y", side: number, size: number, gap: number): uPlot.Axis => ({
+    const axis = (scale: "x" | "y", side: number, size: () => number, gap: number): uPlot.Axis => ({
       scale,
       side,
       size,
@@ -156,7 +158,10 @@ export class Chart {
         x: { time: false, auto: false, range: [0, 1] },
         y: { auto: false, range: [0, 1] },
       },
-      axes: [axis("x", 2, MARGIN.bottom, 4), axis("y", 3, MARGIN.left, 6)],
+      axes: [
+        axis("x", 2, () => MARGIN.bottom, 4),
+        axis("y", 3, () => this.#layout.left, LABEL_GAP),
+      ],
       series: [{}],
       hooks: { draw: [() => this.#paint()] },
     };
@@ -166,13 +171,10 @@ export class Chart {
   #draw(): void {
     const width = this.#root.clientWidth;
     const height = this.#root.clientHeight;
-    const inner = [
-      width - MARGIN.left - MARGIN.right,
-      height - MARGIN.top - MARGIN.bottom,
-    ] as const;
+    const measure = (text: string): number => this.#textWidth(text);
     // A chart that nobody can see is drawn when the observer says that it has a size.
-    if (inner[0] <= 0 || inner[1] <= 0) return;
-    this.#layout.fit(...inner, (text) => this.#textWidth(text));
+    if (!this.#layout.fit(width, height, measure, this.#left)) return;
+    this.#left = this.#layout.left;
     this.#plot.batch(() => {
       this.#plot.setSize({ width, height });
       this.#plot.redraw(false, true);

@@ -7,14 +7,14 @@ const DURATIONS = [
 ];
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
-/** The smallest of 1, 2, 5 times a power of ten that is not below `value`. */
+/** The smallest of 1, 2, 2.5, 5 times a power of ten that is not below `value`. */
 export function niceStep(value: number): number {
   if (!(value > 0) || !Number.isFinite(value)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   // 10 ** -324 is 0: the smallest denormals have no power of ten below them.
   if (power === 0) return value;
   const ratio = value / power;
-  const factor = ratio <= 1.0000001 ? 1 : ratio <= 2.0000001 ? 2 : ratio <= 5.0000001 ? 5 : 10;
+  const factor = [1, 2, 2.5, 5].find((candidate) => ratio <= candidate * (1 + 1e-9)) ?? 10;
   return factor * power;
 }
 
@@ -69,10 +69,12 @@ function scaleLinear([min, max]: Range, minGap: number, percent: string | null):
     const pad = (max - min) * 0.04;
     low = min >= 0 && min <= 0.3 * max ? 0 : min - pad;
     high = max <= 0 && max >= 0.3 * min ? 0 : max + pad;
+    // A share of a whole ends at the whole.
+    if (percent !== null && max <= 1) high = Math.min(high, 1);
   }
   const step = niceStep((high - low) * minGap);
   const half = step / 2;
-  const range: Range = [Math.floor(low / half) * half, Math.ceil(high / half) * half];
+  const range: Range = [Math.floor(low / half + 1e-9) * half, Math.ceil(high / half - 1e-9) * half];
   const ticks = multiples(range, step);
   return { range, ticks, labels: linearLabels(ticks, step, percent) };
 }
@@ -88,9 +90,10 @@ function scaleLog([min, max]: Range, minGap: number, percent: string | null): Sc
     const round = multiples(values, step).filter((value) => value > 0);
     return { range, ticks: round.map(Math.log10), labels: linearLabels(round, step, percent) };
   }
-  const stride = Math.max(1, Math.ceil(span * minGap));
-  const factors =
-    stride > 1 || span * minGap > 0.3 ? [1] : span * minGap > 0.2 ? [1, 3] : [1, 2, 5];
+  // Labels of powers are wanted a little closer than others: there are never many.
+  const gap = span * minGap * 0.8;
+  const stride = Math.max(1, Math.ceil(gap));
+  const factors = gap > Math.log10(3) ? [1] : gap > Math.log10(2) ? [1, 3] : [1, 2, 5];
   const ticks: number[] = [];
   const labels: string[] = [];
   for (let p = Math.ceil(range[0] / stride - 1) * stride; p <= range[1]; p += stride) {
@@ -120,6 +123,13 @@ function powerLabel(power: number, factor: number, percent: string | null): stri
   return factor === 1 ? `${raised}${suffix}` : `${factor}·${raised}${suffix}`;
 }
 
+/** Decimals that a multiple of `step` needs: 0 for 5, 1 for 0.2, 2 for 0.25. */
+function decimalsOf(step: number): number {
+  const power = Math.floor(Math.log10(step) + 1e-9);
+  const mantissa = step / 10 ** power;
+  return -power + (Math.abs(mantissa - Math.round(mantissa)) > 1e-6 ? 1 : 0);
+}
+
 /** Labels with equally many decimals, so that they align; powers of ten for very large and small. */
 export function linearLabels(
   ticks: readonly number[],
@@ -129,17 +139,39 @@ export function linearLabels(
   const scale = percent === null ? 1 : 100;
   const suffix = percent ?? "";
   const largest = Math.max(0, ...ticks.map(Math.abs)) * scale;
-  const width = step * scale;
+  const decimals = decimalsOf(step * scale);
   if (largest > 0 && (largest >= 1e5 || largest < 1e-3)) {
-    const digits = Math.floor(Math.log10(largest) + 1e-9) - Math.floor(Math.log10(width) + 1e-9);
-    const decimals = Math.min(5, Math.max(0, digits));
+    const digits = Math.floor(Math.log10(largest) + 1e-9) + decimals;
+    const shown = Math.min(8, Math.max(0, digits));
     const written = ticks.map((tick) =>
-      tick === 0 ? "0" : (tick * scale).toExponential(decimals).replace("e+", "e"),
+      tick === 0 ? "0" : (tick * scale).toExponential(shown).replace("e+", "e"),
     );
     return written.map((text) => typographic(text) + suffix);
   }
-  const decimals = Math.min(8, Math.max(0, -Math.floor(Math.log10(width) + 1e-9)));
-  return ticks.map((tick) => typographic((tick * scale).toFixed(decimals)) + suffix);
+  const shown = Math.min(12, Math.max(0, decimals));
+  return ticks.map((tick) => typographic((tick * scale).toFixed(shown)) + suffix);
+}
+
+/**
+ * The formatter for values on this scale: the given one, unless it writes neighbouring ticks alike
+ * (a loss between 0.99991 and 0.99993); then one with two digits more than the ticks have.
+ */
+export function valueFormat(
+  { ticks, range }: Scale,
+  log: boolean,
+  format: (value: number) => string,
+): (value: number) => string {
+  const [first, second] = ticks;
+  if (log || first === undefined || second === undefined) return format;
+  if (!ticks.some((tick, i) => i > 0 && format(tick) === format(ticks[i - 1] as number))) {
+    return format;
+  }
+  const step = (second - first) / 100;
+  const reach = Math.abs(range[1] - range[0]);
+  return (value) => {
+    const near = value >= range[0] - reach && value <= range[1] + reach;
+    return near ? (linearLabels([value], step, percentSuffix(format))[0] ?? "") : format(value);
+  };
 }
 
 /** Ticks of the x axis at least `minGap` (a fraction of the axis) apart. */
@@ -148,7 +180,9 @@ export function ticksX(range: Range, mode: "step" | "epoch" | "time", minGap: nu
   const wanted = span * minGap;
   if (mode === "time") return multiples(range, niceDuration(wanted));
   const step = niceStep(wanted);
-  return multiples(range, mode === "step" ? Math.max(1, step) : step);
+  if (mode === "epoch" || step > 5) return multiples(range, step);
+  // There is no step 2.5.
+  return multiples(range, step > 2 ? 5 : Math.max(1, step));
 }
 
 /** A range that has a width: a single point stands in the middle. */

@@ -63,6 +63,18 @@ export function debiasedAverage(values: ArrayLike<number>, weight: number): Floa
 }
 
 /**
+ * The weight of the past for one of several series on a chart.
+ *
+ * The densest series gets the weight asked for; a sparser one the weight that makes the average
+ * reach equally far back along x. Otherwise ten validation points beside four hundred training
+ * buckets would be averaged over most of the run, and the turn of an overfitting curve be lost.
+ */
+export function weightFor(view: SeriesView, all: readonly SeriesView[], smoothing: number): number {
+  const most = Math.max(...all.map(({ x, stepLine }) => (stepLine ? 0 : x.length)));
+  return view.x.length === 0 ? smoothing : smoothing ** Math.max(1, most / view.x.length);
+}
+
+/**
  * The raw curve: one vertex for a point, two for a bucket, in the order in which its extremes came.
  * Of a bucket with a lowest value that a log axis cannot show, the highest remains.
  */
@@ -88,8 +100,9 @@ export function rawLine(
     }
     xs.push(from[i] as number);
     ys.push(first);
-    if (first !== end || to[i] !== from[i]) {
-      if (view.stepLine && first !== end) {
+    const several = !Object.is(first, end);
+    if (several || (to[i] !== from[i] && !Number.isNaN(end))) {
+      if (view.stepLine && several) {
         xs.push(to[i] as number);
         ys.push(first);
       }

@@ -44,7 +44,7 @@ export interface Scene {
   look: Look;
 }
 
-const FAINT = 0.42;
+const FAINT = 0.5;
 const BAND = 0.16;
 /** Points this far apart (CSS pixels) are marked with dots. */
 const SPARSE = 12;
@@ -117,31 +117,33 @@ class Painter {
 
   band({ x, lo, hi }: Band): void {
     const ctx = this.#ctx;
-    const { box, ratio } = this.#scene;
-    const bottom = box.top + box.height;
     ctx.beginPath();
     let start = 0;
     for (let i = 0; i <= x.length; i++) {
       if (i < x.length && !Number.isNaN(hi[i] as number)) continue;
-      if (i - start > 1) {
-        // At least a pixel wide, or a bucket that spans one step would not be painted at all.
-        for (let k = start; k < i; k++) {
-          const px = this.x(x[k] as number);
-          ctx.lineTo(k === start ? px - ratio / 2 : px, this.y(hi[k] as number));
-        }
-        for (let k = i - 1; k >= start; k--) {
-          const px = this.x(x[k] as number);
-          const low = lo[k] as number;
-          const py = low === Number.NEGATIVE_INFINITY ? bottom : this.y(low);
-          ctx.lineTo(k === i - 1 ? px + ratio / 2 : px, py);
-        }
-        ctx.closePath();
-      }
+      if (i > start) this.#stretch({ x, lo, hi }, start, i - 1);
       start = i + 1;
-      const next = x[start];
-      if (next !== undefined) ctx.moveTo(this.x(next), this.y(hi[start] as number));
     }
     ctx.fill();
+  }
+
+  /** One closed stretch of a band: along the highest values and back along the lowest. */
+  #stretch({ x, lo, hi }: Band, first: number, last: number): void {
+    const ctx = this.#ctx;
+    const { box, ratio } = this.#scene;
+    // At least a pixel wide, or a bucket that spans one step would not be painted at all.
+    const at = (i: number): number => {
+      const widen = i === first ? -ratio / 2 : i === last ? ratio / 2 : 0;
+      return this.x(x[i] as number) + widen;
+    };
+    ctx.moveTo(at(first), this.y(hi[first] as number));
+    for (let i = first + 1; i <= last; i++) ctx.lineTo(at(i), this.y(hi[i] as number));
+    for (let i = last; i >= first; i--) {
+      const low = lo[i] as number;
+      const bottom = box.top + box.height;
+      ctx.lineTo(at(i), low === Number.NEGATIVE_INFINITY ? bottom : this.y(low));
+    }
+    ctx.closePath();
   }
 
   vertical(px: number, top: number, bottom: number): void {
@@ -172,7 +174,8 @@ function paintSeries(ctx: CanvasRenderingContext2D, painter: Painter, scene: Sce
     ctx.strokeStyle = ctx.fillStyle = look.series[index] ?? look.text;
     ctx.globalAlpha = strong ? 1 : FAINT;
     painter.line(one.raw, strong && one.band === null ? 1.5 : 1);
-    if (!one.view.stepLine && isSparse(one, painter, ratio)) {
+    // Of a bucket of many points it is not known where its extremes lie: no dots.
+    if (!one.view.stepLine && one.band === null && isSparse(one, painter, ratio)) {
       painter.dots(one.raw, one.raw.x.keys(), strong ? 2.25 : 1.75);
     }
   });

@@ -17,7 +17,7 @@ export class Hover implements InputActions {
   readonly #readout: Readout;
   readonly #words: () => Words;
   #layout: Layout;
-  /** Everything there is, in steps, as last seen without a zoom. */
+  /** Everything there is, in steps; a zoomed view may hold less. */
   #full: Range | null = null;
 
   constructor(options: ChartOptions, readout: Readout, words: () => Words, layout: Layout) {
@@ -30,7 +30,7 @@ export class Hover implements InputActions {
   /** Takes what the chart now shows; the crosshair stays at its step. */
   update(layout: Layout): void {
     this.#layout = layout;
-    if (layout.data.range === null) this.#full = layout.extent;
+    if (layout.data.range === null || layout.data.full) this.#full = layout.extent;
     this.show();
   }
 
@@ -45,16 +45,17 @@ export class Hover implements InputActions {
     const pixel = layout.pixelOf(step);
     const rows: ReadoutRow[] = [];
     const dots: { x: number; y: number; color: string }[] = [];
+    const formatY = layout.formatValue;
     for (const { view } of layout.prepared) {
       const reading = readAt(view, step);
-      rows.push(rowOf(view.label, view.color, reading, this.#options.formatY, this.#step));
+      rows.push(rowOf(view.label, view.color, reading, formatY, this.#step));
       if (reading === null) continue;
       const at = { x: layout.pixelOf(reading.exact ? step : reading.step), color: view.color };
       const y = layout.pixelOfValue(reading.value);
       const inside = at.x >= 0 && at.x <= layout.width && y >= 0 && y <= layout.height;
       if (inside) dots.push({ ...at, y });
     }
-    this.#readout.show(pixel, layout.width, this.#head(step), rows);
+    this.#readout.show(pixel, layout, this.#head(step), rows);
     this.#readout.dots(dots);
     this.#readout.tip(pixel, layout.width, this.#eventsAt(pixel));
   }
@@ -84,7 +85,8 @@ export class Hover implements InputActions {
     const { step } = this.#options.sync;
     if (step === null) return;
     const values = this.#layout.prepared.map(({ view }) => {
-      const row = rowOf(view.label, "", readAt(view, step), this.#options.formatY, this.#step);
+      const reading = readAt(view, step);
+      const row = rowOf(view.label, "", reading, this.#layout.formatValue, this.#step);
       return [row.label, row.value, row.bad].filter((part) => part !== "").join(" ");
     });
     this.#readout.speak([this.#head(step), ...values].join(", "));

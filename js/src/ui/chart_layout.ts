@@ -1,5 +1,13 @@
 /** One state of a chart, laid out: prepared series, both axes, and where everything stands. */
-import { percentSuffix, type Range, type Scale, scaleY, ticksX, widened } from "./chart_axes";
+import {
+  percentSuffix,
+  type Range,
+  type Scale,
+  scaleY,
+  ticksX,
+  valueFormat,
+  widened,
+} from "./chart_axes";
 import {
   countNotPositive,
   extentSteps,
@@ -8,14 +16,20 @@ import {
   plotted,
   prepare,
   stopsOf,
+  weightFor,
 } from "./chart_data";
 import type { Ring } from "./chart_draw";
 import { type EdgeMark, edgeMarks, epochTicks, type Glyph, glyphs } from "./chart_marks";
 import type { ChartData, ChartOptions } from "./chart_types";
 import { type XUnits, xUnits } from "./chart_units";
 
-/** Room around the plot area (CSS pixels): labels left and below, glyphs above, a label's end right. */
-export const MARGIN = { top: 13, right: 16, bottom: 19, left: 46 };
+/** Room around the plot area (CSS pixels): glyphs above, the end of a label right, labels below. */
+export const MARGIN = { top: 13, right: 16, bottom: 19 };
+/** Room for the labels of y, the same in all charts unless labels are longer than usual. */
+const LEFT = 46;
+/** Pixels between a label of y and the plot area, and from the edge of the chart. */
+export const LABEL_GAP = 6;
+const LEFT_STEP = 16;
 /** Pixels between events that share a glyph. */
 const GLYPH = 8;
 /** Pixels between labels: at least this of y, and this after each label of x. */
@@ -29,11 +43,12 @@ export class Layout {
   readonly units: XUnits;
   /** The visible series, in order. */
   readonly prepared: readonly Prepared[];
-  /** First and last step of all series, hidden ones included; null if they are empty. */
+  /** First and last step shown without a zoom, hidden series included; null without data. */
   readonly extent: Range | null;
   readonly x: Scale = { range: [0, 1], ticks: [], labels: [] };
   y: Scale = { range: [0, 1], ticks: [], labels: [] };
-  /** Size of the plot area in CSS pixels. */
+  /** Left edge and size of the plot area in CSS pixels. */
+  left = LEFT;
   width = 1;
   height = 1;
   glyphs: Glyph[] = [];
@@ -46,21 +61,45 @@ export class Layout {
     this.units = xUnits(data.xMode, data.epochs, data.series);
     this.prepared = data.series
       .filter((view) => view.visible)
-      .map((view) => prepare(view, this.units, data.smoothing, data.logY));
-    this.extent = extentSteps(data.series);
+      .map((view, _index, shown) =>
+        prepare(view, this.units, weightFor(view, shown, data.smoothing), data.logY),
+      );
+    const own = extentSteps(data.series);
+    this.extent =
+      own === null
+        ? null
+        : [Math.min(own[0], data.full?.[0] ?? own[0]), Math.max(own[1], data.full?.[1] ?? own[1])];
     const [from, to] = data.range ?? this.extent ?? [0, 1];
     this.x.range = widened([this.units.toUnit(from), this.units.toUnit(to)]);
   }
 
-  /** Chooses ticks and places events for a plot area of this size; `measure` gives text widths. */
-  fit(width: number, height: number, measure: (text: string) => number): void {
-    this.width = width;
-    this.height = height;
-    this.#fitX(measure);
+  /**
+   * Chooses both axes and places events for a chart of this size.
+   *
+   * @param measure width of a text in the axes' font
+   * @param left room that the labels of y had before: it grows when it must and never shrinks, so
+   *   that a chart does not shake while its values change
+   * @returns false when the chart is too small to hold a plot area
+   */
+  fit(width: number, height: number, measure: (text: string) => number, left: number): boolean {
+    this.height = height - MARGIN.top - MARGIN.bottom;
+    if (this.height <= 0) return false;
     const extent = extentY(this.prepared, ...this.x.range);
     const percent = percentSuffix(this.#formats.formatY);
-    this.y = scaleY(extent, this.data.logY, GAP_Y / height, percent);
-    this.glyphs = glyphs(this.data.marks, (step) => this.pixelOf(step), width, GLYPH);
+    this.y = scaleY(extent, this.data.logY, GAP_Y / this.height, percent);
+    const wanted = Math.max(0, ...this.y.labels.map(measure)) + LABEL_GAP + 2;
+    this.left = Math.max(LEFT, left);
+    while (this.left < wanted) this.left += LEFT_STEP;
+    this.width = width - this.left - MARGIN.right;
+    if (this.width <= 0) return false;
+    if (this.extent !== null) this.#fitX(measure);
+    this.glyphs = glyphs(this.data.marks, (step) => this.pixelOf(step), this.width, GLYPH);
+    return true;
+  }
+
+  /** Writes values as finely as the y axis in view needs. */
+  get formatValue(): (value: number) => string {
+    return valueFormat(this.y, this.data.logY, this.#formats.formatY);
   }
 
   #fitX(measure: (text: string) => number): void {

@@ -36,9 +36,9 @@ export function rowOf(
 ): ReadoutRow {
   if (reading === null) return { label, color, value: "–", aside: "", bad: "" };
   const finite = Number.isFinite(reading.value);
-  const several = finite && reading.lo !== reading.hi;
   const parts: string[] = [];
-  if (several) parts.push(`${formatY(reading.lo)} … ${formatY(reading.hi)}`);
+  const ends = [formatY(reading.lo), formatY(reading.hi)] as const;
+  if (finite && ends[0] !== ends[1]) parts.push(ends.join(" … "));
   if (!reading.exact) parts.push(`@ ${formatStep(reading.step)}`);
   return {
     label,
@@ -48,6 +48,9 @@ export function rowOf(
     bad: notFiniteText(reading.notFinite),
   };
 }
+
+/** Height of a row (CSS pixels), as in chart.css. */
+const ROW = 15;
 
 type RowCells = Record<"swatch" | "label" | "value" | "bad" | "aside", HTMLElement>;
 
@@ -68,12 +71,23 @@ export class Readout {
     root.append(this.#spoken);
   }
 
-  /** Shows the crosshair at a pixel of the plot area with the values there. */
-  show(pixel: number, width: number, head: string, rows: readonly ReadoutRow[]): void {
+  /** Shows the crosshair at a pixel of a plot area of this size with the values there. */
+  show(
+    pixel: number,
+    { width, height }: { width: number; height: number },
+    head: string,
+    rows: readonly ReadoutRow[],
+  ): void {
     this.#line.style.transform = `translateX(${pixel}px)`;
     setHidden(this.#line, pixel < -0.5 || pixel > width + 0.5);
     setText(this.#head, head);
-    for (const [index, row] of rows.entries()) this.#writeRow(index, row);
+    // What does not fit below one another goes side by side, without what can be spared.
+    const room = Math.max(1, Math.floor((height - 8) / ROW) - 1);
+    const columns = Math.ceil(rows.length / room);
+    this.#box.style.setProperty("--nnw-columns", String(columns));
+    for (const [index, row] of rows.entries()) {
+      this.#writeRow(index, columns > 1 ? { ...row, aside: "" } : row);
+    }
     for (const cells of this.#rows.slice(rows.length)) {
       for (const cell of Object.values(cells)) setHidden(cell, true);
     }

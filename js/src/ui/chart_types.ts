@@ -49,6 +49,8 @@ export interface ChartData {
   logY: boolean;
   /** The x range shown, in steps; null shows everything. */
   range: [number, number] | null;
+  /** First and last step of the run, where charts beside one another should span the same x. */
+  full?: [number, number] | null;
 }
 
 export interface ChartOptions {
