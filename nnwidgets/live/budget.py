@@ -1,22 +1,40 @@
 """The governor: what watching may cost, and what it has cost.
 
-A token bucket over wall time. Each second of training earns ``budget`` seconds of
-watching; whatever watches charges what it took. Sampling asks before it starts; work that
-cannot be refused (a ``log()`` call) is charged all the same, so that sampling thins out to
-make up for it. The same figures give ``overhead``, so the widget shows what was measured
-and not what was promised.
+Token buckets over wall time. Each second of training earns ``budget`` seconds of watching;
+whatever watches charges what it took. Work that cannot be refused (a ``log()`` call) is
+charged all the same, so that what can be refused thins out to make up for it; but sampling
+and sending each have a share of their own that nothing else can eat up, else a loop of very
+short steps would show nothing. The same figures give ``overhead``, so the widget shows what
+was measured and not what was promised.
 """
 
 from __future__ import annotations
 
 import threading
 from time import perf_counter
-from typing import Final
+from typing import Final, Literal
 
 __all__ = ["Governor"]
 
+Account = Literal["sampling", "sending", "other"]
+
+_SHARES: Final[dict[Account, float]] = {"sampling": 0.35, "sending": 0.35, "other": 0.0}
 _CREDIT_SECONDS: Final = 2.0  # unused credit is kept this long: a pause must not buy a burst
 _DEBT_SECONDS: Final = 10.0  # and one dear first look must not blind the widget for minutes
+
+
+class _Bucket:
+    """Credit that grows with time, within bounds."""
+
+    def __init__(self) -> None:
+        self.credit = 0.0
+
+    def earn(self, amount: float, most: float) -> None:
+        if self.credit < most:
+            self.credit = min(most, self.credit + amount)
+
+    def pay(self, amount: float, debt: float) -> None:
+        self.credit = max(self.credit - amount, -debt)
 
 
 class Governor:
@@ -38,8 +56,9 @@ class Governor:
         self._lock = threading.Lock()
         self._spent = 0.0
         self._wall = 0.0
-        self._credit = 0.0
         self._since: float | None = None
+        self._whole = _Bucket()
+        self._shares: dict[Account, _Bucket] = {name: _Bucket() for name in _SHARES}
 
     def start(self, now: float | None = None) -> None:
         """Training runs from now on."""
@@ -53,17 +72,26 @@ class Governor:
             self._advance(perf_counter() if now is None else now)
             self._since = None
 
-    def charge(self, seconds: float) -> None:
+    def charge(self, seconds: float, account: Account = "other") -> None:
         """Book `seconds` of watching."""
         with self._lock:
             self._spent += seconds
-            self._credit = max(self._credit - seconds, -_DEBT_SECONDS * self.budget)
+            self._whole.pay(seconds, _DEBT_SECONDS * self.budget)
+            self._shares[account].pay(seconds, _DEBT_SECONDS * self.budget * _SHARES[account])
 
-    def allows(self, seconds: float, now: float | None = None) -> bool:
-        """Say whether work that takes about `seconds` fits into what has been earned."""
+    def allows(self, seconds: float, account: Account, now: float | None = None) -> bool:
+        """Say whether work that takes about `seconds` fits into what has been earned.
+
+        What is dearer than the credit that can be saved up is allowed when all of it has been.
+        """
+        most = _CREDIT_SECONDS * self.budget
+        share = most * _SHARES[account]
         with self._lock:
             self._advance(perf_counter() if now is None else now)
-            return self._credit >= min(seconds, _CREDIT_SECONDS * self.budget)
+            own = self._shares[account].credit
+            return self._whole.credit >= min(seconds, most) or (
+                share > 0 and own >= min(seconds, share)
+            )
 
     @property
     def overhead(self) -> float:
@@ -83,6 +111,7 @@ class Governor:
         passed = max(0.0, now - self._since)
         self._since = now
         self._wall += passed
-        limit = _CREDIT_SECONDS * self.budget
-        if self._credit < limit:
-            self._credit = min(limit, self._credit + passed * self.budget)
+        earned, most = passed * self.budget, _CREDIT_SECONDS * self.budget
+        self._whole.earn(earned, most)
+        for name, share in _SHARES.items():
+            self._shares[name].earn(earned * share, most * share)

@@ -104,7 +104,7 @@ class Sampling:
             since = now - self._last
             if self._wanted or (
                 since >= _AT_MOST_EVERY
-                and (since >= _AT_LEAST_EVERY or self._governor.allows(self._cost, now))
+                and (since >= _AT_LEAST_EVERY or self._governor.allows(self._cost, "sampling", now))
             ):
                 self.arm()
 
@@ -140,7 +140,7 @@ class Sampling:
         spent = self._spent + now - begun
         self._cost = 0.7 * self._cost + 0.3 * spent if self._cost else spent
         self._last = now
-        self._governor.charge(spent)
+        self._governor.charge(spent, "sampling")
 
     def _guard(self, sampler: Sampler, call: Callable[..., Any], *args: Any) -> Any:
         try:

@@ -38,6 +38,7 @@ log = logging.getLogger("nnwidgets")
 LANGUAGES: Final = ("en", "zh")
 _STATIC: Final = Path(__file__).parent.parent / "static"
 _UNSEEN_SECONDS: Final = 2.5  # between two messages to a front end that has no view (nbclient)
+_THRIFTY_SECONDS: Final = 1.0  # between two messages while the budget is spent
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -140,6 +141,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._seq = 0
         self._error: str | None = None
         self._sending = threading.RLock()
+        self._sending_cost = 0.0
         self._closed = False
         self._ready = False
         self._unsent = True  # the last picture has not been sent since training rested
@@ -172,7 +174,9 @@ class LiveWidget(anywidget.AnyWidget):
         self._session.check_rest()
         running = self._session.control.state == "running"
         if self._shown:
-            self._send_due(now, 0.0)
+            governor = self._session.governor
+            afford = not running or governor.allows(self._sending_cost, "sending")
+            self._send_due(now, 0.0 if afford else _THRIFTY_SECONDS)
         elif not self._views or (not running and self._unsent):
             self._send_due(now, _UNSEEN_SECONDS if running else 0.0)
         return running or self._unsent
@@ -180,7 +184,8 @@ class LiveWidget(anywidget.AnyWidget):
     def spent(self, seconds: float) -> None:
         """Book processor time of the publisher thread."""
         if self._session.control.state == "running":
-            self._session.governor.charge(seconds)
+            self._sending_cost = 0.8 * self._sending_cost + 0.2 * seconds
+            self._session.governor.charge(seconds, "sending")
 
     @property
     def closed(self) -> bool:
