@@ -81,6 +81,7 @@ class Run(Generic[R]):
             pass
         except BaseException as problem:
             self._problem = problem
+            self._session.broke_off(problem)
         finally:
             self._session.insist_in = None
             self._session.loop_ended("finished" if complete else "stopped")

@@ -316,9 +316,17 @@ class Session:
         if self._in_main_thread and self.control.state in ("running", "paused"):
             if problem is not None:
                 self._loops = 0  # its traceback may keep the tracked iterator alive
+                self.broke_off(problem)
             if not self._loops:
                 self._ended("finished" if problem is None else "stopped")
         self._commands.run()
+
+    def broke_off(self, problem: BaseException) -> None:
+        """Mark where an exception ended the training."""
+        if isinstance(problem, KeyboardInterrupt):
+            self.event("interrupted")
+        else:
+            self.event("error", error=type(problem).__name__)
 
     def check_rest(self) -> None:
         """Called now and then from outside: a loop that has gone silent is at rest."""
