@@ -21,7 +21,7 @@ __all__ = [
     "with_counts",
 ]
 
-Where = Literal["output", "weights", "input", "gradient", "loss"]
+Where = Literal["output", "weights", "input", "gradient", "loss", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class NonFiniteOrigin:
         ``"input"``: the batch given to the model was not finite.
         ``"gradient"``: outputs were finite; backpropagation made the gradient of this layer, the
         first it came to, non-finite.
-        ``"loss"``: no layer makes it again: it came with that batch, or from the loss function.
+        ``"loss"``: outputs were finite, the gradient was not from the loss on.
+        ``"batch"``: the same weights give finite outputs on the next batch: it came with that one,
+        or from the loss function.
     what
         ``"nan"`` or ``"inf"``.
     count, size
@@ -59,23 +61,6 @@ class NonFiniteOrigin:
     count: int = 0
     size: int = 0
     exact: bool = True
-
-    @property
-    def key(self) -> str:
-        """The catalogue key of the sentence that says so."""
-        everywhere = self.layer is None and self.where in ("weights", "gradient")
-        return f"finding.nan.{self.where}{'_all' if everywhere else ''}"
-
-    @property
-    def params(self) -> dict[str, str]:
-        """The values for the placeholders of that sentence, as finished strings."""
-        return {
-            "step": f"{self.step:,}",
-            "layer": self.layer or "",
-            "what": "NaN" if self.what == "nan" else "∞",
-            "count": f"{self.count:,}",
-            "size": f"{self.size:,}",
-        }
 
 
 def bad_parameters(module: nn.Module) -> tuple[int, int, int]:

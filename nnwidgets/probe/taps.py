@@ -18,9 +18,12 @@ from typing import Any, Final
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_hook
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 
-__all__ = ["ForwardTap", "looking_is_unsafe"]
+__all__ = ["ForwardTap", "NextForward", "looking_is_unsafe"]
 
 _CALL_LIMIT: Final = 1024  # a recurrent loop may call one cell ten thousand times in a step
 
@@ -132,3 +135,78 @@ class ForwardTap:
             self.close()
         finally:
             self.seconds += perf_counter() - begun
+
+
+class NextForward:
+    """Waits for the next training call of one module and hands over what it was given.
+
+    Parameters
+    ----------
+    module
+        The module; held weakly.
+    before
+        Called right before its forward.
+    after
+        Called right after it as ``after(args, kwargs)``; both detach first.
+    failed
+        Called with an exception that either of them raised.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        before: Callable[[], None],
+        after: Callable[[tuple[Any, ...], dict[str, Any]], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._module = weakref.ref(module)
+        self._before = before
+        self._after = after
+        self._failed = failed
+        self._thread: int | None = None
+        self._handles: list[Any] = []
+
+    def open(self) -> None:
+        """Attach."""
+        handles = self._handles
+        this = weakref.ref(self, lambda _: [handle.remove() for handle in handles])
+
+        def pre_hook(module: nn.Module, args: Any) -> None:
+            if not torch.compiler.is_compiling():
+                tap = this()
+                if tap is not None:
+                    tap._begins(module)
+
+        def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            if not torch.compiler.is_compiling():
+                tap = this()
+                if tap is not None:
+                    tap._returns(module, args, kwargs)
+
+        self._weak = this
+        handles.append(register_module_forward_pre_hook(pre_hook))
+        handles.append(register_module_forward_hook(hook, with_kwargs=True))
+
+    def close(self) -> None:
+        """Detach; idempotent."""
+        while self._handles:
+            self._handles.pop().remove()
+
+    def _begins(self, module: nn.Module) -> None:
+        if module is not self._module() or not torch.is_grad_enabled() or looking_is_unsafe():
+            return
+        try:
+            self._thread = threading.get_ident()
+            self._before()
+        except Exception as problem:
+            self.close()
+            self._failed(problem)
+
+    def _returns(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if module is not self._module() or self._thread != threading.get_ident():
+            return
+        self.close()
+        try:
+            self._after(args, kwargs)
+        except Exception as problem:
+            self._failed(problem)

@@ -1,0 +1,182 @@
+"""Running a copy of the model once more, to see what the original could not be asked.
+
+The copy belongs to us, so it may carry hooks and its buffers may change. What both share is put
+back: the random number generators.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from nnwidgets.probe.origin import NonFiniteOrigin, with_counts
+from nnwidgets.probe.tensors import has_bad, is_readable, tensors_in
+
+__all__ = ["RandomState", "bare_copy", "run_and_find", "size_in_bytes"]
+
+_HOOKS: Final = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomState:
+    """The state of every random number generator a forward pass commonly draws from.
+
+    Reading it waits for no device: the state of a CUDA generator lives on the host.
+    """
+
+    cpu: torch.Tensor
+    cuda: tuple[torch.Tensor, ...]
+    python: Any
+    numpy: Any
+
+    @classmethod
+    def now(cls) -> RandomState:
+        """Return the state as it is."""
+        cuda: tuple[torch.Tensor, ...] = ()
+        if torch.cuda.is_initialized():
+            cuda = tuple(torch.cuda.get_rng_state_all())
+        numpy = sys.modules.get("numpy.random")
+        return cls(
+            torch.get_rng_state(),
+            cuda,
+            random.getstate(),
+            None if numpy is None else numpy.get_state(),
+        )
+
+    def restore(self) -> None:
+        """Make it the state again."""
+        torch.set_rng_state(self.cpu)
+        if self.cuda:
+            torch.cuda.set_rng_state_all(self.cuda)
+        random.setstate(self.python)
+        if self.numpy is not None:
+            sys.modules["numpy.random"].set_state(self.numpy)
+
+
+def size_in_bytes(model: nn.Module) -> int:
+    """Return how much memory the parameters and buffers of a model take."""
+    seen = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    return sum(
+        t.numel() * t.element_size()
+        for t in seen.values()
+        if not nn.parameter.is_lazy(t) and t.device.type != "meta"
+    )
+
+
+def bare_copy(model: nn.Module) -> nn.Module:
+    """Return a deep copy of a model that calls none of the user's hooks.
+
+    Hooks are left out *before* copying: a bound method would drag its whole object along, a
+    trainer with its data set perhaps. Torch's own, which compute weights (spectral norm), stay.
+
+    Raises
+    ------
+    Exception
+        Whatever ``copy.deepcopy`` raises for this model.
+    """
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for name in _HOOKS:
+            hooks = vars(module).get(name)
+            if isinstance(hooks, Mapping):
+                kept = OrderedDict((k, h) for k, h in hooks.items() if _is_torch(h))
+                memo[id(hooks)] = kept
+    state = RandomState.now()
+    try:
+        return copy.deepcopy(model, memo)
+    finally:
+        state.restore()
+
+
+def _is_torch(hook: Any) -> bool:
+    owner = hook if isinstance(hook, type) else type(hook)
+    return owner.__module__.startswith("torch.nn.utils.")
+
+
+def run_and_find(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], step: int
+) -> NonFiniteOrigin | None:
+    """Run `model`, a copy with finite weights, and find the first output that is not finite.
+
+    Parameters
+    ----------
+    model
+        Run as it is (training or evaluation mode), without gradients.
+    args, kwargs
+        What it is called with.
+    step
+        Passed on.
+
+    Returns
+    -------
+    NonFiniteOrigin or None
+        None when all outputs are finite. What the call raises is raised.
+    """
+    given = [t for t in tensors_in((args, kwargs)) if is_readable(t)]
+    if any(has_bad(t) for t in given):
+        return with_counts(NonFiniteOrigin(step, None, "input", "nan", exact=False), given)
+    finder = _Finder(model, step)
+    with torch.no_grad(), suppress(_FoundError):
+        model(*_cloned(args), **_cloned(kwargs))
+    return finder.origin
+
+
+def _cloned(value: Any) -> Any:
+    """Copy the tensors in tuples, lists and dicts: the forward may work in place."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if type(value) in (tuple, list):
+        return type(value)(_cloned(item) for item in value)
+    if type(value) is dict:
+        return {key: _cloned(item) for key, item in value.items()}
+    return value
+
+
+class _FoundError(Exception):
+    """The rest of the forward pass is not needed."""
+
+
+class _Finder:
+    """Hooks on every module of a copy, that look at its inputs and its output."""
+
+    def __init__(self, model: nn.Module, step: int) -> None:
+        self.origin: NonFiniteOrigin | None = None
+        self._step = step
+        self._clean: list[bool] = []
+        for name, module in model.named_modules():
+            module.register_forward_pre_hook(self._enters, with_kwargs=True)
+            module.register_forward_hook(self._leaves(name))
+
+    def _enters(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        # Looked at before the call: it may work in place.
+        given = tensors_in((args, kwargs))
+        self._clean.append(not any(has_bad(t) for t in given if is_readable(t)))
+
+    def _leaves(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def leaves(module: nn.Module, args: Any, output: Any) -> None:
+            clean = self._clean.pop()
+            out = [t for t in tensors_in(output) if is_readable(t)]
+            if clean and any(has_bad(t) for t in out):
+                found = NonFiniteOrigin(self._step, name, "output", "nan", exact=False)
+                self.origin = with_counts(found, out)
+                raise _FoundError
+
+        return leaves
