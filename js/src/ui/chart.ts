@@ -22,6 +22,15 @@ export type { ChartData, ChartOptions, EventMark, SeriesView, XMode } from "./ch
 export { CrosshairGroup } from "./crosshair";
 
 const FONT_SIZE = 11;
+/** Text, muted, grid, surface, accent, error: the theme's colours, in the order of Look. */
+const PALETTE = [
+  "var(--nnw-text, #1d2127)",
+  "var(--nnw-muted, #68707c)",
+  "var(--nnw-grid, #e1e4e8)",
+  "var(--nnw-surface, #fff)",
+  "var(--nnw-accent, #1769c4)",
+  "var(--nnw-error, #b3261e)",
+];
 const EMPTY: ChartData = {
   series: [],
   xMode: "step",
@@ -192,26 +201,21 @@ export class Chart {
   }
 
   #resolveLook(): Look {
-    // Canvases know neither var() nor color-mix(): an element's computed colour does.
-    const probe = h("i", { hidden: true });
-    this.#root.append(probe);
-    const style = getComputedStyle(probe);
-    const resolve = (color: string): string => {
-      probe.style.color = "";
+    // Canvases know neither var() nor color-mix(): an element's computed colour does. All elements
+    // are there before the first colour is read, so that the page works out its styles once.
+    const colors = [...PALETTE, ...this.#layout.prepared.map(({ view }) => view.color)];
+    const probes = colors.map((color) => {
+      const probe = h("i");
       probe.style.color = color;
-      return style.color || color;
-    };
-    const look: Look = {
-      text: resolve("var(--nnw-text, #1d2127)"),
-      muted: resolve("var(--nnw-muted, #68707c)"),
-      grid: resolve("var(--nnw-grid, #e1e4e8)"),
-      surface: resolve("var(--nnw-surface, #fff)"),
-      accent: resolve("var(--nnw-accent, #1769c4)"),
-      error: resolve("var(--nnw-error, #b3261e)"),
-      series: this.#layout.prepared.map(({ view }) => resolve(view.color)),
-    };
-    probe.remove();
-    return look;
+      return probe;
+    });
+    const holder = h("div", { hidden: true }, ...probes);
+    this.#root.append(holder);
+    const resolved = probes.map((probe, i) => getComputedStyle(probe).color || (colors[i] ?? ""));
+    holder.remove();
+    const [text = "", muted = "", grid = "", surface = "", accent = "", error = ""] = resolved;
+    const series = resolved.slice(PALETTE.length);
+    return { text, muted, grid, surface, accent, error, series };
   }
 
   #paint(): void {

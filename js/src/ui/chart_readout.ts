@@ -12,8 +12,10 @@ export interface ReadoutRow {
   label: string;
   color: string;
   value: string;
-  /** Lowest to highest of the bucket, or where the value really is from. */
-  aside: string;
+  /** Lowest to highest of the bucket; left out where room is scarce. */
+  spread: string;
+  /** The step that the value really is from, where it is another. */
+  origin: string;
   bad: string;
 }
 
@@ -34,23 +36,23 @@ export function rowOf(
   formatY: (value: number) => string,
   formatStep: (step: number) => string,
 ): ReadoutRow {
-  if (reading === null) return { label, color, value: "–", aside: "", bad: "" };
+  if (reading === null) return { label, color, value: "–", spread: "", origin: "", bad: "" };
   const finite = Number.isFinite(reading.value);
-  const parts: string[] = [];
   const ends = [formatY(reading.lo), formatY(reading.hi)] as const;
-  if (finite && ends[0] !== ends[1]) parts.push(ends.join(" … "));
-  if (!reading.exact) parts.push(`@ ${formatStep(reading.step)}`);
   return {
     label,
     color,
     value: finite ? formatY(reading.value) : "",
-    aside: parts.join("  "),
+    spread: finite && ends[0] !== ends[1] ? ends.join(" … ") : "",
+    origin: reading.exact ? "" : `@ ${formatStep(reading.step)}`,
     bad: notFiniteText(reading.notFinite),
   };
 }
 
 /** Height of a row (CSS pixels), as in chart.css. */
 const ROW = 15;
+/** A plot area below this width (CSS pixels) would vanish behind the whole readout. */
+const NARROW = 320;
 
 type RowCells = Record<"swatch" | "label" | "value" | "bad" | "aside", HTMLElement>;
 
@@ -64,6 +66,8 @@ export class Readout {
   readonly #dots: HTMLElement[] = [];
   readonly #rows: RowCells[] = [];
   #left = false;
+  /** The readout's shape: its width is kept while this stays the same. */
+  #shape = "";
 
   constructor(root: HTMLElement, over: HTMLElement) {
     this.#box.append(this.#head);
@@ -86,13 +90,13 @@ export class Readout {
     const columns = Math.ceil(rows.length / room);
     this.#box.style.setProperty("--nnw-columns", String(columns));
     for (const [index, row] of rows.entries()) {
-      this.#writeRow(index, columns > 1 ? { ...row, aside: "" } : row);
+      this.#writeRow(index, columns > 1 || width < NARROW ? { ...row, spread: "" } : row);
     }
     for (const cells of this.#rows.slice(rows.length)) {
       for (const cell of Object.values(cells)) setHidden(cell, true);
     }
     setHidden(this.#box, false);
-    this.#place(pixel, width);
+    this.#place(pixel, width, `${width} ${rows.length}`);
   }
 
   #writeRow(index: number, row: ReadoutRow): void {
@@ -113,11 +117,13 @@ export class Readout {
     setText(cells.label, row.label);
     setText(cells.value, row.value);
     setText(cells.bad, row.bad);
-    setText(cells.aside, row.aside);
+    setText(cells.aside, [row.spread, row.origin].filter((part) => part !== "").join("  "));
   }
 
   /** Keeps the box out of the crosshair's way; it moves only when it would be covered. */
-  #place(pixel: number, width: number): void {
+  #place(pixel: number, width: number, shape: string): void {
+    if (shape !== this.#shape) this.#box.style.minWidth = "";
+    this.#shape = shape;
     const size = this.#box.offsetWidth;
     const kept = Number.parseFloat(this.#box.style.minWidth) || 0;
     if (size > kept) this.#box.style.minWidth = `${Math.min(size, width)}px`;
