@@ -2,7 +2,7 @@
 
 import { disclosure } from "../ui/controls";
 import { h, setAttribute, setHidden, setText } from "../ui/dom";
-import { formatInteger, formatNumber, formatPercent } from "../ui/format";
+import { formatInteger, formatNumber, formatPercent, formatRatio } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { sparkline } from "../ui/sparkline";
 import type { LayerRow, Layers } from "./state";
@@ -30,6 +30,14 @@ interface RowElements {
 export function layersTable(words: Words, signal: AbortSignal): LayersTable {
   const head = (key: string, className: string) =>
     h("th", { scope: "col", class: className, title: words(`${key}.hint`) }, words(key));
+  // Where there is no room for the curves, the numbers take over their headings.
+  const now = (key: string) =>
+    h(
+      "th",
+      { scope: "col", class: "nnw-number" },
+      h("span", { class: "nnw-only-wide" }, words("ui.layers.now")),
+      h("span", { class: "nnw-only-narrow" }, words(key)),
+    );
   const rows: RowElements[] = [];
   const body = h("tbody");
   const table = h(
@@ -44,9 +52,9 @@ export function layersTable(words: Words, signal: AbortSignal): LayersTable {
         {},
         h("th", { scope: "col" }, words("ui.layers.layer")),
         head("ui.layers.gradient", "nnw-wide"),
-        h("th", { scope: "col", class: "nnw-number" }, words("ui.layers.now")),
+        now("ui.layers.gradient"),
         head("ui.layers.update", "nnw-wide"),
-        h("th", { scope: "col", class: "nnw-number" }, words("ui.layers.now")),
+        now("ui.layers.update"),
         head("ui.layers.dead", "nnw-number"),
       ),
     ),
@@ -92,8 +100,8 @@ export function layersTable(words: Words, signal: AbortSignal): LayersTable {
     setText(cells.name, layer.name);
     setText(cells.label, layer.label);
     setHidden(cells.frozen, !layer.frozen);
-    writeNumber(cells.gradientNow, layer.gradNorm);
-    writeNumber(cells.updateNow, layer.updateRatio);
+    writeNumber(cells.gradientNow, layer.gradNorm, formatNumber);
+    writeNumber(cells.updateNow, layer.updateRatio, formatRatio);
     const [text, title, alarm] = deadText(layer, words);
     setText(cells.dead, text);
     setAttribute(cells.dead, "title", title);
@@ -115,7 +123,8 @@ export function layersTable(words: Words, signal: AbortSignal): LayersTable {
     draw(layers) {
       if (layers === shown) return;
       shown = layers;
-      const count = layers?.rows.length ?? 0;
+      const sampled = (layers?.steps.length ?? 0) > 0;
+      const count = sampled ? (layers?.rows.length ?? 0) : 0;
       setHidden(element, count === 0);
       while (rows.length < count) rows.push(addRow(body, words));
       for (const surplus of rows.splice(count)) surplus.row.remove();
@@ -159,9 +168,13 @@ function addRow(body: HTMLElement, words: Words): RowElements {
   return { row, ...cells };
 }
 
-function writeNumber(cell: HTMLElement, values: Float32Array): void {
+function writeNumber(
+  cell: HTMLElement,
+  values: Float32Array,
+  format: (value: number) => string,
+): void {
   const value = values.at(-1);
-  setText(cell, value === undefined ? "–" : formatNumber(value));
+  setText(cell, value === undefined ? "–" : format(value));
   cell.classList.toggle("nnw-bad", value !== undefined && !Number.isFinite(value));
 }
 
@@ -170,9 +183,8 @@ function deadText(layer: LayerRow, words: Words): [string, string, boolean] {
   if (!layer.deadKnown || !Number.isFinite(layer.dead)) {
     return ["–", words("ui.layers.dead.unknown"), false];
   }
-  if (layer.dead === 0) return [formatPercent(0), "", false];
   const dead = formatInteger(layer.dead);
   const units = formatInteger(layer.units);
   const share = formatPercent(layer.dead / layer.units);
-  return [words("ui.layers.dead.of", { dead, units }), share, true];
+  return [words("ui.layers.dead.of", { dead, units }), share, layer.dead > 0];
 }

@@ -151,12 +151,14 @@ class Card {
       legend.button.remove();
       this.#legends.delete(name);
     }
-    // One series under its panel's own name needs no second name.
-    const alone = panel.series.length === 1 && panel.series[0]?.name === panel.title;
+    // A single series needs no second name, unless it is the validation's.
+    const alone =
+      panel.series.length === 1 && !["val", "test"].includes(panel.series[0]?.role ?? "");
     for (const series of panel.series) {
       const legend = this.#legends.get(series.name) ?? this.#add(series);
       const value = newest(series, live);
-      setText(legend.label, alone ? "" : series.label);
+      setText(legend.label, series.label);
+      setHidden(legend.label, alone);
       setText(legend.value, Number.isNaN(value) && series.points === 0 ? "–" : formatNumber(value));
       legend.value.classList.toggle("nnw-bad", !Number.isFinite(value) && series.points > 0);
       legend.button.style.color = series.textColor;

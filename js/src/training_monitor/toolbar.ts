@@ -165,7 +165,7 @@ function learningRate(words: Words, signal: AbortSignal, actions: ToolbarActions
     max: 100,
     perDecade: 20,
     value: 1,
-    valueWidth: 8,
+    valueWidth: 7,
     format: inForce,
     signal,
     onInput: (factor) => setText(factorText, formatFactor(factor)),
@@ -198,6 +198,7 @@ function learningRate(words: Words, signal: AbortSignal, actions: ToolbarActions
       const held = control.input.matches(":active");
       if (!held) setText(factorText, formatFactor(factor));
       reset.set({ disabled: !usable || factor === 1 });
+      control.element.classList.toggle("nnw-unknown", live?.can.steer !== true);
       control.element.title =
         live !== null && !live.can.steer ? words("ui.learning_rate.unknown") : "";
     },

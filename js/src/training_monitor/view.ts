@@ -146,10 +146,11 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
   const emptyText = h("p", { class: "nnw-empty-text" });
   const example = h("code", {}, "monitor.log(loss=loss)");
   const empty = h("div", { class: "nnw-empty" }, emptyText, example);
+  top.element.append(queued.element);
   root.append(
     top.element,
     connection,
-    h("div", { class: "nnw-toolbar-place" }, bar.element, queued.element),
+    bar.element,
     problemLine,
     empty,
     grid.element,
@@ -204,6 +205,7 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
       if (curves !== null && curves !== shown.curves && curves.range !== null) {
         zoom.grown(curves.range[1], grid.width);
       }
+      const whole = curves?.range ?? null;
       const drawn = (options.range === null ? null : zoom.curves) ?? curves;
       if (drawn !== null && drawn.panels.length > 0) {
         grid.draw({
@@ -215,7 +217,11 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
           options,
         });
       }
-      time.draw(curves?.range ?? null, step, options.range !== null);
+      time.draw(
+        drawn !== null && drawn.panels.length > 0 ? whole : null,
+        step,
+        options.range !== null,
+      );
       notesPart.draw(notes);
       layersPart.draw(layersOf(link.packed("_layers")));
       shown = { live, curves };
@@ -227,7 +233,7 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
   };
 }
 
-/** Says which click waits, and for what; lies over the picture, so that nothing moves. */
+/** Says which click waits, and for what; lies over the header's end, so that nothing moves. */
 function queueNotice(
   words: ViewContext["words"],
   signal: AbortSignal,

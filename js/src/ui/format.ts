@@ -19,6 +19,11 @@ function grouped(digits: string): string {
   return digits.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
+/** A ratio that is usually small: 1.1e−3, 0.25, 3.1. */
+export function formatRatio(value: number): string {
+  return value > 0 && value < 0.01 ? exponential(value, 2) : formatNumber(value, 2);
+}
+
 function exponential(value: number, digits: number): string {
   return signed(value.toExponential(Math.max(0, digits - 1)).replace("e+", "e"));
 }
