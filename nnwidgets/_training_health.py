@@ -13,6 +13,7 @@ from nnwidgets.live.history import History
 from nnwidgets.probe.findings import Finding, curve_findings, ordered, thin
 from nnwidgets.probe.health import layer_findings
 from nnwidgets.probe.layers import LayerSample
+from nnwidgets.probe.origin import NonFiniteOrigin
 
 __all__ = ["Diagnosis", "Samples"]
 
@@ -91,23 +92,33 @@ class Diagnosis:
         self._state: tuple[Any, ...] = ()
         self._found: list[Finding] = []
 
-    def findings(self, rows: Sequence[Any], language: str = "en") -> list[Finding]:
+    def findings(
+        self,
+        rows: Sequence[Any],
+        language: str = "en",
+        *,
+        origin: NonFiniteOrigin | None = None,
+    ) -> list[Finding]:
         """Return what there is to tell, the most urgent first.
 
         Parameters
         ----------
         rows
             The layers that the samples are of.
+        origin
+            Where the first NaN or infinity came from, if that is known from elsewhere.
         language
             ``"en"`` or ``"zh"``.
         """
         with self._lock:
-            state = (self._history.revision, self._samples.count, len(rows), language)
+            state = (self._history.revision, self._samples.count, len(rows), language, origin)
             if state != self._state:
                 self._found = ordered(
                     [
                         *curve_findings(self._thinned(), language=language),
-                        *layer_findings(rows, self._samples.all(), language=language),
+                        *layer_findings(
+                            rows, self._samples.all(), origin=origin, language=language
+                        ),
                     ]
                 )
                 self._state = state

@@ -193,7 +193,7 @@ class Picture:
         monitor = self._monitor
         language = monitor.language or "en"
         monitor._note_rejected()
-        found = monitor._diagnosis.findings(monitor._rows(), language)
+        found = monitor._find(language)
         state = (
             monitor._diary.revision,
             language,

@@ -40,6 +40,7 @@ from nnwidgets.live.steps import StepAxis
 from nnwidgets.live.widget import LiveWidget, Part, action, bundle
 from nnwidgets.probe.findings import Finding
 from nnwidgets.probe.layers import LayerRow, LayerWatch
+from nnwidgets.probe.nonfinite import NonFiniteTracker
 
 __all__ = ["TrainingMonitor"]
 
@@ -118,10 +119,13 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         self._said: tuple[float, list[str]] = (float("-inf"), [])
         self._last_state: State = "idle"
         self._watch: LayerWatch | None = None
+        self._tracker: NonFiniteTracker | None = None
         super().__init__(session, budget=budget, language=language, title=title)
         if model is not None:
             self._watch = LayerWatch(model)
             session.sampling.add(self._watch)
+            self._tracker = NonFiniteTracker(model)
+            session.sentinel = self._tracker.check_gradients
         picture = Picture(self, self._next_seq)
         for trait, build, seconds, share in (
             ("_live", picture.live, 0.1, 0.2),
@@ -191,6 +195,8 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             looked[name] = number
             if isinstance(number, float) and not math.isfinite(number):
                 self._session.sampling.want()  # look for where it came from
+                if self._tracker is not None:
+                    self._tracker.suspect(self._session.step)
         return looked
 
     def _note_rejected(self) -> None:
@@ -307,7 +313,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
 
     def findings(self) -> list[Finding]:
         """Return what there is to tell about the run, the most urgent first."""
-        return self._diagnosis.findings(self._rows(), self.language or "en")
+        return self._find(self.language or "en")
 
     @property
     def status(self) -> str:
@@ -385,6 +391,10 @@ class TrainingMonitor(TrainingExport, LiveWidget):
     def _rows(self) -> tuple[LayerRow, ...]:
         return () if self._watch is None else self._watch.rows
 
+    def _find(self, language: str) -> list[Finding]:
+        origin = None if self._tracker is None else self._tracker.origin
+        return self._diagnosis.findings(self._rows(), language, origin=origin)
+
     def _elapsed(self) -> float:
         return perf_counter() - self._began
 
@@ -415,6 +425,8 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             elif session.slots and not _updates(session, model):
                 said.append(text("status.optimizer_elsewhere", language))
             said += [text(key, language, **params) for key, params in self._watch.notes]
+            if self._tracker is not None:
+                said += [text(key, language, **params) for key, params in self._tracker.notes]
         return said or [text("status.ready", language)]
 
     def close(self) -> None:
@@ -424,6 +436,10 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         """
         if not self.closed and self._watch is not None:
             self._session.sampling.remove(self._watch)
+        if not self.closed and self._tracker is not None:
+            if self._session.sentinel == self._tracker.check_gradients:
+                self._session.sentinel = None
+            self._tracker.close()
         super().close()
 
 

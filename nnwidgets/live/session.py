@@ -13,9 +13,10 @@ browser run there and nowhere else while something trains, and a pause waits the
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, Final, Literal
 
@@ -36,6 +37,8 @@ log = logging.getLogger("nnwidgets")
 
 _PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks for clicks
 _REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
+_SENTINEL_SECONDS: Final = 2.5e-6  # what one look at a gradient takes
+_SENTINEL_SHARE: Final = 0.4  # of the budget that these looks may take
 _TIMED_EVERY: Final = 64  # one step in so many is timed, and charged for all of them
 
 
@@ -63,7 +66,8 @@ class Session:
         self.lr_scale = 1.0
         self.cursor: int | None = None
         self.slots: list[OptimizerSlot] = []
-        self.sentinel: Callable[[Iterable[Any]], None] | None = None
+        self.sentinel: Callable[[Sequence[Any], int], Any] | None = None
+        self.sentinel_every = 1  # steps; more where steps are so short that it would show
         self.step_seconds = 0.0
         self.paused_seconds = 0.0
         self._loops = 0  # tracked loops and background runs that are under way
@@ -202,8 +206,8 @@ class Session:
 
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed (an optimiser's hook)."""
-        if self.sentinel is not None:
-            self.sentinel(slot.parameters())
+        if self.sentinel is not None and not self.step % self.sentinel_every:
+            self.sentinel(slot.groups[0]["params"], self.step + 1)
         if self.sampling.armed:
             self.sampling.before_update(list(slot.parameters()))
 
@@ -377,6 +381,8 @@ class Session:
         if self._timed_at is not None:
             step, then = self._timed_at
             self.step_seconds = (now - then) / max(1, self.step - step)
+            share = _SENTINEL_SHARE * self.governor.budget * self.step_seconds
+            self.sentinel_every = max(1, min(16, math.ceil(_SENTINEL_SECONDS / share)))
         self._timed_at = self.step, now
         self.governor.charge((perf_counter() - now) * _TIMED_EVERY)
 

@@ -34,6 +34,7 @@ from nnwidgets.probe.taps import NextForward, looking_is_unsafe
 
 __all__ = ["NonFiniteTracker"]
 
+_TINY: Final = 64  # elements of a sentinel that costs next to nothing, such as a bias
 _SMALL: Final = 4096  # elements the sentinel is content with
 _LARGEST_COPY: Final = 512 * 2**20  # bytes
 
@@ -85,7 +86,7 @@ class NonFiniteTracker:
     def check_gradients(self, params: Sequence[Parameter], step: int) -> bool:
         """Look at one small gradient; right before an optimiser's update.
 
-        On a CPU this takes some 2 µs. On another device nothing is waited for: sums are added to
+        On a CPU this takes 1 to 3 µs. On another device nothing is waited for: sums are added to
         a flag that is read a few steps later, when the weights are spoilt already.
 
         Parameters
@@ -115,7 +116,9 @@ class NonFiniteTracker:
                 return False
             gradient = parameter.grad
         if gradient.device.type == "cpu":
-            total = gradient.detach().sum().item()
+            # For so few numbers Python's own sum is the quickest there is.
+            tiny = gradient.ndim == 1 and len(gradient) <= _TINY
+            total = sum(gradient.tolist()) if tiny else gradient.detach().sum().item()
             if total - total == 0 or not tensors.has_bad(gradient):
                 return False
         elif not self._flag(gradient.device).raised_by(gradient.detach()):
@@ -167,7 +170,10 @@ class NonFiniteTracker:
     def _sentinels_for(self, key: int, params: Iterable[Parameter]) -> Parameter | None:
         # An *early* one: what begins anywhere on the way back arrives there.
         usable = [p for p in params if p.grad is not None and _is_plain(p.grad)]
-        chosen = next((p for p in usable if p.numel() <= _SMALL), None)
+        early = usable[: max(2, len(usable) // 4)]
+        chosen = next((p for p in early if p.ndim == 1 and len(p) <= _TINY), None)
+        if chosen is None:
+            chosen = next((p for p in usable if p.numel() <= _SMALL), None)
         if chosen is None and usable:
             chosen = min(usable, key=lambda p: p.numel())
         if chosen is not None:
