@@ -1,0 +1,131 @@
+"""From the buckets of a view to what is drawn: the raw line, the band, the smoothed line, marks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnwidgets.live.curves import CurveView
+
+__all__ = ["Lines", "averaged", "lines_of"]
+
+Floats = NDArray[np.float64]
+
+_NAN, _INF, _NEGATIVE_INF, _HIGH_LAST = 1, 2, 4, 8
+
+
+@dataclass(frozen=True)
+class Lines:
+    """One series, ready to be drawn.
+
+    Attributes
+    ----------
+    x, y
+        The raw curve: one vertex for a point, two for a bucket, in the order in which its
+        extremes came. NaN lifts the pen.
+    band_x, band_lo, band_hi
+        The area between the extremes; empty if every bucket holds one value.
+    smooth_x, smooth_y
+        The smoothed curve; empty if nothing is smoothed.
+    nan, inf, negative_inf
+        Steps at which buckets with such values begin.
+    points
+        How many points stand alone between two gaps, or how few there are altogether, is for
+        the artist to see; this is the number of buckets.
+    """
+
+    x: Floats
+    y: Floats
+    band_x: Floats
+    band_lo: Floats
+    band_hi: Floats
+    smooth_x: Floats
+    smooth_y: Floats
+    nan: Floats
+    inf: Floats
+    negative_inf: Floats
+    points: int
+
+
+def lines_of(
+    view: CurveView, part: slice, *, weight: float, log: bool, stepped: bool = False
+) -> Lines:
+    """Prepare the series whose buckets are ``part`` of `view`.
+
+    Parameters
+    ----------
+    view, part
+        See `CurveView.part`.
+    weight
+        Of the past in the moving average; 0 for none.
+    log
+        Whether the axis is logarithmic: what is not positive has no place on it.
+    stepped
+        Whether a value holds until the next point.
+    """
+    start, end = view.x[part], view.x1[part]
+    low, high = _shown(view.lo[part], log), _shown(view.hi[part], log)
+    flags = view.flags[part]
+    upward = (flags & _HIGH_LAST) > 0
+    # If only one of the two can be shown, it is both.
+    first = np.where(upward, low, high)
+    second = np.where(upward, high, low)
+    first, second = (
+        np.where(np.isnan(first), second, first),
+        np.where(np.isnan(second), first, second),
+    )
+    x, y = _interleaved(start, end), _interleaved(first, second)
+    if stepped and len(x):
+        x, y = np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
+    spread = bool((high > low).any())
+    nothing = np.empty(0)
+    smoothed = weight > 0 and not stepped and len(start) > 1
+    return Lines(
+        x,
+        y,
+        _interleaved(start, end) if spread else nothing,
+        _interleaved(low, low) if spread else nothing,
+        _interleaved(high, high) if spread else nothing,
+        (start + end) / 2 if smoothed else nothing,
+        _shown(averaged(view.mean[part], weight), log) if smoothed else nothing,
+        start[(flags & _NAN) > 0],
+        start[(flags & _INF) > 0],
+        start[(flags & _NEGATIVE_INF) > 0],
+        len(start),
+    )
+
+
+def averaged(values: NDArray[Any], weight: float) -> Floats:
+    """Debiased exponential moving average.
+
+    The running mean begins at 0 and is divided by ``1 - weight**n`` (Kingma & Ba 2015, §3), so
+    that nothing lags behind an invented start. NaN stays NaN and leaves the mean alone.
+
+    Parameters
+    ----------
+    values : (n,)
+    weight
+        Of the past, from 0 to below 1.
+    """
+    result = np.full(len(values), np.nan)
+    mean, correction = 0.0, 1.0
+    for i, value in enumerate(values.tolist()):
+        if value == value:
+            mean = mean * weight + (1 - weight) * value
+            correction *= weight
+            result[i] = mean / (1 - correction)
+    return result
+
+
+def _shown(values: NDArray[Any], log: bool) -> Floats:
+    shown = values.astype(np.float64)
+    if log:
+        shown[~(shown > 0)] = np.nan
+    return shown
+
+
+def _interleaved(first: NDArray[Any], second: NDArray[Any]) -> Floats:
+    return np.column_stack((first, second)).ravel()
