@@ -273,7 +273,7 @@ def test_each_optimizer_has_its_own_sentinel() -> None:
             p.grad = torch.zeros_like(p)
         assert not tracker.check_gradients(list(model[part].parameters()), 0)
     assert model["g"].bias.grad is not None
-    model["g"].weight.grad.fill_(float("nan"))
+    model["g"].bias.grad.fill_(float("nan"))
     assert not tracker.check_gradients(list(model["d"].parameters()), 1)
     assert tracker.check_gradients(list(model["g"].parameters()), 1)
 
