@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from nnwidgets.probe.metrics import higher_is_better, split_name
 
 Floats = NDArray[np.float64]
+Numbers = NDArray[Any]
+"""Steps: integers or floats."""
 
 LIMIT = 2000
 """Points of a series that are judged; longer ones are thinned to this many."""
@@ -57,6 +59,8 @@ class Curve:
         The newest points of ``y`` without gaps.
     positive
         Whether every value is above zero, so that ratios mean something.
+    logged
+        How many finite points there are in all; `y` holds fewer where it was thinned.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Curve:
     exponent: int
     tail: Floats
     positive: bool
+    logged: int
 
     def __len__(self) -> int:
         return len(self.y)
@@ -78,13 +83,17 @@ class Curve:
         """Index of the best point; of several equal ones the first."""
         return int(np.argmin(self.y))
 
+    def points(self, judged: int) -> int:
+        """Return how many logged points a number of judged ones stands for."""
+        return round(judged * self.logged / max(1, len(self)))
+
     def shown(self, y: float) -> float:
         """Return a level of ``y`` in the units in which the metric was logged."""
         return math.ldexp(-y if self.higher else y, self.exponent)
 
 
-def arrays(series: SeriesLike | tuple[ArrayLike, ArrayLike]) -> tuple[Floats, Floats]:
-    """Return steps and values as two float64 arrays of one length.
+def arrays(series: SeriesLike | tuple[ArrayLike, ArrayLike]) -> tuple[Numbers, Floats]:
+    """Return steps and values (as float64) of a series.
 
     Raises
     ------
@@ -93,12 +102,21 @@ def arrays(series: SeriesLike | tuple[ArrayLike, ArrayLike]) -> tuple[Floats, Fl
     """
     pair: tuple[Any, Any]
     pair = (series[0], series[1]) if isinstance(series, tuple) else (series.steps, series.values)
-    steps, values = (np.asarray(part, dtype=np.float64) for part in pair)
+    steps, values = np.asarray(pair[0]), np.asarray(pair[1], dtype=np.float64)
     if steps.ndim != 1 or steps.shape != values.shape:
         raise ValueError(
             f"a series needs one step for each value, got shapes {steps.shape} and {values.shape}"
         )
     return steps, values
+
+
+def all_finite(numbers: Numbers) -> bool:
+    """Say whether there is no NaN and no infinity, without a mask where a sum can tell."""
+    if numbers.dtype.kind in "iub":
+        return True
+    with np.errstate(all="ignore"):
+        # The sum of finite numbers may overflow, so only its being finite is an answer.
+        return bool(np.isfinite(np.sum(numbers))) or bool(np.isfinite(numbers).all())
 
 
 def thin(steps: ArrayLike, values: ArrayLike, limit: int = LIMIT) -> tuple[Floats, Floats]:
@@ -123,34 +141,37 @@ def thin(steps: ArrayLike, values: ArrayLike, limit: int = LIMIT) -> tuple[Float
         In the order in which they were logged.
     """
     limit = max(16, limit)
-    all_steps = np.asarray(steps, dtype=np.float64)
-    all_values = np.asarray(values, dtype=np.float64)
+    all_steps, all_values = np.asarray(steps), np.asarray(values, dtype=np.float64)
     n = len(all_values)
-    if n <= limit:
-        return all_steps, all_values
-    stretches = limit - 5
-    # Golden-ratio offsets are evenly spread, the same at every call, and in step with no period.
-    offsets = (np.arange(stretches) * 0.6180339887498949) % 1.0
-    taken = ((np.arange(stretches) + offsets) * (n / stretches)).astype(np.int64)
-    finite = np.isfinite(all_values)
-    kept = [0, n - 1]
-    if finite.any():
-        kept.append(int(np.argmin(np.where(finite, all_values, np.inf))))
-        kept.append(int(np.argmax(np.where(finite, all_values, -np.inf))))
-    if not finite.all():
-        kept.append(int(np.argmin(finite)))
-    index = np.union1d(np.minimum(taken, n - 1), kept)
-    return all_steps[index], all_values[index]
+    if n > limit:
+        stretches = limit - 5
+        # Golden-ratio offsets: evenly spread, the same at every call, in step with no period.
+        offsets = (np.arange(stretches) * 0.6180339887498949) % 1.0
+        taken = ((np.arange(stretches) + offsets) * (n / stretches)).astype(np.int64)
+        index = np.union1d(np.minimum(taken, n - 1), _landmarks(all_values))
+        all_steps, all_values = all_steps[index], all_values[index]
+    return all_steps.astype(np.float64), all_values
 
 
-def curve(name: str, steps: Floats, values: Floats) -> Curve:
+def _landmarks(values: Floats) -> list[int]:
+    """Return where the points are that must not get lost."""
+    ends = [0, len(values) - 1]
+    if all_finite(values):
+        return [*ends, int(np.argmin(values)), int(np.argmax(values))]
+    finite = np.isfinite(values)
+    lowest = int(np.argmin(np.where(finite, values, np.inf)))
+    highest = int(np.argmax(np.where(finite, values, -np.inf)))
+    return [*ends, lowest, highest, int(np.argmin(finite))]
+
+
+def curve(name: str, steps: Numbers, values: Floats) -> Curve:
     """Make a curve of a series; the direction of an unknown metric is taken to be down."""
     base, role = split_name(name)
     higher = bool(higher_is_better(base))
-    finite = np.isfinite(values) & np.isfinite(steps)
-    if not finite.all():
+    if not (all_finite(values) and all_finite(steps)):
+        finite = np.isfinite(values) & np.isfinite(steps)
         steps, values = steps[finite], values[finite]
-    tail = values[-TAIL:]
+    tail, logged = values[-TAIL:], len(values)
     steps, values = thin(steps, values)
     largest = float(np.max(np.abs(values))) if len(values) else 0.0
     exponent = math.frexp(largest)[1] if largest > 0 else 0
@@ -166,4 +187,5 @@ def curve(name: str, steps: Floats, values: Floats) -> Curve:
         exponent=exponent,
         tail=np.ldexp(tail, -exponent) * sign,
         positive=bool(len(values)) and bool(values.min() > 0),
+        logged=logged,
     )

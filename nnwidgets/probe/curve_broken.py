@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from nnwidgets.probe.curve import Curve, Floats
+from nnwidgets.probe.curve import Curve, Floats, Numbers, all_finite
 from nnwidgets.probe.finding import Finding, make
 from nnwidgets.probe.metrics import higher_is_better, kind_of, split_name
 from nnwidgets.probe.robust import middle
@@ -17,70 +18,114 @@ _LOOK_BACK = 50  # points before the first bad one that can have led to it
 _GROWN = 5.0  # growth over them that explains it
 
 
-def not_finite(series: Mapping[str, tuple[Floats, Floats]], language: str) -> Finding | None:
+@dataclass(frozen=True)
+class _Break:
+    """The bad values of one series."""
+
+    name: str
+    is_loss: bool
+    first: int
+    """Index of the first bad value."""
+    since: int
+    """Index from which on all values are bad; that of the first one where it has passed."""
+    for_good: bool
+
+
+def not_finite(series: Mapping[str, tuple[Numbers, Floats]], language: str) -> Finding | None:
     """Find the first NaN or infinity of all series and say what came before it.
 
-    It is an error while a loss is not finite, a warning while another metric is not, and
-    information once the series has gone on with finite values: mixed-precision training skips
-    steps with infinite gradients on purpose (Micikevicius et al. 2018), and some people log NaN
-    for "not measured".
+    It is an error if a loss is not finite any more, a warning if another metric is not, and
+    information if finite values follow: mixed-precision training skips steps with infinite
+    gradients on purpose (Micikevicius et al. 2018), and some people log NaN for "not measured".
+
+    Parameters
+    ----------
+    series
+        Steps and values by name, not thinned: what came before is looked up point by point.
     """
-    first: tuple[int, float, int, str] | None = None
-    for order, (name, (steps, values)) in enumerate(series.items()):
-        bad = ~np.isfinite(values) & np.isfinite(steps)
-        if not bad.any():
-            continue
-        at = int(np.argmax(bad))
-        # What is broken now comes before what was once: then the earliest, then a loss.
-        over = bool(np.isfinite(values[-1]))
-        rank = 2 if over else 0 if higher_is_better(split_name(name)[0]) is False else 1
-        candidate = (min(rank, 1) if rank != 2 else 2, float(steps[at]), order, name)
-        if first is None or candidate < first:
-            first = candidate
-    if first is None:
+    breaks = [b for name, pair in series.items() if (b := _find_break(name, *pair)) is not None]
+    if not breaks:
         return None
-    name = first[3]
-    steps, values = series[name]
-    at = int(np.argmax(~np.isfinite(values) & np.isfinite(steps)))
-    passed = bool(np.isfinite(values[-1]))
-    is_loss = higher_is_better(split_name(name)[0]) is False
+    # What is broken for good first, then what broke first, then a loss rather than its companions.
+    worst = min(
+        breaks,
+        key=lambda b: (not b.for_good, float(series[b.name][0][b.first]), not b.is_loss),
+    )
+    lost = any(b.for_good and b.is_loss for b in breaks)
+    severity = "error" if lost else "warning" if worst.for_good else "info"
+    steps, values = series[worst.name]
+    at = worst.since
     what = "NaN" if math.isnan(values[at]) else "∞" if values[at] > 0 else "−∞"
+    count = int(np.count_nonzero(~np.isfinite(values)))
     evidence: dict[str, float | int | str] = {
-        "metric": name,
+        "metric": worst.name,
         "value": {"∞": "inf", "−∞": "-inf"}.get(what, "NaN"),
-        "count": int(np.count_nonzero(~np.isfinite(values))),
+        "count": count,
         "points": len(values),
     }
     params = {
-        "metric": name,
+        "metric": worst.name,
         "what": what,
-        "step": whole(steps[at]),
-        "count": whole(float(evidence["count"])),
+        "step": whole(steps[worst.first]),
+        "count": whole(count),
         "points": whole(len(values)),
     }
-    before = values[max(0, at - _LOOK_BACK) : at]
-    steps_before = steps[max(0, at - _LOOK_BACK) : at]
-    before, steps_before = before[np.isfinite(before)], steps_before[np.isfinite(before)]
-    if passed:
-        variant, severity = "passed", "info"
-    elif not len(before):
-        variant, severity = "start", "error" if is_loss else "warning"
-    else:
-        severity = "error" if is_loss else "warning"
-        times, since = _growth(before)
-        if times >= _GROWN:
-            variant = "grew"
-            evidence["growth"] = min(times, 1e300)
-            evidence["growth_steps"] = int(steps[at] - steps_before[since])
-            params["growth"] = factor(times)
-            params["steps"] = whole(steps[at] - steps_before[since])
-        else:
-            variant = "sudden"
-        evidence["before"] = float(before[-1])
-        params["before"] = number(float(before[-1]))
-        params["before_step"] = whole(steps_before[-1])
-    return make("nan", severity, float(steps[at]), evidence, params,
+    variant = _what_came_before(worst, steps, values, evidence, params)
+    return make("nan", severity, float(steps[worst.first]), evidence, params,
                 variant=variant, language=language)  # fmt: skip
+
+
+def _find_break(name: str, steps: Numbers, values: Floats) -> _Break | None:
+    if all_finite(values):
+        return None
+    bad = ~np.isfinite(values)
+    edges = np.flatnonzero(np.diff(bad.astype(np.int8), prepend=0, append=0))
+    starts, ends = edges[::2], edges[1::2]
+    first = int(starts[0])
+    if not np.isfinite(steps[first]):
+        return None
+    lengths = ends - starts
+    # A last stretch no longer than one that passed will pass as well, as far as anyone can tell.
+    for_good = ends[-1] == len(values) and (len(lengths) == 1 or lengths[-1] > lengths[:-1].max())
+    return _Break(
+        name=name,
+        is_loss=higher_is_better(split_name(name)[0]) is False,
+        first=first,
+        since=int(starts[-1]) if for_good else first,
+        for_good=bool(for_good),
+    )
+
+
+def _what_came_before(
+    found: _Break,
+    steps: Numbers,
+    values: Floats,
+    evidence: dict[str, float | int | str],
+    params: dict[str, str],
+) -> str:
+    """Fill in what led up to a break; return the variant of the sentences that tells it."""
+    if not found.for_good:
+        return "passed"
+    if found.since != found.first:
+        evidence["since"] = int(steps[found.since])
+        params["since"] = whole(steps[found.since])
+        return "again"
+    past = slice(max(0, found.since - _LOOK_BACK), found.since)
+    before, steps_before = values[past], steps[past]
+    if not len(before):
+        return "start"
+    times, lowest = _growth(before)
+    evidence["before"] = float(before[-1])
+    params["before"] = number(float(before[-1]))
+    params["before_step"] = whole(steps_before[-1])
+    if times < _GROWN:
+        return "sudden"
+    grown_in = float(steps[found.since] - steps_before[lowest])
+    evidence["growth"] = min(times, 1e300)
+    evidence["growth_steps"] = int(grown_in)
+    params["growth"] = factor(times)
+    params["steps"] = whole(grown_in)
+    return "grew"
 
 
 def exploding_norm(norm: Curve, language: str) -> Finding | None:

@@ -97,7 +97,7 @@ def not_learning(
         "first_value": float(loss.values[0]),
         "now_value": loss.shown(now),
         "highest_value": loss.shown(highest),
-        "points": n,
+        "points": loss.logged,
     }
     params = {
         "metric": loss.name,
@@ -199,7 +199,7 @@ def plateau(loss: Curve, *, since: float = -math.inf, language: str = "en") -> F
     if travel <= 6 * sigma or (evaluations and n - 1 - best < third):
         return None
     slowing = middle(before) - now
-    if slowing > max(error, 0.005 * travel) or trend(y[-2 * third :]) < -1.5:
+    if slowing > max(error, 0.005 * travel) or trend(y[-2 * third :]) < -2.5:
         return None
     if loss.positive and slowing > 0.02 * now:
         return None
@@ -215,14 +215,14 @@ def plateau(loss: Curve, *, since: float = -math.inf, language: str = "en") -> F
         "best_step": int(loss.steps[best]),
         "best_value": float(loss.values[best]),
         "now_value": loss.shown(now),
-        "evaluations": n - 1 - at,
+        "evaluations": loss.points(n - 1 - at),
     }
     params = {
         "metric": loss.name,
         "step": whole(step),
         "best": number(float(loss.values[best])),
         "now": number(loss.shown(now)),
-        "count": whole(n - 1 - at),
+        "count": whole(loss.points(n - 1 - at)),
     }
     return make("plateau", "info", step, evidence, params,
                 variant="stop" if evaluations else "", language=language)  # fmt: skip

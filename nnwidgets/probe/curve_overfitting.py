@@ -59,7 +59,7 @@ def overfitting(train: Curve, val: Curve, language: str) -> Finding | None:
         "rise": val.shown(now) - float(val.values[best]),
         "train_change": val.shown(now_t) - val.shown(then_t),
         "since": int(val.steps[-1] - val.steps[best]),
-        "evaluations": after,
+        "evaluations": val.points(after),
     }
     params = {
         "val": val.name,
@@ -70,7 +70,7 @@ def overfitting(train: Curve, val: Curve, language: str) -> Finding | None:
         "rise": signed_change(val.shown(now), float(val.values[best])),
         "then": number(val.shown(then_t)),
         "train_now": number(val.shown(now_t)),
-        "count": whole(after),
+        "count": whole(val.points(after)),
     }
     step = float(val.steps[best])
     up = "_higher" if val.higher else ""

@@ -96,29 +96,28 @@ def make(
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort findings of several sources for display: most severe first, then most urgent kind.
+    """Bring findings of several sources together: most severe first, then most urgent kind.
 
-    Of several findings of kind ``"nan"`` only the one that reaches furthest back is kept: the
-    others are its consequences.
+    Of several findings of one kind the most severe stays, and of equally severe ones that of the
+    layers, which is closer to the cause. Only for ``"nan"`` both stay, *when* from a metric and
+    *where* from the model, if that is known.
     """
-    found = list(findings)
-    bad = [f for f in found if f.kind == "nan"]
-    if bad:
-        # A layer says more than a metric, so it wins at the same step.
-        first = min(
-            bad,
-            key=lambda f: (
-                SEVERITIES.index(f.severity),
-                f.step if f.step is not None else float("inf"),
-                "layer" not in f.evidence,
-            ),
-        )
-        found = [f for f in found if f.kind != "nan" or f is first]
+    kept: dict[tuple[str, bool], Finding] = {}
+    for f in findings:
+        place = (f.kind, f.kind == "nan" and f.evidence.get("where", "all") != "all")
+        if place not in kept or _rank(f) < _rank(kept[place]):
+            kept[place] = f
     return sorted(
-        found,
+        kept.values(),
         key=lambda f: (
             SEVERITIES.index(f.severity),
             KINDS.index(f.kind),
             f.step if f.step is not None else -1,
         ),
     )
+
+
+def _rank(finding: Finding) -> tuple[int, bool]:
+    of_layers = not {"layer", "update_ratio", "where"}.isdisjoint(finding.evidence)
+    # A metric knows the very step in which NaN came, layers are only looked at now and then.
+    return SEVERITIES.index(finding.severity), of_layers == (finding.kind == "nan")

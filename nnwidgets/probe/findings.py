@@ -9,7 +9,7 @@ finding goes away when its curve recovers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def curve_findings(
     with np.errstate(all="ignore"):
         found += [exploding_norm(c, language) for c in made.values() if is_norm(c.name)]
         found += _losses(made, _starts(epochs), _rate_changes(events), language)
-    return ordered(_one_of_each_kind(f for f in found if f is not None))
+    return ordered(f for f in found if f is not None)
 
 
 def _losses(
@@ -147,21 +147,12 @@ def _longest(curves: Sequence[Curve]) -> Curve | None:
 def _stands_still(val: Curve | None) -> bool:
     """Say whether the same validation data gave the same loss again and again.
 
-    That a fixed measurement does not change in five digits means that the weights do not.
+    That a fixed measurement does not change in six digits means that the weights do not.
     """
     if val is None or len(val) < 4 or val.higher:
         return False
     late = val.y[-max(4, len(val) // 2) :]
-    return float(np.ptp(late)) <= 1e-5 * float(np.max(np.abs(late)))
-
-
-def _one_of_each_kind(found: Any) -> list[Finding]:
-    kept: dict[str, Finding] = {}
-    worse: Callable[[Finding], int] = lambda f: SEVERITIES.index(f.severity)  # noqa: E731
-    for f in found:
-        if f.kind not in kept or worse(f) < worse(kept[f.kind]):
-            kept[f.kind] = f
-    return list(kept.values())
+    return float(np.ptp(late)) <= 1e-6 * float(np.max(np.abs(late)))
 
 
 def _starts(epochs: ArrayLike | None) -> Floats:

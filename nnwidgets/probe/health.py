@@ -26,7 +26,7 @@ _EXPLODED = 100.0  # times a layer's own usual gradient norm …
 _THROWN = 0.05  # … if its weights change by this share in a step
 _TOO_LARGE_A_STEP = 0.3  # share of the weights' size; 1e-3 is usual
 _NO_STEP_AT_ALL = 1e-6
-_SOME_DEAD, _MANY_DEAD = 0.1, 0.3  # share of a layer's units
+_SOME_DEAD, _MANY_DEAD = 0.25, 0.5  # share of a layer's units
 
 
 class Row(Protocol):
@@ -38,7 +38,7 @@ class Row(Protocol):
 
     @property
     def type(self) -> str:
-        """Class name."""
+        """Class name, shown beside the name."""
 
     @property
     def frozen(self) -> bool:
@@ -94,7 +94,11 @@ class Sample(Protocol):
 
 
 def layer_findings(
-    rows: Sequence[Row], samples: Sequence[Sample], *, language: str = "en"
+    rows: Sequence[Row],
+    samples: Sequence[Sample],
+    *,
+    origin: Origin | None = None,
+    language: str = "en",
 ) -> list[Finding]:
     """Judge the sampled steps of a run.
 
@@ -105,53 +109,66 @@ def layer_findings(
     samples
         Sampled steps, oldest first. Those with another number of rows, from before the model
         changed, are left out.
+    origin
+        Where the first NaN or infinity came from, if that was found in between the samples.
     language
         Language of the sentences.
 
     Returns
     -------
     list of Finding
-        At most one of each kind; which layers it is about stands in ``evidence["layer"]``.
+        At most one of each kind; which layer it is about stands in ``evidence["layer"]``.
     """
     samples = [s for s in samples if len(s.grad_norm) == len(rows)]
-    if not rows or not samples:
-        return []
-    # A layer that was never seen makes a median of nothing, which is what it should be: NaN.
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)
-        found = [
-            _not_finite(samples, language),
-            _exploding(rows, samples, language),
-            _vanishing(rows, samples, language),
-            _dead(rows, samples, language),
-            _motionless(rows, samples, language),
-        ]
+    broken = _not_finite(rows, samples, origin, language)
+    if broken is not None and broken.severity == "error":
+        return [broken]  # nothing else means anything any more
+    found = [broken]
+    if rows and samples:
+        # A layer that was never seen makes a median of nothing, and that is NaN, as it should be.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", RuntimeWarning)
+            dead = _dead(rows, samples, language)
+            # A dead layer lets no gradient through: that is one finding, not two.
+            cut = dead is not None and dead.severity == "error"
+            found += [
+                dead,
+                None if cut else _vanishing(rows, samples, language),
+                _exploding(rows, samples, language),
+                _motionless(rows, samples, language),
+            ]
     return [f for f in found if f is not None]
 
 
-def _not_finite(samples: Sequence[Sample], language: str) -> Finding | None:
+def _not_finite(
+    rows: Sequence[Row], samples: Sequence[Sample], origin: Origin | None, language: str
+) -> Finding | None:
     """Tell where the first NaN or infinity came from.
 
     Information only once newer samples are finite again: a scaled loss in mixed precision
     overflows on purpose (Micikevicius et al. 2018).
     """
-    first = next((o for s in samples for o in s.nonfinite), None)
-    if first is None:
+    known = [o for o in (origin, *(o for s in samples for o in s.nonfinite)) if o is not None]
+    if not known:
         return None
-    passed = not samples[-1].nonfinite
-    evidence: dict[str, float | int | str] = {"value": first.what, "where": first.where}
+    first = min(known, key=lambda o: o.step)
+    newest = samples[-1] if samples else None
+    passed = newest is not None and newest.step > first.step and not newest.nonfinite
+    everywhere = first.layer is None and first.where in ("weights", "gradient")
+    evidence: dict[str, float | int | str] = {
+        "value": first.what,
+        "where": "all" if everywhere else first.where,
+    }
     if first.layer is not None:
         evidence["layer"] = first.layer
     params = {
         "what": "NaN" if first.what == "nan" else "∞",
-        "layer": _called(first.layer),
+        "layer": next((_called(r) for r in rows if r.name == first.layer), first.layer or ""),
         "step": whole(first.step),
     }
-    variant = first.where
-    if first.layer is None and first.where in ("weights", "gradient"):
-        variant += "_all"
     return make("nan", "info" if passed else "error", first.step, evidence, params,
-                variant=variant, language=language)  # fmt: skip
+                variant=f"{first.where}_all" if everywhere else first.where,
+                language=language)  # fmt: skip
 
 
 def _exploding(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
@@ -171,7 +188,7 @@ def _exploding(rows: Sequence[Row], samples: Sequence[Sample], language: str) ->
         return make(
             "exploding", "warning", step,
             {"layer": rows[worst].name, "update_ratio": ratio},
-            {"layer": _called(rows[worst].name), "ratio": number(ratio), "step": whole(step)},
+            {"layer": _called(rows[worst]), "ratio": number(ratio), "step": whole(step)},
             variant="updates", language=language,
         )  # fmt: skip
     # Far above its own past, and the weights feel it: leaving a plateau also multiplies gradients.
@@ -187,7 +204,7 @@ def _exploding(rows: Sequence[Row], samples: Sequence[Sample], language: str) ->
                 "exploding", "warning", step,
                 {"layer": rows[worst].name, "now_value": now, "usual": float(usual[worst]),
                  "times": float(times[worst])},
-                {"layer": _called(rows[worst].name), "now": number(now), "step": whole(step),
+                {"layer": _called(rows[worst]), "now": number(now), "step": whole(step),
                  "usual": number(usual[worst]), "times": factor(float(times[worst]))},
                 language=language,
             )  # fmt: skip
@@ -215,7 +232,7 @@ def _exploding_backwards(
     return make(
         "exploding", "warning", step,
         {"layer": row.name, "last_layer": last.name, "times": much, "grad_norm": first},
-        {"layer": _called(row.name), "last": _called(last.name), "first": number(first),
+        {"layer": _called(row), "last": _called(last), "first": number(first),
          "times": factor(much), "last_norm": number(float(np.median(near)))},
         variant="depth", language=language,
     )  # fmt: skip
@@ -237,16 +254,16 @@ def _vanishing(rows: Sequence[Row], samples: Sequence[Sample], language: str) ->
     near, end = _near_the_loss(recent)
     if not (near > 0).all():
         return None
-    low = (recent < _VANISHED * near[:, None]).all(axis=0)
+    behind = recent / near[:, None]
+    low = (np.median(behind, axis=0) < _VANISHED) & (np.max(behind, axis=0) < 2 * _VANISHED)
     count = int(np.argmin(low)) if not low.all() else 0
     if count == 0 or count > end:
         return None
-    affected = [rows[chain[i]].name for i in range(count)]
+    affected = [_called(rows[chain[i]]) for i in range(count)]
     first, last = rows[chain[0]], rows[chain[end]]
     first_norm, last_norm = float(np.median(recent[:, 0])), float(np.median(near))
     # The oldest sample from which on the first layer has been that far behind.
-    behind = norms[:, chain[0]] < _VANISHED * norms[:, chain[end]]
-    step = samples[_since(behind)].step
+    step = samples[_since(norms[:, chain[0]] < 2 * _VANISHED * norms[:, chain[end]])].step
     evidence: dict[str, float | int | str] = {
         "layer": first.name,
         "layers": count,
@@ -256,9 +273,11 @@ def _vanishing(rows: Sequence[Row], samples: Sequence[Sample], language: str) ->
         "ratio": first_norm / last_norm,
     }
     params = {
-        "layers": names([_called(n) for n in affected], 2),
-        "first": _called(first.name),
-        "last": _called(last.name),
+        "layers": names(affected, 3),
+        "count": whole(count),
+        "total": whole(len(chain)),
+        "first": _called(first),
+        "last": _called(last),
         "first_norm": number(first_norm),
         "last_norm": number(last_norm),
         "step": whole(step),
@@ -292,7 +311,7 @@ def _dead(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Find
     step = samples[_since(ill)].step
     count, of = _known(dead[:, worst])[-1], _known(units[:, worst])[-1]
     others = [
-        f"{_called(rows[i].name)} {_known(dead[:, i])[-1]:.0f}/{_known(units[:, i])[-1]:.0f}"
+        f"{_called(rows[i])}: {_known(dead[:, i])[-1]:.0f}/{_known(units[:, i])[-1]:.0f}"
         for i in hit[1:]
     ]
     evidence: dict[str, float | int | str] = {
@@ -302,7 +321,7 @@ def _dead(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Find
         "layers": len(hit),
     }
     params = {
-        "layer": _called(rows[worst].name),
+        "layer": _called(rows[worst]),
         "dead": whole(float(count)),
         "units": whole(float(of)),
         "step": whole(step),
@@ -380,6 +399,6 @@ def _since(condition: NDArray[np.bool_]) -> int:
     return min(next(broken, -1) + 1, len(condition) - 1)
 
 
-def _called(name: str | None) -> str:
-    """Return the name of a layer as it is written in a sentence (the model itself has none)."""
-    return name if name else "model"
+def _called(row: Row) -> str:
+    """Return a layer as it is written in a sentence: ``fc1 (Linear)``; the model has no name."""
+    return f"{row.name} ({row.type})" if row.name else row.type

@@ -259,12 +259,99 @@ def regularised(rng: Rng) -> Series:
     )
 
 
+def wandering_validation(rng: Rng) -> Series:
+    """Training creeps on while validation, on few samples, wanders about its floor."""
+    n = int(rng.integers(1000, 4000))
+    mean = falling(rng, n, (0.0, 0.1))
+    at = evaluated(rng, n, int(rng.integers(20, 200)))
+    floor = 0.3 + 0.7 * np.exp(-at / (0.1 * n))
+    drift = wandering(rng, len(at), rng.uniform(0.01, 0.03), 0.9)
+    return log(
+        rng,
+        loss=(np.arange(n), noisy(rng, mean, 0.1)),
+        val_loss=(at, floor * np.exp(drift + 0.01 * rng.standard_normal(len(at)))),
+    )
+
+
+def one_cycle(rng: Rng) -> Series:
+    """A rate that goes up and down: the loss falls, stays high and noisy, then falls for good."""
+    n = int(rng.integers(600, 4000))
+    x = np.arange(n) / n
+    high = rng.uniform(0.3, 0.6)
+    mean = 0.1 + (high - 0.1) * np.clip((1 - x) / 0.5, 0, 1) ** 0.7 + (1 - high) * np.exp(-x / 0.02)
+    bump = 1 + rng.uniform(0, 0.3) * np.exp(-(((x - 0.25) / 0.08) ** 2))
+    at = evaluated(rng, n, int(rng.integers(10, 60)))
+    return log(
+        rng,
+        loss=(np.arange(n), noisy(rng, mean * bump, rng.uniform(0.05, 0.2))),
+        val_loss=(at, noisy(rng, (mean * bump * 1.1)[at], rng.uniform(0.01, 0.1))),
+    )
+
+
+def double_descent(rng: Rng) -> Series:
+    """Validation rises, turns and ends below its first minimum, or is well on the way there."""
+    n = int(rng.integers(1000, 4000))
+    x = np.arange(n) / n
+    train = falling(rng, n, (0.0, 0.05))
+    hump = rng.uniform(0.1, 0.4) * np.exp(-(((x - 0.4) / 0.1) ** 2))
+    at = evaluated(rng, n, int(rng.integers(30, 150)))
+    val = 0.3 + 0.7 * np.exp(-x / 0.05) - 0.1 * x + hump
+    return log(
+        rng,
+        loss=(np.arange(n), noisy(rng, train, 0.1)),
+        val_loss=(at, noisy(rng, val[at], 0.01)),
+    )
+
+
+def fixed_order(rng: Rng) -> Series:
+    """Batches that are never shuffled: the loss repeats a pattern of its own each epoch."""
+    n = int(rng.integers(300, 3000))
+    length = int(rng.integers(10, 200))
+    pattern = np.exp(0.3 * rng.standard_normal(length))
+    return log(rng, loss=(np.arange(n), falling(rng, n) * np.resize(pattern, n)))
+
+
+def spikes(rng: Rng) -> Series:
+    """Single wild batches, and one jump to ten times the loss that heals within a twentieth."""
+    n = int(rng.integers(400, 4000))
+    mean = falling(rng, n)
+    mean[rng.integers(0, n, 10)] *= rng.uniform(3, 30, 10)
+    place = int(rng.uniform(0.2, 0.7) * n)
+    mean[place:] *= 1 + 9 * np.exp(-np.arange(n - place) / (0.01 * n))
+    return log(rng, loss=(np.arange(n), noisy(rng, mean, rng.uniform(0.05, 0.2))))
+
+
+def far_from_zero(rng: Rng) -> Series:
+    """A loss with a large constant in it: all that happens, happens in the last digits."""
+    series = plain(rng)
+    offset = 1e4 * float(np.max(series["loss"][1]))
+    return {name: (steps, values + offset) for name, (steps, values) in series.items()}
+
+
+def constant(rng: Rng) -> Series:
+    """Nothing left to learn: exactly zero, or a tiny loss."""
+    n = int(rng.integers(1, 1000))
+    low = 0.0 if rng.integers(2) else 10 ** rng.uniform(-12, -6)
+    return {"loss": (np.arange(n), low * rng.gamma(2, 1, n)), "val_acc": (np.arange(n), np.ones(n))}
+
+
+def short(rng: Rng) -> Series:
+    """A handful of points, whatever they do."""
+    n = int(rng.integers(1, 6))
+    return log(
+        rng,
+        loss=(np.arange(n), rng.gamma(1, 1, n)),
+        val_loss=(np.arange(n), rng.gamma(1, 1, n)),
+    )
+
+
 HEALTHY: dict[str, Family] = {
     f.__name__: f
     for f in (
         plain, very_noisy, few_validation_samples, warm_restarts, warm_up, rate_drops,
         at_its_floor, fine_tuned, small_bumps, reinforcement, reinforcement_unnamed, adversarial,
-        accuracy_only, likelihood, per_epoch, regularised,
+        accuracy_only, likelihood, per_epoch, regularised, wandering_validation, one_cycle,
+        double_descent, fixed_order, spikes, far_from_zero, constant, short,
     )
 }  # fmt: skip
 
@@ -365,6 +452,31 @@ def swinging(rng: Rng) -> Series:
     return log(rng, loss=(x, np.abs(level + swing) * np.exp(0.05 * rng.standard_normal(n))))
 
 
+def stopped(rng: Rng) -> Series:
+    """Falls quickly and then stays where it is for most of the run."""
+    n = int(rng.integers(400, 4000))
+    x = np.arange(n) / n
+    low = rng.uniform(0.2, 0.6)
+    mean = low + (1 - low) * np.exp(-x / rng.uniform(0.01, 0.05))
+    at = evaluated(rng, n, int(rng.integers(40, 100)))
+    val = 1.1 * mean[at] + 0.02 * np.clip((at / n - 0.25) / 0.1, 0, 1)
+    return log(
+        rng,
+        loss=(np.arange(n), noisy(rng, mean, rng.uniform(0.02, 0.15))),
+        val_loss=(at, noisy(rng, val, 0.003)),
+    )
+
+
+def broken(rng: Rng) -> Series:
+    """The loss grows for a few steps and is NaN from then on."""
+    n = int(rng.integers(50, 3000))
+    values = noisy(rng, falling(rng, n), 0.1)
+    at = int(rng.integers(30, n))
+    values[at - 12 : at] *= np.geomspace(1.5, 100, 12)
+    values[at:] = rng.choice([np.nan, np.inf, -np.inf])
+    return {"loss": (np.arange(n), values), "acc": (np.arange(n), np.linspace(0, 1, n))}
+
+
 SICK: dict[str, tuple[Family, tuple[str, ...]]] = {
     "overfitted": (overfitted, ("overfitting",)),
     "overfitted_per_epoch": (overfitted_per_epoch, ("overfitting",)),
@@ -375,4 +487,6 @@ SICK: dict[str, tuple[Family, tuple[str, ...]]] = {
     "diverged_at_once": (diverged_at_once, ("diverging",)),
     "climbing": (climbing, ("diverging",)),
     "swinging": (swinging, ("oscillating",)),
+    "stopped": (stopped, ("plateau",)),
+    "broken": (broken, ("nan",)),
 }
