@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import torch
 from torch.optim import Optimizer
 
-from nnwidgets.live.learning_rate import LearningRateScale, rates
+from nnwidgets.live.learning_rate import rates
+from nnwidgets.live.step_hooks import StepHooks
 
 __all__ = ["OptimizerSlot", "StepWatcher"]
 
@@ -32,23 +33,19 @@ class StepWatcher(Protocol):
 class OptimizerSlot:
     """One optimiser that a session watches.
 
-    The hooks hold the session weakly and take themselves off once it is gone, so that an
-    optimiser never keeps a closed widget alive. Neither `Optimizer.__getstate__` nor
-    `state_dict` carries hooks: copies of the optimiser are free of them.
+    Optimiser and session are held weakly, and the hooks hold this weakly: an optimiser never
+    keeps a closed widget alive, and the hooks of a collected one go with it.
     """
 
     def __init__(self, optimizer: Optimizer, name: str, watcher: StepWatcher) -> None:
         self.name = name
-        self.count = 0
         self._factor = 1.0
         self._seen: list[Any] = []
         self._rates: list[float] = []
         self._optimizer = weakref.ref(optimizer)
-        self._scale = LearningRateScale()
-        self._handles = [
-            optimizer.register_step_pre_hook(self._hook(watcher, OptimizerSlot._before)),
-            optimizer.register_step_post_hook(self._hook(watcher, OptimizerSlot._after)),
-        ]
+        self._watcher = weakref.ref(watcher)
+        self._hooks = StepHooks.of(optimizer)
+        self._hooks.add(optimizer, self)
 
     @property
     def optimizer(self) -> Optimizer | None:
@@ -96,37 +93,31 @@ class OptimizerSlot:
 
     def restore(self) -> None:
         """Leave the learning rates as the scheduler set them."""
-        self._scale.restore()
+        self._hooks.restore()
 
     def close(self) -> None:
         """Take the hooks off and leave the learning rates as the scheduler set them."""
-        self._scale.restore()
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
+        self._hooks.remove(self)
 
-    def _before(self, watcher: StepWatcher) -> None:
-        self._scale.apply(self.groups, watcher.lr_scale)
-        watcher.before_update(self)
+    # -- called by StepHooks -----------------------------------------------------------------
 
-    def _after(self, watcher: StepWatcher) -> None:
-        self._scale.restore()
-        self.count += 1
-        watcher.after_update(self)
+    @property
+    def factor(self) -> float:
+        """On the learning rates of the step that begins now."""
+        watcher = self._watcher()
+        return 1.0 if watcher is None else watcher.lr_scale
 
-    def _hook(
-        self, watcher: StepWatcher, action: Callable[[OptimizerSlot, StepWatcher], None]
-    ) -> Callable[..., None]:
-        me = weakref.ref(self)
-        whom = weakref.ref(watcher)
+    def before(self) -> None:
+        """Gradients are there, weights not yet changed."""
+        if (watcher := self._watcher()) is not None:
+            watcher.before_update(self)
 
-        def hook(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-            slot, watcher = me(), whom()
-            if slot is None or watcher is None:
-                return
-            try:
-                action(slot, watcher)
-            except Exception as problem:
-                watcher.fail("step", problem)
+    def after(self) -> None:
+        """Weights have changed."""
+        if (watcher := self._watcher()) is not None:
+            watcher.after_update(self)
 
-        return hook
+    def fail(self, problem: Exception) -> None:
+        """One of these raised; the training loop does not hear of it."""
+        if (watcher := self._watcher()) is not None:
+            watcher.fail("step", problem)

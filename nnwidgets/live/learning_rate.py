@@ -12,52 +12,75 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["LearningRateScale"]
+__all__ = ["LearningRateScale", "rates"]
 
 
 class LearningRateScale:
     """Scale of one optimiser's learning rates during its steps.
 
+    Attributes
+    ----------
+    turn
+        Grows with each `apply`: tells one step from the next.
+
     Notes
     -----
     With a factor of exactly 1 the groups are not touched at all. Rates held as tensors
-    (``capturable=True``, compiled optimisers) are scaled in place and restored bit by bit.
+    (``capturable=True``, compiled optimisers) are scaled in place, once each although all
+    groups share the one that the optimiser was made with, and restored bit by bit.
     """
 
     def __init__(self) -> None:
-        self._saved: list[tuple[dict[str, Any], Any, Any]] = []
+        self.turn = 0
+        self._floats: list[tuple[dict[str, Any], Any, Any]] = []
+        self._tensors: list[tuple[Tensor, Tensor, int | None]] = []
+
+    @property
+    def applied(self) -> bool:
+        """Whether rates are scaled now."""
+        return bool(self._floats or self._tensors)
 
     def apply(self, groups: list[dict[str, Any]], factor: float) -> None:
         """Multiply every group's rate by `factor` until `restore`."""
-        if self._saved:  # the step before raised, so its post hook never ran
+        if self.applied:  # the step before raised, so its post hook never ran
             self.restore()
+        self.turn += 1
         if factor == 1.0:
             return
         for group in groups:
             rate = group.get("lr")
-            if isinstance(rate, torch.Tensor):
-                with torch.no_grad():
-                    saved = rate.detach().clone()
-                    rate.mul_(factor)
-                self._saved.append((group, saved, rate))
+            if isinstance(rate, Tensor):
+                if not any(rate is tensor for tensor, _, _ in self._tensors):
+                    with torch.no_grad():
+                        saved = rate.detach().clone()
+                        rate.mul_(factor)
+                    self._tensors.append((rate, saved, _version(rate)))
             elif rate is not None:
                 scaled = rate * factor
                 group["lr"] = scaled
-                self._saved.append((group, rate, scaled))
+                self._floats.append((group, rate, scaled))
 
-    def restore(self) -> None:
-        """Put back what `apply` found; a rate that somebody else has set since is left alone."""
-        for group, saved, scaled in self._saved:
-            now = group.get("lr")
-            if now is not scaled:
-                continue
-            if isinstance(scaled, torch.Tensor):
-                with torch.no_grad():
-                    scaled.copy_(saved)
-            else:
+    def restore(self, turn: int | None = None) -> None:
+        """Put back what `apply` found; a rate that somebody else has set since is left alone.
+
+        Parameters
+        ----------
+        turn
+            Only if the rates are still scaled for this turn.
+        """
+        if turn is not None and turn != self.turn:
+            return
+        floats, self._floats = self._floats, []
+        tensors, self._tensors = self._tensors, []
+        for group, saved, scaled in floats:
+            if group.get("lr") is scaled:
                 group["lr"] = saved
-        self._saved.clear()
+        for tensor, before, version in tensors:
+            if _version(tensor) == version:
+                with torch.no_grad():
+                    tensor.copy_(before)
 
 
 def rates(groups: list[dict[str, Any]]) -> list[float]:
@@ -65,7 +88,12 @@ def rates(groups: list[dict[str, Any]]) -> list[float]:
     found = []
     for group in groups:
         rate = group.get("lr", float("nan"))
-        if isinstance(rate, torch.Tensor):
+        if isinstance(rate, Tensor):
             rate = float(rate) if rate.device.type == "cpu" else float("nan")
         found.append(float(rate))
     return found
+
+
+def _version(tensor: Tensor) -> int | None:
+    """Return how often `tensor` has been written to; None where torch does not count."""
+    return None if tensor.is_inference() else tensor._version

@@ -66,6 +66,7 @@ class Session:
         self.lr_scale = 1.0
         self.cursor: int | None = None
         self.slots: list[OptimizerSlot] = []
+        self._stepped: list[OptimizerSlot] = []  # optimisers that took part in this step
         self.sentinel: Callable[[Sequence[Any], int], Any] | None = None
         self.sentinel_every = 1  # steps; more where steps are so short that it would show
         self.step_seconds = 0.0
@@ -214,15 +215,17 @@ class Session:
     def after_update(self, slot: OptimizerSlot) -> None:
         """Weights have changed (an optimiser's hook).
 
-        Several optimisers make one step: the clock follows the one that has stepped most, so
-        that a GAN's two updates, or five of the critic to one of the generator, count right.
+        Several optimisers make one step: a step is over when one of them comes again, so that
+        a GAN's two updates, five of the critic to one of the generator, or one optimiser for
+        each parameter count right, and so does a second optimiser that takes over.
         """
         if self.sampling.armed:
             self.sampling.after_update(list(slot.parameters()))
-        if len(self.slots) > 1 and any(
-            other.count >= slot.count for other in self.slots if other is not slot
-        ):
-            return
+        if len(self.slots) > 1:
+            if self._stepped and slot not in self._stepped:
+                self._stepped.append(slot)
+                return
+            self._stepped = [slot]
         now = perf_counter()
         self.step += 1
         self._last_active = now
