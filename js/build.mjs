@@ -19,11 +19,11 @@ const entries = {
   offline: "src/offline.ts",
 };
 /**
- * Catalogue keys that views render. Python writes findings itself, in the language that the views
- * report: their long sentences need not travel in the bundle. Of events and messages it writes
- * English, which a view in another language translates.
+ * Catalogue keys that views render. Python writes findings and messages itself: their long
+ * sentences need not travel in every notebook. Of events it sends the keys, which a view
+ * translates when it speaks another language.
  */
-const PREFIXES = { en: ["ui.", "route."], zh: ["ui.", "route.", "event.", "message."] };
+const PREFIXES = { en: ["ui.", "route."], zh: ["ui.", "route.", "event."] };
 
 const catalogue = {
   name: "catalogue",
