@@ -23,7 +23,7 @@ inside the loss), so what the activation says has the last word where there is o
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -73,7 +73,8 @@ class Units:
 
 def units_of(module: nn.Module) -> Units | None:
     """Return the output units of a ``Linear`` or convolution, None for other modules."""
-    weight: Any = getattr(module, "weight", None)
+    # `module.weight` is left alone: where it is parametrized, reading it computes it, and a spectral
+    # norm takes a step of its power iteration each time.
     if isinstance(module, nn.Linear):
         count, dim, groups, from_end = module.out_features, 0, 1, 1
     elif isinstance(module, _CONV):
@@ -83,9 +84,7 @@ def units_of(module: nn.Module) -> Units | None:
         from_end = len(module.kernel_size) + 1
     else:
         return None
-    if not isinstance(weight, Tensor) or count < 1:
-        return None
-    return Units(count, dim, groups, from_end)
+    return Units(count, dim, groups, from_end) if count > 0 else None
 
 
 class DeadUnits:

@@ -169,7 +169,7 @@ class NextForward:
     def open(self) -> None:
         """Attach."""
         handles = self._handles
-        this = weakref.ref(self, lambda _: [handle.remove() for handle in handles])
+        this = weakref.ref(self, lambda _: _remove(handles))
 
         def pre_hook(module: nn.Module, args: Any) -> None:
             if not torch.compiler.is_compiling():
@@ -189,8 +189,7 @@ class NextForward:
 
     def close(self) -> None:
         """Detach; idempotent."""
-        while self._handles:
-            self._handles.pop().remove()
+        _remove(self._handles)
 
     def _begins(self, module: nn.Module) -> None:
         if module is not self._module() or not torch.is_grad_enabled() or looking_is_unsafe():
@@ -210,3 +209,12 @@ class NextForward:
             self._after(args, kwargs)
         except Exception as problem:
             self._failed(problem)
+
+
+def _remove(handles: list[Any]) -> None:
+    while handles:
+        handle = handles.pop()
+        handle.remove()
+        # torch 2.13 forgets to forget this one, and then takes every compiled module for hooked.
+        with_kwargs = getattr(torch.nn.modules.module, "_global_forward_hooks_with_kwargs", {})
+        with_kwargs.pop(handle.id, None)

@@ -23,7 +23,7 @@ def clean() -> Any:
     be_strict(False)
     torch.compiler.reset()
     assert not torch_module._global_forward_hooks, "a hook was left behind"
-    assert not torch_module._global_forward_pre_hooks
+    assert not torch_module._has_any_global_hook()
 
 
 def step(
