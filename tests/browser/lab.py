@@ -38,7 +38,6 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import nbformat
@@ -406,17 +405,6 @@ class Notebook:
             cell,
         )
         self.page.locator(".jp-LinkedOutputView").wait_for()
-
-    def __enter__(self) -> Notebook:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.page.close()
 
 
 # The notebook is the first main-area widget that has cells: a second view may be the current one.
