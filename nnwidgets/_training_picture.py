@@ -191,7 +191,7 @@ class Picture:
     def notes(self) -> Packed | None:
         """Findings, events and messages, as sentences."""
         monitor = self._monitor
-        language = monitor.language or "en"
+        language = monitor._shown_language
         monitor._note_rejected()
         found = monitor._find(language)
         state = (

@@ -188,11 +188,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
     def _look_closer(self, values: Mapping[str, Any]) -> dict[str, Any]:
         looked = {}
         for name, value in values.items():
-            try:
-                number = as_number(value)
-            except Exception as problem:
-                number = f"unreadable ({problem})"
-            looked[name] = number
+            looked[name] = number = as_number(value)
             if isinstance(number, float) and not math.isfinite(number):
                 self._session.sampling.want()  # look for where it came from
                 if self._tracker is not None:
@@ -318,7 +314,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
     @property
     def status(self) -> str:
         """What can and cannot be observed, in plain sentences."""
-        return " ".join(self._say_what_is_seen())
+        return " ".join(self._say_what_is_seen(self.language or "en"))
 
     # -- answers to the browser ----------------------------------------------------------
 
@@ -378,6 +374,11 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             now = perf_counter() - self._began
             self.history.append(sample.step, now, {"gradient_norm": float(np.sqrt(squared))})
 
+    def on_message(self, key: str, **params: str) -> None:
+        """Show a line in the widget."""
+        self._diary.message(key, "warning", step=self._step_now(), about="", **params)
+        self._part_changed("_notes")
+
     def on_event(self, kind: str, step: int, **params: str) -> None:
         """Mark a step on the curves."""
         self._diary.event(kind, step, perf_counter() - self._began, **params)
@@ -408,11 +409,10 @@ class TrainingMonitor(TrainingExport, LiveWidget):
     def _sentences(self) -> list[str]:
         now = perf_counter()
         if now - self._said[0] > 2.0:  # asked ten times a second; a large model takes a while
-            self._said = now, self._say_what_is_seen()
+            self._said = now, self._say_what_is_seen(self._shown_language)
         return self._said[1]
 
-    def _say_what_is_seen(self) -> list[str]:
-        language = self.language or "en"
+    def _say_what_is_seen(self, language: str) -> list[str]:
         session, said = self._session, []
         if not session.slots:
             said.append(text("status.no_optimizer", language))

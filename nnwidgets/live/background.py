@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from nnwidgets.live.protocols import StopTraining
 from nnwidgets.live.session import Session
+from nnwidgets.live.stopping import StopTraining
 
 __all__ = ["Run"]
 

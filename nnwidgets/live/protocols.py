@@ -7,14 +7,7 @@ from typing import Any, Protocol
 
 from nnwidgets.live.sampling import Sampler
 
-__all__ = ["Host", "Kind", "Listener", "Script", "StopTraining"]
-
-
-class StopTraining(BaseException):
-    """Raised at a safe point of a background run whose loop does not ask ``should_stop``.
-
-    Not an Exception, so that a loop's own ``except Exception`` does not swallow it.
-    """
+__all__ = ["Host", "Kind", "Listener", "Script"]
 
 
 class Kind(IntEnum):
@@ -64,6 +57,9 @@ class Listener(Protocol):
 
     def on_event(self, kind: str, step: int, **params: str) -> None:
         """Something worth a mark on the curves happened."""
+
+    def on_message(self, key: str, **params: str) -> None:
+        """The user should know something: a key of the catalogue."""
 
     def on_failure(self, where: str, problem: Exception) -> None:
         """Something of ours went wrong."""

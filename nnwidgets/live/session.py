@@ -27,9 +27,10 @@ from nnwidgets.live.budget import Governor
 from nnwidgets.live.clock import OptimizerSlot
 from nnwidgets.live.commands import CommandQueue, Ticket
 from nnwidgets.live.control import Control
-from nnwidgets.live.protocols import Host, Kind, Listener, Script, StopTraining
+from nnwidgets.live.protocols import Host, Kind, Listener, Script
 from nnwidgets.live.registry import find_session, forget, inner_model
 from nnwidgets.live.sampling import Sampler, Sampling
+from nnwidgets.live.stopping import Stopping
 
 __all__ = ["Session"]
 
@@ -80,7 +81,7 @@ class Session:
         self._last_active = 0.0
         self._timed_at: tuple[int, float] | None = None
         self.insist_in: int | None = None  # thread that a stop may end by an exception
-        self._unheard = 0
+        self._stopping = Stopping()
         self._thread: int | None = None
         self._new_cell = False  # nothing has been seen in this cell yet
 
@@ -172,12 +173,15 @@ class Session:
         """
         ticket = Ticket(command, then)
         self._commands.put(ticket)
-        if not self.training:
+        # A paused loop runs it itself, within its next nap: nobody else may be in the model
+        # when it goes on.
+        if not self.training and not self.control.waiting:
             self._commands.run()
         return ticket
 
     def stop(self) -> None:
         """Ask the loop to end."""
+        self._stopping.begin()
         self.control.stop(ended=not self._loops)
 
     def set_lr_scale(self, value: float) -> None:
@@ -261,7 +265,7 @@ class Session:
         if kind > self._seen:
             self._seen = kind
         self.serve()
-        if self.insist_in is not None and self.control.stop_wanted:
+        if self.control.stop_wanted:
             self._insist()
         if self.control.pause_wanted and kind >= self._preferred:
             begun = perf_counter()
@@ -287,7 +291,8 @@ class Session:
 
     def loop_began(self, *, fresh: bool = True) -> None:
         """A tracked loop or a background run begins; `fresh` forgets an earlier stop."""
-        self._loops += 1
+        with self.lock:  # a command that began while nothing trained ends first
+            self._loops += 1
         if self._loops == 1:
             if fresh:
                 self.control.begin()
@@ -302,7 +307,7 @@ class Session:
     @property
     def should_stop(self) -> bool:
         """Whether a stop has been asked for; a loop that reads this ends by itself."""
-        self._unheard = -1
+        self._stopping.asked()
         return self.control.stop_wanted
 
     @property
@@ -367,14 +372,10 @@ class Session:
         self._preferred, self._seen = self._seen, Kind.STEP
 
     def _insist(self) -> None:
-        # A background run is ours to end. Its loop gets the chance to read should_stop or to
-        # come back to track() first.
-        if self._loops > 1 or threading.get_ident() != self.insist_in:
-            return
-        self._unheard += 1
-        if self._unheard >= 2:
-            self._unheard = 0
-            raise StopTraining
+        tracked = self._loops > (self.insist_in is not None)
+        if self._stopping.ignored(tracked, background=threading.get_ident() == self.insist_in):
+            for listener in self.listeners:
+                listener.on_message("message.stop_unheard")
 
     def _while_paused(self) -> None:
         self._commands.run()

@@ -138,6 +138,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._parts: list[Part] = []
         self._views: dict[str, bool] = {}
         self._waiting: dict[int, Ticket] = {}
+        self._page_language = "en"
         self._seq = 0
         self._error: str | None = None
         self._sending = threading.RLock()
@@ -210,6 +211,11 @@ class LiveWidget(anywidget.AnyWidget):
             self._send_due(monotonic(), 0.0)
 
     @property
+    def _shown_language(self) -> str:
+        """Language of the sentences that this widget sends."""
+        return self.language or self._page_language
+
+    @property
     def _shown(self) -> bool:
         return any(self._views.values())
 
@@ -274,6 +280,8 @@ class LiveWidget(anywidget.AnyWidget):
 
     def _view_report(self, report: wire.ViewReport) -> None:
         self._views[report.view] = report.visible
+        if report.language:
+            self._page_language = "zh" if report.language.lower().startswith("zh") else "en"
         if report.visible:
             for part in self._parts:
                 part.pace.hurry()
@@ -338,6 +346,9 @@ class LiveWidget(anywidget.AnyWidget):
 
     def on_sample(self, sampler: Any, sample: Any) -> None:
         """A sampled step is complete."""
+
+    def on_message(self, key: str, **params: str) -> None:
+        """The user should know something: a key of the catalogue."""
 
     def on_event(self, kind: str, step: int, **params: str) -> None:
         """Something worth a mark on the curves happened."""

@@ -32,6 +32,7 @@ class Ear:
         self.rates: list[tuple[int, str, float]] = []
         self.events: list[tuple[str, int]] = []
         self.failures: list[str] = []
+        self.messages: list[str] = []
         self.changes = 0
 
     def on_change(self) -> None:
@@ -45,6 +46,9 @@ class Ear:
 
     def on_event(self, kind: str, step: int, **params: str) -> None:
         self.events.append((kind, step))
+
+    def on_message(self, key: str, **params: str) -> None:
+        self.messages.append(key)
 
     def on_failure(self, where: str, problem: Exception) -> None:
         self.failures.append(where)
