@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nnwidgets.live.pending import Reason, as_float
+
 __all__ = ["LazyScalar", "as_number"]
 
 
@@ -37,26 +39,34 @@ class LazyScalar:
     @staticmethod
     def many(scalars: Sequence[LazyScalar]) -> list[float]:
         """Read neighbours in one transfer."""
-        last = scalars[-1]
-        if last._event is not None:
-            last._event.synchronize()
+        for scalar in scalars:  # they may come from several streams
+            if scalar._event is not None:
+                scalar._event.synchronize()
         copies = [scalar._copy.reshape(()).to(torch.float64) for scalar in scalars]
         return [float(value) for value in torch.stack(copies).tolist()]
 
 
-def as_number(value: Any) -> Any:
-    """Return what a history can keep: tensors as their value of now, all else as it is.
+def as_number(value: Any) -> float | LazyScalar | Reason:
+    """Return the number that `value` holds now, or in words why it is none; never raises.
 
-    Host tensors are read at once (nothing to wait for); a tensor of another device becomes a
-    `LazyScalar`. What is no single number is handed on, for the history to reject in words.
+    Everything is read at once, because arrays and meters change in place (and a function is not
+    called, because who knows when). Only a tensor of another device, where reading would wait,
+    becomes a `LazyScalar`.
     """
-    if not isinstance(value, Tensor):
-        return value
-    if value.numel() != 1 or value.is_complex():
-        return value.detach()
-    if value.device.type == "cpu":
-        return value.item()
-    return LazyScalar(value.reshape(()))
+    try:
+        if not isinstance(value, Tensor):
+            return as_float(value)
+        if value.numel() != 1:
+            return Reason(f"it is no single number but of shape {tuple(value.shape)}")
+        if value.is_complex():
+            return Reason("it is a complex number")
+        if value.device.type == "meta":
+            return Reason("it is a tensor without data (of the device meta)")
+        if value.device.type == "cpu":
+            return float(value.item())
+        return LazyScalar(value.reshape(()))
+    except Exception as problem:
+        return Reason(f"it could not be read: {problem!r}")
 
 
 def _event_behind(device: torch.device) -> Any:

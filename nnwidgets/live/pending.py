@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Batch", "Part", "Rejected", "Row", "take"]
+__all__ = ["Batch", "Part", "Reason", "Rejected", "Row", "as_float", "take"]
 
 Row = tuple[float, float, tuple[str, ...], tuple[Any, ...]]
 
@@ -34,7 +34,7 @@ class Rejected(NamedTuple):
     reason: str
 
 
-class _Reason(str):
+class Reason(str):
     """Why a value is no number, in the place of the number."""
 
     __slots__ = ()
@@ -210,8 +210,8 @@ def _convert(
         kept_names, kept = [], []
         for name, value in zip(row_names, row, strict=True):
             if type(value) not in plain:
-                value = _number(next(resolved) if callable(value) else value)
-            if isinstance(value, _Reason):
+                value = as_float(next(resolved) if callable(value) else value)
+            if isinstance(value, Reason):
                 rejected.append(Rejected(name, step, str(value)))
             else:
                 kept_names.append(name)
@@ -249,17 +249,22 @@ def _resolve_one(value: Callable[[], Any]) -> Any:
         return problem
 
 
-def _number(value: Any) -> float | _Reason:
+def as_float(value: Any) -> float | Reason:
+    """Return the number that `value` holds now, or why it is none."""
+    if isinstance(value, Reason):
+        return value
     if isinstance(value, Exception):
-        return _Reason(f"it could not be read: {value!r}")
+        return Reason(f"it could not be read: {value!r}")
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
     kind = type(value).__name__
     if isinstance(value, (str, bytes, np.complexfloating, np.datetime64, np.timedelta64)):
-        return _Reason(f"it is no number but of type {kind}")
+        return Reason(f"it is no number but of type {kind}")
     if getattr(value, "ndim", 0):
-        return _Reason(f"it is no single number but of shape {tuple(value.shape)}")
+        return Reason(f"it is no single number but of shape {tuple(value.shape)}")
     try:
         return float(value)
     except OverflowError:
-        return _Reason("it is an integer beyond the range of float64")
+        return Reason("it is an integer beyond the range of float64")
     except Exception:
-        return _Reason(f"it is no number but of type {kind}")
+        return Reason(f"it is no number but of type {kind}")

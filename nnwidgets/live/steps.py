@@ -41,8 +41,8 @@ class StepAxis:
             return self._session.step or self._count_on(names)
         if isinstance(step, bool) or not isinstance(step, numbers.Real):
             raise TypeError(f"step must be a number or None, not {type(step).__name__}.")
-        if not math.isfinite(step):
-            raise TypeError(f"step must be a finite number, not {step!r}.")
+        if not _is_finite(step):
+            raise TypeError("step must be a finite number, in the range of float64.")
         self.newest = int(step) if isinstance(step, numbers.Integral) else float(step)
         self._names = set(names)
         if self._session.step:  # a resumed run counts on from where it was saved
@@ -56,3 +56,10 @@ class StepAxis:
             self.newest += 1
             self._names = set(names)
         return self.newest
+
+
+def _is_finite(step: numbers.Real) -> bool:
+    try:
+        return math.isfinite(step)
+    except OverflowError:  # an integer beyond the range of float64
+        return False
