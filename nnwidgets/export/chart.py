@@ -43,6 +43,7 @@ class Curve:
     lines: Lines
     last: float
     bad: int
+    stepped: bool  # a value holds until the next one, and the last one until the end
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def draw(
     if chart.log:
         axes.set_yscale("log", nonpositive="mask")
     for curve in chart.curves:
-        _draw_curve(axes, curve, look)
+        _draw_curve(axes, curve, extent[1], look)
     if chart.best is not None:
         curve, (step, value) = chart.best
         axes.plot(
@@ -114,8 +115,11 @@ def draw(
         axes.yaxis.set_major_locator(NullLocator())
 
 
-def _draw_curve(axes: Axes, curve: Curve, look: Look) -> None:
+def _draw_curve(axes: Axes, curve: Curve, end: float, look: Look) -> None:
     lines = curve.lines
+    x, y = lines.x, lines.y
+    if curve.stepped:
+        x, y = np.append(x, end), np.append(y, y[-1])
     smooth = len(lines.smooth_x) > 0
     if len(lines.band_x):
         axes.fill_between(
@@ -128,13 +132,13 @@ def _draw_curve(axes: Axes, curve: Curve, look: Look) -> None:
             zorder=2,
         )
     axes.plot(
-        lines.x,
-        lines.y,
+        x,
+        y,
         color=curve.colour,
         linestyle="-",
         linewidth=0.8 if smooth else 1.3,
         alpha=0.38 if smooth else 1.0,
-        marker="." if lines.points <= _SPARSE else "None",
+        marker="." if lines.points <= _SPARSE and not curve.stepped else "None",
         markersize=4,
         zorder=3,
     )
@@ -149,10 +153,10 @@ def _draw_curve(axes: Axes, curve: Curve, look: Look) -> None:
             zorder=4,
         )
     edges = ((lines.nan, "x", 0.03), (lines.inf, "^", 0.97), (lines.negative_inf, "v", 0.03))
-    for steps, marker, y in edges:
+    for steps, marker, height in edges:
         axes.plot(
             steps,
-            np.full(len(steps), y),
+            np.full(len(steps), height),
             transform=axes.get_xaxis_transform(),
             linestyle="None",
             marker=marker,

@@ -186,10 +186,11 @@ def _curves(
     curves = []
     for i, (name, role, colour) in enumerate(zip(panel.names, roles, colours, strict=True)):
         label = "" if panel.names == (panel.title,) else short(role if distinct else name)
-        lines = lines_of(view, view.part(i), weight=weights[i], log=log, stepped=panel.kind == "lr")
+        stepped = panel.kind == "lr"
+        lines = lines_of(view, view.part(i), weight=weights[i], log=log, stepped=stepped)
         last, bad = history.last(name)[1], history.bad(name)
         shades = look.series[colour], look.series_text[colour]
-        curves.append(Curve(name, label, role, *shades, lines, last, bad))
+        curves.append(Curve(name, label, role, *shades, lines, last, bad, stepped))
     return curves
 
 

@@ -33,8 +33,7 @@ class Lines:
     nan, inf, negative_inf
         Steps at which buckets with such values begin.
     points
-        How many points stand alone between two gaps, or how few there are altogether, is for
-        the artist to see; this is the number of buckets.
+        The number of buckets.
     """
 
     x: Floats

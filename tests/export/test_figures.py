@@ -120,10 +120,11 @@ def test_a_log_axis_leaves_out_what_has_no_logarithm():
 
 
 def test_a_learning_rate_is_drawn_as_steps():
-    figure = curves_figure(
-        history_of(lr=[1, 1, 0.5]), panels=[Panel("learning rate", ("lr",), kind="lr")]
-    )
+    history = history_of(lr=[1, 1, 0.5], loss=np.arange(10))
+    panels = [Panel("learning rate", ("lr",), kind="lr"), Panel("loss", ("loss",))]
+    figure = curves_figure(history, panels=panels)
     x, y = curves(figure.axes[0])[0].get_data()
+    assert (x[-1], y[-1]) == (9, 0.5)  # what holds, holds until the end
     at_two = [value for step, value in zip(x, y, strict=True) if step == 2]
     assert at_two[0] == 1
     assert at_two[-1] == 0.5
