@@ -11,6 +11,8 @@ import { type Live, type Notes, newest, type Panel, type Series } from "./state"
 export interface PanelsInput {
   panels: Panel[];
   epochs: Float64Array;
+  /** First and last step of the run: charts beside one another share it. */
+  whole: [number, number] | null;
   live: Live | null;
   marks: Notes["marks"];
   cursor: number | null;
@@ -188,6 +190,7 @@ class Card {
       smoothing: options.smoothing,
       logY: options.logY,
       range: options.range,
+      full: input.whole,
     };
     this.chart.setData(data);
     setText(this.#summary, this.#describe(panel));

@@ -81,6 +81,7 @@ export function toolbar(
   });
   const axis = select({
     label: words("ui.x_axis"),
+    name: words("ui.x_axis.name"),
     value: options.xMode,
     choices: (["step", "epoch", "time"] as const).map((value) => ({
       value,

@@ -211,6 +211,7 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
         grid.draw({
           panels: drawn.panels,
           epochs: drawn.epochs,
+          whole,
           live,
           marks: notes?.marks ?? NO_MARKS,
           cursor: step,

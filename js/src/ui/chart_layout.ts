@@ -61,8 +61,9 @@ export class Layout {
     this.units = xUnits(data.xMode, data.epochs, data.series);
     this.prepared = data.series
       .filter((view) => view.visible)
-      .map((view, _index, shown) =>
-        prepare(view, this.units, weightFor(view, shown, data.smoothing), data.logY),
+      // Of all series, hidden ones too: hiding one must not change the shape of another.
+      .map((view) =>
+        prepare(view, this.units, weightFor(view, data.series, data.smoothing), data.logY),
       );
     const own = extentSteps(data.series);
     this.extent =

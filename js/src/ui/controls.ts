@@ -67,7 +67,10 @@ export function checkbox(options: CheckboxOptions): HTMLLabelElement {
 }
 
 export interface SelectOptions<Value extends string> {
+  /** Beside the list, as short as may be. */
   label: string;
+  /** For those who do not see where it stands. */
+  name: string;
   value: Value;
   choices: readonly { value: Value; label: string }[];
   signal: AbortSignal;
@@ -75,7 +78,7 @@ export interface SelectOptions<Value extends string> {
 }
 
 export function select<Value extends string>(options: SelectOptions<Value>): HTMLLabelElement {
-  const list = h("select", { class: "nnw-select" });
+  const list = h("select", { class: "nnw-select", "aria-label": options.name });
   for (const choice of options.choices) {
     list.append(h("option", { value: choice.value }, choice.label));
   }

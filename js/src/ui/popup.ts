@@ -8,7 +8,10 @@ import type { IconName } from "./icons";
 function place(panel: HTMLElement, anchor: HTMLElement): void {
   const box = anchor.getBoundingClientRect();
   const size = panel.getBoundingClientRect();
-  const left = Math.max(4, Math.min(box.left, window.innerWidth - size.width - 8));
+  // Within the widget where there is room: beyond its edge begins what is not ours.
+  const edge = anchor.closest(".nnw")?.getBoundingClientRect().right ?? window.innerWidth;
+  const right = Math.min(window.innerWidth - 8, edge - 8);
+  const left = Math.max(4, Math.min(box.left, right - size.width));
   const below = box.bottom + 4;
   const fits = below + size.height <= window.innerHeight - 4;
   panel.style.left = `${left}px`;
