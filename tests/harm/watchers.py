@@ -1,0 +1,266 @@
+"""What can be attached to a training loop, each in one function.
+
+A widget joins the suite with one function here: it takes the loop, attaches itself as a user would,
+and returns an `Attached`. All cases, all copies and all endings are then tested with it.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nnwidgets.probe.layers import LayerWatch
+from nnwidgets.probe.nonfinite import NonFiniteTracker
+from tests.harm.models import Loop
+
+
+class Attached:
+    """Something that watches a loop; this one does not."""
+
+    def over(self, steps: Iterable[int]) -> Iterable[int]:
+        """Return the steps, perhaps wrapped as ``track()`` would."""
+        return steps
+
+    def stepped(self, loss: Tensor) -> None:
+        """The loop has taken a step."""
+
+    def check(self) -> None:
+        """Fail unless something was watched: a watcher that sleeps does no harm."""
+
+    def close(self) -> None:
+        """Detach."""
+
+    def parts(self) -> list[Any]:
+        """Return the objects that must be gone after `close`."""
+        return []
+
+
+Attach = Callable[[Loop], Attached]
+WATCHERS: dict[str, Attach] = {}
+
+
+def watcher(attach: Attach) -> Attach:
+    """Register a watcher under the name of its function."""
+    WATCHERS[attach.__name__] = attach
+    return attach
+
+
+class _Hooked(Attached):
+    """Calls `before` and `after` around every update, holding neither itself nor the loop."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.steps = 0
+        me = weakref.ref(self)
+
+        def pre(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+            if (one := me()) is not None:
+                one.before(optimizer.param_groups[0]["params"])
+
+        def post(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+            if (one := me()) is not None:
+                one.after(optimizer.param_groups[0]["params"])
+
+        self.handles = []
+        for optimizer in loop.optimizers:
+            self.handles.append(optimizer.register_step_pre_hook(pre))
+            self.handles.append(optimizer.register_step_post_hook(post))
+        weakref.finalize(self, _remove, self.handles)
+
+    def before(self, params: list[Any]) -> None:
+        pass
+
+    def after(self, params: list[Any]) -> None:
+        pass
+
+    def close(self) -> None:
+        _remove(self.handles)
+
+
+def _remove(handles: list[Any]) -> None:
+    while handles:
+        handles.pop().remove()
+
+
+class _Layers(_Hooked):
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop)
+        self.watch = LayerWatch(loop.model)
+        self.seen = 0
+        self.watch.arm()
+
+    def before(self, params: list[Any]) -> None:
+        self.watch.before_update(params)
+
+    def after(self, params: list[Any]) -> None:
+        self.watch.after_update(params)
+
+    def stepped(self, loss: Tensor) -> None:
+        sample = self.watch.finish(self.steps)
+        assert sample is not None
+        assert not any(key == "probe.failed" for key, _ in self.watch.notes), self.watch.status
+        self.seen += int((~np.isnan(sample.update_ratio)).any())
+        self.steps += 1
+        self.watch.arm()
+
+    def check(self) -> None:
+        assert self.seen > 0
+
+    def close(self) -> None:
+        super().close()
+        self.watch.disarm()
+
+    def parts(self) -> list[Any]:
+        return [self.watch]
+
+
+@watcher
+def layers(loop: Loop) -> Attached:
+    """Every step sampled."""
+    return _Layers(loop)
+
+
+class _NonFinite(_Hooked):
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop)
+        self.tracker = NonFiniteTracker(loop.model)
+        self.checks = 0
+
+    def before(self, params: list[Any]) -> None:
+        self.tracker.check_gradients(params, self.steps)
+        self.checks += 1
+
+    def stepped(self, loss: Tensor) -> None:
+        if self.steps % 3 == 1 or not torch.isfinite(loss):
+            self.tracker.suspect(self.steps)  # copies the model and runs the copy once more
+        self.steps += 1
+
+    def check(self) -> None:
+        assert self.checks > 0
+
+    def close(self) -> None:
+        super().close()
+        self.tracker.close()
+
+    def parts(self) -> list[Any]:
+        return [self.tracker]
+
+
+@watcher
+def nonfinite(loop: Loop) -> Attached:
+    """Every gradient checked, and every now and then a false alarm."""
+    return _NonFinite(loop)
+
+
+class _Monitor(Attached):
+    def __init__(self, loop: Loop, *, log: bool = False) -> None:
+        from nnwidgets import TrainingMonitor
+
+        self.log = log
+        self.monitor = TrainingMonitor(loop.model, loop.optimizers, title="harm", budget=0.5)
+        self.want()
+
+    def want(self) -> None:
+        """Let the next step be sampled, whatever the budget says."""
+        self.monitor.session.sampling.want()
+
+    def stepped(self, loss: Tensor) -> None:
+        if self.log:
+            self.monitor.log(loss=loss, half=float(loss) / 2)
+        self.want()
+
+    def check(self) -> None:
+        assert self.monitor.session.step > 0
+        assert self.monitor._error is None
+        assert self.monitor._samples.count > 0
+        if self.log:
+            assert len(self.monitor.history["loss"].values) > 0
+
+    def close(self) -> None:
+        self.monitor.close()
+
+    def parts(self) -> list[Any]:
+        return [self.monitor, self.monitor.session]
+
+
+@watcher
+def monitor(loop: Loop) -> Attached:
+    """A TrainingMonitor that is only there."""
+    return _Monitor(loop)
+
+
+@watcher
+def monitor_log(loop: Loop) -> Attached:
+    """… that is given metrics, and a learning-rate factor of one."""
+    attached = _Monitor(loop, log=True)
+    attached.monitor.lr_scale = 1.0
+    return attached
+
+
+class _Tracking(_Monitor):
+    def over(self, steps: Iterable[int]) -> Iterator[int]:
+        return iter(self.monitor.track(steps))
+
+
+@watcher
+def monitor_track(loop: Loop) -> Attached:
+    """… around whose track() the loop runs."""
+    return _Tracking(loop, log=True)
+
+
+class _Shown(_Monitor):
+    """A view is there, the publisher sends, and somebody clicks."""
+
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop, log=True)
+        self.monitor._receive(
+            {"type": "view", "view": "harm", "visible": True, "language": "en"}, []
+        )
+        self.steps = 0
+        self.done = threading.Event()
+        self.clicks: list[threading.Thread] = []
+
+    def stepped(self, loss: Tensor) -> None:
+        super().stepped(loss)
+        self.monitor.findings()
+        self.monitor.get_state()
+        self.steps += 1
+        if self.steps % 3 == 1:
+            asked = threading.Event()
+            args = (weakref.ref(self.monitor), asked, self.done)
+            click = threading.Thread(target=_pause_and_resume, args=args, daemon=True)
+            self.clicks.append(click)
+            click.start()
+            asked.wait()
+
+    def check(self) -> None:
+        super().check()
+        assert len(self.clicks) > 1
+
+    def close(self) -> None:
+        self.done.set()
+        for click in self.clicks:
+            click.join()
+        self.clicks.clear()
+        super().close()
+
+
+def _pause_and_resume(monitor: Any, asked: threading.Event, done: threading.Event) -> None:
+    monitor().pause()
+    asked.set()
+    # It may be that no further step comes, or that the monitor goes.
+    while getattr(monitor(), "state", "paused") != "paused" and not done.wait(0.001):
+        pass
+    if (one := monitor()) is not None:
+        one.resume()
+
+
+@watcher
+def monitor_shown_and_paused(loop: Loop) -> Attached:
+    """… with a view, a sender, and pauses from another thread."""
+    return _Shown(loop)
