@@ -54,7 +54,7 @@ class Picture:
         rate = scheduled[0] if scheduled else float("nan")
         meta: dict[str, Any] = {
             "state": control.state,
-            "stopping": control.stop_wanted and control.state == "running",
+            "stopping": control.stopping and control.state == "running",
             "step": monitor._step_now(),
             "epoch": list(progress.epoch) if progress.epoch else None,
             "progress": [progress.done, progress.total]

@@ -172,6 +172,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         timed = not self._logs % _TIMED_EVERY
         began = perf_counter() if timed else 0.0
         values = named if metrics is None else merged(metrics, named)
+        before = self._steps.last
         at = self._steps.at(step, values)
         for value in values.values():
             # a finite float less itself is 0; NaN and infinities are not
@@ -183,7 +184,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             self.history.append(at, now - self._began, values)
         if timed:
             self._session.governor.charge((perf_counter() - began) * _TIMED_EVERY)
-        self._session.logged()
+        self._session.logged(new_step=at != before)
 
     def _look_closer(self, values: Mapping[str, Any]) -> dict[str, Any]:
         looked = {}

@@ -40,6 +40,7 @@ class Run(Generic[R]):
         )
         session.loop_began()
         self._thread.start()
+        session.trains_in(self._thread.ident)  # cells that end meanwhile are none of its business
 
     @property
     def done(self) -> bool:

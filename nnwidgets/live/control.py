@@ -35,6 +35,9 @@ class Control:
         self.pause_wanted = False
         self._granted = 0  # steps that may pass although a pause is wanted
         self.stop_wanted = False
+        self._outlived = False  # the loop under way began after that stop
+        self._closed = False
+        self.cell = 0  # grows with each cell that an earlier stop was not meant for
 
     @property
     def state(self) -> State:
@@ -49,6 +52,11 @@ class Control:
         return self.pause_wanted
 
     @property
+    def stopping(self) -> bool:
+        """Whether the loop under way has been asked to end."""
+        return self.stop_wanted and not self._outlived
+
+    @property
     def waiting(self) -> bool:
         """Whether the training thread waits in `hold` now."""
         return self._waiting
@@ -58,7 +66,7 @@ class Control:
     def pause(self) -> None:
         """Wait at the next safe point; without a running loop, at the first one to come."""
         with self._condition:
-            if self.phase in ("stopped", "finished") or self.stop_wanted:
+            if self._cannot_wait:
                 return
             self.pause_wanted = True
             self._granted = 0
@@ -78,7 +86,7 @@ class Control:
     def step(self) -> None:
         """Let exactly one step pass, then wait again; while running: wait after this step."""
         with self._condition:
-            if self.phase in ("stopped", "finished") or self.stop_wanted:
+            if self._cannot_wait:
                 return
             if self._waiting or self.phase == "idle":
                 self._granted = 1
@@ -90,6 +98,7 @@ class Control:
         """Ask the loop to end; `ended` says that nobody is there to confirm it later."""
         with self._condition:
             self.stop_wanted = True
+            self._outlived = False
             self.pause_wanted = False
             self._granted = 0
             if ended and self.phase != "finished":
@@ -97,12 +106,31 @@ class Control:
             self._condition.notify_all()
         self._changed()
 
+    def close(self) -> None:
+        """Let a waiting loop go, and make none wait from now on: nobody is left to resume it."""
+        with self._condition:
+            self._closed = True
+            self.pause_wanted = False
+            self._granted = 0
+            self._condition.notify_all()
+
+    @property
+    def _cannot_wait(self) -> bool:
+        return self._closed or self.stopping or self.phase in ("stopped", "finished")
+
     # -- what happens, from the training thread -------------------------------------------
 
-    def begin(self) -> None:
-        """A loop starts: an old stop no longer counts."""
+    def begin(self, *, forget: bool = True) -> None:
+        """A loop starts: an old stop no longer counts.
+
+        Parameters
+        ----------
+        forget
+            If False, the stop still holds for everybody else.
+        """
         with self._condition:
-            self.stop_wanted = False
+            self.stop_wanted = self.stop_wanted and not forget
+            self._outlived = self.stop_wanted
             self.phase = "running"
         self._changed()
 
@@ -118,6 +146,7 @@ class Control:
         """The loop has ended; wishes that it did not fulfil lapse with it."""
         with self._condition:
             self.phase = phase
+            self._outlived = False
             self.pause_wanted = False
             self._granted = 0
         self._changed()
@@ -133,6 +162,7 @@ class Control:
     def forget_stop(self) -> None:
         """A new cell begins: the stop was meant for the one before."""
         self.stop_wanted = False
+        self.cell += 1
 
     def hold(self, meanwhile: Callable[[], None]) -> None:
         """Wait until the pause is over, calling `meanwhile` between naps.

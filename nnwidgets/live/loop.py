@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import CodeType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from nnwidgets.live.protocols import Kind
 from nnwidgets.live.session import Session
@@ -101,7 +101,9 @@ class Loops:
         self._levels: list[_Level] = []
         self._count = 0  # items of innermost loops, over the whole life
         self._pace = _Pace()
-        self._stopped_at: Place | None = None
+        self._begun: set[Place] = set()  # where loops have begun in this cell
+        self._repeats = False  # a stopped loop has been begun again
+        self._cell = -1
         self._frozen = Progress()
         self._served: tuple[int, int] | None = None
 
@@ -171,9 +173,9 @@ class Loops:
 
     def enter(self, level: _Level, place: Place) -> None:
         """A loop begins."""
+        earlier_stop = self._meaning_of_stop(place)
         if not self._levels:
-            stopped = self.session.control.stop_wanted and place == self._stopped_at
-            self.session.loop_began(fresh=not stopped)
+            self.session.loop_began(earlier_stop)
             self._pace = _Pace()
         else:
             outer = self._levels[0]
@@ -182,15 +184,13 @@ class Loops:
             outer.inner_planned += (level.total or 0) * level.epochs
         self._levels.append(level)
 
-    def leave(self, level: _Level, place: Place, *, complete: bool) -> None:
+    def leave(self, level: _Level, *, complete: bool) -> None:
         """A loop ends."""
         if level not in self._levels:
             return
         self._frozen = self.progress
         while self._levels.pop() is not level:
             pass  # an inner loop that an exception in the outer one's body has left behind
-        if not complete:
-            self._stopped_at = place
         if not self._levels:
             self.session.loop_ended("finished" if complete else "stopped")
 
@@ -206,6 +206,8 @@ class Loops:
 
     def advance(self, level: _Level) -> None:
         """The body of an item is over."""
+        if level not in self._levels:
+            return  # forgotten after an exception, and yet its iterator is used again
         outer = self._levels[0]
         if level is outer and (outer.inner or outer.inner_known):
             outer.inner_known, outer.inner, outer.inner_planned = outer.inner, 0, 0
@@ -231,7 +233,27 @@ class Loops:
         else:
             self._served = here
             self.session.safe_point(Kind.BOUNDARY)
-        return self.session.control.stop_wanted
+        return self.session.control.stopping
+
+    def _meaning_of_stop(self, place: Place) -> Literal["forget", "obey", "outlive"]:
+        """Say what a stop from before means to a loop that begins here.
+
+        A stop is for the loops of its cell: one that had begun by then stays stopped when a
+        plain outer loop begins it again. A loop that comes for the first time afterwards (an
+        evaluation) runs; unless the first kind has shown that an outer loop goes round.
+        """
+        control = self.session.control
+        if self._cell != control.cell:
+            self._cell = control.cell
+            self._begun.clear()
+        if not control.stop_wanted:
+            self._repeats = False
+            self._begun.add(place)
+            return "forget"
+        if self._repeats or place in self._begun:
+            self._repeats = True
+            return "obey"
+        return "outlive"
 
     def _mark(self, epoch: int, step: int) -> None:
         self.epoch_marks.append((epoch, step, perf_counter()))
@@ -306,4 +328,4 @@ class Tracked(Generic[T]):
                         return
             complete = True
         finally:
-            loops.leave(level, self._place, complete=complete)
+            loops.leave(level, complete=complete)

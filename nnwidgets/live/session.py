@@ -138,9 +138,11 @@ class Session:
             slot.close()
         self.slots.clear()
         self.lr_scale = 1.0
+        self._stepped.clear()
         self.governor.stop()
-        if self.control.holds:
-            self.control.resume()
+        self.control.close()
+        if self.control.phase == "running" and not self._loops:
+            self.control.end("stopped" if self.control.stop_wanted else "finished")
         forget(self)
 
     # -- commands and wishes, from any thread ----------------------------------------------
@@ -242,11 +244,21 @@ class Session:
         self._round()
         self.safe_point(Kind.STEP)
 
-    def logged(self) -> None:
-        """A value was logged. Without an optimiser this is what a step is."""
+    def logged(self, *, new_step: bool = True) -> None:
+        """A value was logged. Without an optimiser this is what a step is.
+
+        Parameters
+        ----------
+        new_step
+            Whether it is the first one of its step. No pause waits at the others: pressing
+            "step" would only go from one ``log()`` to the next.
+        """
         self._last_active = perf_counter()
         if self.control.phase == "idle" or self._new_cell:
             self._began()
+        if not new_step:
+            self.serve()
+            return
         if not self.slots:
             self._round()
         self.safe_point(Kind.LOG)
@@ -265,7 +277,7 @@ class Session:
         if kind > self._seen:
             self._seen = kind
         self.serve()
-        if self.control.stop_wanted:
+        if self.control.stopping:
             self._insist()
         if self.control.pause_wanted and kind >= self._preferred:
             begun = perf_counter()
@@ -289,14 +301,25 @@ class Session:
                 self._next_pump = perf_counter() + _PUMP_SECONDS
                 self.governor.charge(perf_counter() - now)
 
-    def loop_began(self, *, fresh: bool = True) -> None:
-        """A tracked loop or a background run begins; `fresh` forgets an earlier stop."""
+    def loop_began(self, earlier_stop: Literal["forget", "obey", "outlive"] = "forget") -> None:
+        """A tracked loop or a background run begins.
+
+        Parameters
+        ----------
+        earlier_stop
+            What a stop from before means: nothing any more; the end of this loop too; nothing
+            to this loop, while ``should_stop`` stays true.
+        """
         with self.lock:  # a command that began while nothing trained ends first
             self._loops += 1
         if self._loops == 1:
-            if fresh:
-                self.control.begin()
+            if earlier_stop != "obey":
+                self.control.begin(forget=earlier_stop == "forget")
             self._began()
+
+    def trains_in(self, thread: int | None) -> None:
+        """The loop goes on in another thread than the one that began it."""
+        self._thread = thread
 
     def loop_ended(self, state: Literal["finished", "stopped"]) -> None:
         """A tracked loop or a background run has ended."""
@@ -365,7 +388,7 @@ class Session:
         for slot in self.slots:
             slot.restore()
         self.governor.stop()
-        self.control.end("stopped" if self.control.stop_wanted else state)
+        self.control.end("stopped" if self.control.stopping else state)
         self._commands.run()
 
     def _round(self) -> None:

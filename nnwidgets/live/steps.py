@@ -22,12 +22,15 @@ class StepAxis:
     ----------
     newest
         The newest step that was given or counted here.
+    last
+        The step of the last call; None before the first.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._names: set[str] = set()
         self.newest: int | float = 0
+        self.last: int | float | None = None
 
     def at(self, step: object, names: Collection[str]) -> int | float:
         """Return the step for values of these names.
@@ -38,12 +41,14 @@ class StepAxis:
             If `step` is neither None nor a finite number.
         """
         if step is None:
-            return self._session.step or self._count_on(names)
+            self.last = self._session.step or self._count_on(names)
+            return self.last
         if isinstance(step, bool) or not isinstance(step, numbers.Real):
             raise TypeError(f"step must be a number or None, not {type(step).__name__}.")
         if not _is_finite(step):
             raise TypeError("step must be a finite number, in the range of float64.")
         self.newest = int(step) if isinstance(step, numbers.Integral) else float(step)
+        self.last = self.newest
         self._names = set(names)
         if self._session.step:  # a resumed run counts on from where it was saved
             self._session.align(int(self.newest))
