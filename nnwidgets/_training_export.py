@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from io import BytesIO, StringIO
+from io import StringIO
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Final
 
@@ -92,6 +92,7 @@ class TrainingExport:
             smoothing=smoothing,
             log_y=log_y,
             dark=dark,
+            language=self.language or "en",
         )
 
     def save_html(self, path: str | PathLike[str]) -> None:
@@ -110,7 +111,8 @@ class TrainingExport:
             (self.to_csv if format == "csv" else self.to_json)(written)
             data = written.getvalue().encode()
         else:
-            picture = BytesIO()
-            self.figure(dark=dark).savefig(picture, format=format, dpi=150)
-            data = picture.getvalue()
+            from nnwidgets.export import figures
+
+            write = figures.to_png if format == "png" else figures.to_svg
+            data = write(self.figure(dark=dark))
         return f"{name or 'training'}.{format}", _MEDIA[format], data
