@@ -90,10 +90,15 @@ export function toolbar(
     signal,
     onChange: (xMode) => actions.change({ xMode }),
   });
+  /** The kernel has every point; the page holds the buckets of its curves. */
+  const exportKey = (format: ExportFormat): string =>
+    (format === "csv" || format === "json") && !connected(link.connection)
+      ? `${format}_held`
+      : format;
   const files = menu({
     label: words("ui.export"),
     items: FORMATS.map((format) => ({
-      label: words(`ui.export.${format}`),
+      label: () => words(`ui.export.${exportKey(format)}`),
       // A page without a kernel cannot draw an SVG; it says so by not offering it.
       enabled: () => format !== "svg" || connected(link.connection),
       onChoose: () => actions.save(format),

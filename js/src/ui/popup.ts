@@ -68,7 +68,8 @@ function popup(
 
 export interface MenuOptions {
   label: string;
-  items: readonly { label: string; enabled?(): boolean; onChoose(): void }[];
+  /** What an item says and whether it can be chosen is asked each time the menu opens. */
+  items: readonly { label(): string; enabled?(): boolean; onChoose(): void }[];
   signal: AbortSignal;
 }
 
@@ -94,7 +95,7 @@ export function menu(options: MenuOptions): Menu {
     opener.element.setAttribute("aria-expanded", "false"),
   );
   const items = options.items.map((item) => {
-    const element = h("button", { type: "button", role: "menuitem", tabindex: -1 }, item.label);
+    const element = h("button", { type: "button", role: "menuitem", tabindex: -1 }, item.label());
     element.addEventListener(
       "click",
       () => {
@@ -114,7 +115,9 @@ export function menu(options: MenuOptions): Menu {
   const open = (index: number) => {
     options.items.forEach((item, i) => {
       const element = items[i];
-      if (element !== undefined) element.disabled = item.enabled?.() === false;
+      if (element === undefined) return;
+      setText(element, item.label());
+      element.disabled = item.enabled?.() === false;
     });
     overlay.open();
     opener.element.setAttribute("aria-expanded", "true");

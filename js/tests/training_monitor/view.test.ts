@@ -445,7 +445,7 @@ describe("export", () => {
     await settle();
     named("Export").click();
     expect(named("SVG picture").disabled).toBe(true);
-    named("JSON (every point)").click();
+    named("JSON (what this page holds)").click();
     await settle();
     expect(saved).toEqual(["Digits_CNN.json"]);
   });
