@@ -81,7 +81,7 @@ test-browser: setup
 
 ifdef HEADLESS
 demo: setup ## quickstart in JupyterLab; HEADLESS=1 leaves screenshots in build/demo instead
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python -m scripts.demo
 else
 # On a copy, so that what you run and save stays out of the repository.
 demo: .venv/.ready build
@@ -94,7 +94,7 @@ bench: .venv/.ready build ## what watching costs, as ratios to the bare loop
 	$(BIN)/python -m bench
 
 pictures: setup ## the pictures of the README, from running widgets
-	$(BIN)/python scripts/pictures.py
+	$(BIN)/python -m scripts.pictures
 
 format: .venv/.ready js/node_modules/.package-lock.json ## lay out both languages, strip notebooks
 	$(BIN)/ruff check --fix .

@@ -207,7 +207,12 @@ class Chromium:
 
     @contextmanager
     def page(
-        self, *, width: int = 1100, height: int = 900, allowed: str = "http://127.0.0.1"
+        self,
+        *,
+        width: int = 1100,
+        height: int = 900,
+        scale: float = 1,
+        allowed: str = "http://127.0.0.1",
     ) -> Iterator[Page]:
         """Open an empty page that may only speak to addresses beginning with ``allowed``.
 
@@ -216,7 +221,9 @@ class Chromium:
         AssertionError
             On leaving, when the page logged an error or asked another machine.
         """
-        context = self._browser.new_context(viewport={"width": width, "height": height})
+        context = self._browser.new_context(
+            viewport={"width": width, "height": height}, device_scale_factor=scale
+        )
         context.set_default_timeout(PATIENCE)
         troubles: list[str] = []
 
@@ -252,13 +259,14 @@ class Chromium:
         theme: Theme = "light",
         width: int = 1100,
         height: int = 900,
+        scale: float = 1,
         settings: dict[str, dict[str, Any]] | None = None,
     ) -> Iterator[Notebook]:
         """Open a notebook of the lab; its kernel is shut down afterwards."""
         theme_name = "JupyterLab Dark" if theme == "dark" else "JupyterLab Light"
         themes = {"@jupyterlab/apputils-extension:themes": {"theme": theme_name}}
         lab.settings({**themes, **(settings or {})})
-        with self.page(width=width, height=height, allowed=lab.url) as page:
+        with self.page(width=width, height=height, scale=scale, allowed=lab.url) as page:
             try:
                 notebook = Notebook(page, lab, name)
                 notebook.load()

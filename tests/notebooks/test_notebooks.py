@@ -37,8 +37,8 @@ def four_runs(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_quickstart_learns_to_read(quickstart: Run) -> None:
     assert quickstart.answer["state"] == "finished"
-    assert quickstart.answer["steps"] == 35 * 169
-    assert len(quickstart.answer["accuracy"]) == 35
+    assert quickstart.answer["steps"] == 25 * 169
+    assert len(quickstart.answer["accuracy"]) == 25
     assert max(quickstart.answer["accuracy"]) > 0.97
     assert quickstart.answer["serious"] == []
 
@@ -50,7 +50,7 @@ def test_quickstart_is_steered_from_python(quickstart: Run) -> None:
 
 def test_quickstart_says_what_watching_cost(quickstart: Run) -> None:
     said = quickstart.printed("after")
-    assert "5070 steps" in said
+    assert f"{20 * 169} steps" in said
     assert "watching cost" in said
 
 
@@ -58,13 +58,13 @@ def test_quickstart_is_saved_with_its_curves(quickstart: Run) -> None:
     (model,) = quickstart.shown()
     meta, arrays = quickstart.saved(model, "_curves")
     logged = {series["name"]: series["points"] for series in meta["series"]}
-    assert logged["loss"] == 35 * 169
-    assert logged["val_loss"] == 35
+    assert logged["loss"] == 25 * 169
+    assert logged["val_loss"] == 25
     finite = np.isfinite(arrays["mean"])
     assert finite.sum() > 200
     live, numbers = quickstart.saved(model, "_live")
     assert live["state"] == "finished"
-    assert live["step"] == 35 * 169
+    assert live["step"] == 25 * 169
     assert numbers["lr"].tolist() == pytest.approx([0.1, 0.01])
 
 
