@@ -96,8 +96,11 @@ class Picture:
 
     def curves(self) -> Packed | None:
         """Every series over the whole run."""
-        revision = self._monitor.history.revision
-        if not revision or self._same("curves", (revision, len(self._monitor._loops.epoch_marks))):
+        history = self._monitor.history
+        history.settle(block=False)
+        # values that a device is still computing come later, without another row
+        state = (history.revision, history.waiting, len(self._monitor._loops.epoch_marks))
+        if not history.revision or self._same("curves", state):
             return None
         return self.curves_between(None, None, _MOST_BUCKETS, settle=False)
 

@@ -37,7 +37,7 @@ from nnwidgets.live.lazy import as_number
 from nnwidgets.live.loop import Loops, Tracked
 from nnwidgets.live.session import Session
 from nnwidgets.live.steps import StepAxis
-from nnwidgets.live.widget import LiveWidget, Part, action, bundle
+from nnwidgets.live.widget import LiveWidget, Part, action, bundle, check_language
 from nnwidgets.probe.findings import Finding
 from nnwidgets.probe.layers import LayerRow, LayerWatch
 from nnwidgets.probe.nonfinite import NonFiniteTracker
@@ -104,6 +104,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         named = named_optimizers(optimizer)
         check_budget(budget)
         check_title(title)
+        check_language(language)
         retire_earlier(type(self))
         session = Session.of(model, list(named.values()), host=kernel_link())
         for name, one in named.items():
@@ -243,6 +244,13 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         function, args
             Called as ``function(*args)``.
 
+        Raises
+        ------
+        TypeError
+            If `function` cannot be called.
+        RuntimeError
+            If an earlier run is still under way.
+
         Returns
         -------
         Run
@@ -346,6 +354,13 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         )
 
     # -- what the session tells ----------------------------------------------------------
+
+    def cell_over(self) -> None:
+        """The cell has ended; loops that an exception has broken off are over."""
+        if not self._session.looping:
+            self._loops.abandon()
+        self.history.settle()  # nothing trains in this thread, and the kernel may shut down
+        super().cell_over()
 
     def on_change(self) -> None:
         """State, cursor or learning-rate factor changed."""

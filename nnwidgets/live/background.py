@@ -28,9 +28,20 @@ class Run(Generic[R]):
         The session whose stop reaches the function.
     function, args
         What to call.
+
+    Raises
+    ------
+    RuntimeError
+        If an earlier run of this session is still under way: two would train one model.
     """
 
     def __init__(self, session: Session, function: Callable[..., R], args: tuple[Any, ...]) -> None:
+        earlier = session.background
+        if earlier is not None and earlier.is_alive():
+            raise RuntimeError(
+                "this model is being trained in the background already; call stop() on that run, "
+                "or wait for its result(), first."
+            )
         self._session = session
         self._result: R | None = None
         self._problem: BaseException | None = None
@@ -38,6 +49,7 @@ class Run(Generic[R]):
         self._thread = threading.Thread(
             target=context.run, args=(self._work, function, args), name="nnwidgets run", daemon=True
         )
+        session.background = self._thread
         session.loop_began()
         self._thread.start()
         session.trains_in(self._thread.ident)  # cells that end meanwhile are none of its business

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["CommandQueue", "Ticket"]
+
+log = logging.getLogger("nnwidgets")
 
 
 class Ticket:
@@ -41,7 +44,10 @@ class Ticket:
         finally:
             self._done.set()
         if self._then is not None:
-            self._then(self)
+            try:
+                self._then(self)
+            except Exception:  # a browser that is gone must not end the loop
+                log.exception("the answer to a command could not be given")
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the command has run; False if `timeout` seconds passed first."""

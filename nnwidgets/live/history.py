@@ -217,6 +217,31 @@ class History(Mapping[str, Series]):
             return self._folded + len(self._pending)
 
     @property
+    def waiting(self) -> int:
+        """The number of rows appended whose values are not stored yet."""
+        with self._lock:
+            self._finish()
+            return len(self._pending)
+
+    def rename(self, old: str, new: str) -> None:
+        """Call the series `old` by the name `new` from now on; its place among them stays.
+
+        Raises
+        ------
+        KeyError
+            If there is no series `old`.
+        ValueError
+            If there is one called `new`.
+        """
+        with self._lock:
+            self._store(old, settle=True)
+            if new in self._stores:
+                raise ValueError(f"there is a series {new!r} already.")
+            self._stores = {
+                new if name == old else name: store for name, store in self._stores.items()
+            }
+
+    @property
     def nbytes(self) -> int:
         """Bytes held in columns and pyramids, the room to grow included."""
         with self._lock:

@@ -80,6 +80,7 @@ class Session:
         self._next_pump = 0.0
         self._last_active = 0.0
         self._timed_at: tuple[int, float] | None = None
+        self.background: threading.Thread | None = None  # of the newest run()
         self.insist_in: int | None = None  # thread that a stop may end by an exception
         self._stopping = Stopping()
         self._thread: int | None = None

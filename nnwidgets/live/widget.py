@@ -31,7 +31,7 @@ from nnwidgets.live.commands import Ticket
 from nnwidgets.live.kernel import KernelLink, kernel_link
 from nnwidgets.live.session import Session
 
-__all__ = ["LiveWidget", "Part", "action", "bundle"]
+__all__ = ["LiveWidget", "Part", "action", "bundle", "check_language"]
 
 log = logging.getLogger("nnwidgets")
 
@@ -60,6 +60,15 @@ def bundle(file: str) -> str:
         ) from None
 
 
+def check_language(language: object) -> None:
+    """Raise ValueError unless `language` is one that the catalogue has, or None."""
+    if language is not None and language not in LANGUAGES:
+        raise ValueError(
+            f"language must be one of {', '.join(map(repr, LANGUAGES))} or None for the "
+            f"language of the page, not {language!r}."
+        )
+
+
 def action(name: str, *, touches_model: bool = False) -> Callable[[F], F]:
     """Mark a method as the answer to the browser's request `name`.
 
@@ -84,11 +93,14 @@ class Part:
     ----------
     build
         Returns the packed dictionary, or None when nothing has changed.
+    behind
+        Whether the trait holds a picture that no message has carried yet.
     """
 
     trait: str
     build: Callable[[], dict[str, Any] | None]
     pace: Paced
+    behind: bool = False
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -129,11 +141,7 @@ class LiveWidget(anywidget.AnyWidget):
         language: str | None = None,
         title: str = "",
     ) -> None:
-        if language is not None and language not in LANGUAGES:
-            raise ValueError(
-                f"language must be one of {', '.join(map(repr, LANGUAGES))} or None for the "
-                f"language of the page, not {language!r}."
-            )
+        check_language(language)
         self._session = session
         self._parts: list[Part] = []
         self._views: dict[str, bool] = {}
@@ -191,7 +199,7 @@ class LiveWidget(anywidget.AnyWidget):
     @property
     def closed(self) -> bool:
         """Whether `close` has been called."""
-        return self._closed
+        return getattr(self, "_closed", True)  # one whose constructor has raised never opened
 
     @property
     def session(self) -> Session:
@@ -200,8 +208,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     def cell_over(self) -> None:
         """The cell has ended: what has not been sent goes now, before a kernel shuts down."""
-        if not self._closed and self._unsent:
-            self.flush()
+        self.flush()
 
     def flush(self) -> None:
         """Bring the synced state up to date and send it, here and now."""
@@ -223,17 +230,19 @@ class LiveWidget(anywidget.AnyWidget):
         with self._sending:
             rests = self._session.control.state != "running"
             budget = 1.0 if rests else self._session.governor.budget
-            changed = []
+            changed: list[Part] = []
             for part in self._parts:
                 if part.pace.due(now, at_least=at_least):
                     begun = thread_time()
-                    new = self._rebuild(part)
+                    new = self._rebuild(part) or part.behind
                     size = wire.size(getattr(self, part.trait)) if new else 0
                     part.pace.done(now, size, thread_time() - begun, budget)
                     if new:
-                        changed.append(part.trait)
+                        changed.append(part)
             if changed:
-                self.send_state(changed)
+                self.send_state([part.trait for part in changed])
+                for part in changed:
+                    part.behind = False
             else:
                 self._unsent = not rests
 
@@ -257,7 +266,8 @@ class LiveWidget(anywidget.AnyWidget):
         if key is None and getattr(self, "_ready", False) and not self._closed:
             with self._sending:
                 for part in self._parts:
-                    self._rebuild(part)
+                    # whoever asks gets it in the answer; the other views do not
+                    part.behind = self._rebuild(part) or part.behind
         state: dict[str, Any] = super().get_state(key=key, drop_defaults=drop_defaults)
         return state
 
@@ -303,7 +313,11 @@ class LiveWidget(anywidget.AnyWidget):
                 log.error("%s failed", request.action, exc_info=ticket.problem)
                 self._say(wire.error(request.id, sentence(ticket.problem)))
             elif not ticket.cancelled:
-                self._say(wire.reply(request.id, ticket.result))
+                try:
+                    self._say(wire.reply(request.id, ticket.result))
+                except Exception as problem:
+                    log.exception("the answer to %s could not be sent", request.action)
+                    self._say(wire.error(request.id, sentence(problem)))
             self._part_changed("_live")
 
         if not touches_model:
@@ -313,6 +327,8 @@ class LiveWidget(anywidget.AnyWidget):
         if not ticket.wait(0):
             self._waiting[request.id] = ticket
             self._say(wire.accepted(request.id, "step"))
+            if ticket.wait(0):  # the loop was quicker, and found nothing to take out
+                self._waiting.pop(request.id, None)
 
     def _say(self, message: wire.Message) -> None:
         if self.comm is not None and not self._closed:

@@ -64,12 +64,7 @@ def pack(meta: Mapping[str, Any], arrays: Mapping[str, ArrayLike] | None = None)
         If `meta` holds something that JSON cannot carry (NaN and infinity among it), or an
         array has another dtype.
     """
-    try:
-        json.dumps(meta, allow_nan=False)
-    except (TypeError, ValueError) as problem:
-        raise ValueError(
-            f"meta must be strict JSON ({problem}); numbers that can be NaN go into arrays."
-        ) from problem
+    _check_json(meta, "meta")
     header: dict[str, list[Any]] = {}
     parts: list[bytes] = []
     offset = 0
@@ -125,6 +120,15 @@ def size(packed: Mapping[str, Any]) -> int:
         return 0
     rest = {key: value for key, value in packed.items() if key != "data"}
     return len(json.dumps(rest)) + len(packed["data"])
+
+
+def _check_json(value: object, what: str) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as problem:
+        raise ValueError(
+            f"{what} must be strict JSON ({problem}); numbers that can be NaN go into arrays."
+        ) from problem
 
 
 # --- browser to kernel -------------------------------------------------------------------
@@ -203,10 +207,17 @@ def accepted(id: int, waits: str | None) -> Message:
 
 
 def reply(id: int, result: object) -> Message:
-    """Answer a request with JSON, or with what `pack` made."""
+    """Answer a request with JSON, or with what `pack` made.
+
+    Raises
+    ------
+    ValueError
+        If `result` is neither.
+    """
     if isinstance(result, dict) and result.keys() == {"v", "meta", "arrays", "data"}:
         rest = {key: value for key, value in result.items() if key != "data"}
         return {"type": "reply", "id": id, "result": None, "packed": rest}, [result["data"]]
+    _check_json(result, "a reply")
     return {"type": "reply", "id": id, "result": result, "packed": None}, []
 
 
