@@ -24,6 +24,7 @@ from nnwidgets._training_arguments import (
 from nnwidgets._training_export import TrainingExport
 from nnwidgets._training_health import Diagnosis, Samples
 from nnwidgets._training_picture import Picture
+from nnwidgets._training_series import OwnSeries
 from nnwidgets.catalogue import text
 from nnwidgets.live import wire
 from nnwidgets.live.background import Run
@@ -110,6 +111,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         for name, one in named.items():
             session.attach(one, name)
         self.history = History()
+        self._own = OwnSeries(self.history)
         self._began = perf_counter()
         self._loops = Loops(session)
         self._diary = Diary()
@@ -182,6 +184,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
                 break
         now = perf_counter()
         if values:
+            self._own.give_way(values)
             self.history.append(at, now - self._began, values)
         if timed:
             self._session.governor.charge((perf_counter() - began) * _TIMED_EVERY)
@@ -374,11 +377,11 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         super().on_change()
 
     def on_rate(self, step: int, name: str, value: float) -> None:
-        """Log the effective learning rate, unless the user does."""
+        """Log the effective learning rate; under another name if the user logs one too."""
         if value != value:  # on a device; reading it would wait
             return
         key = f"learning_rate/{name}" if name else "learning_rate"
-        self.history.append(step, perf_counter() - self._began, {key: value})
+        self._own.append(step, perf_counter() - self._began, key, value, "in use")
 
     def on_sample(self, sampler: Any, sample: Any) -> None:
         """Keep what a sampled step showed."""
@@ -388,7 +391,8 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         squared = np.nansum(np.square(sample.grad_norm))
         if np.isfinite(sample.grad_norm).any():
             now = perf_counter() - self._began
-            self.history.append(sample.step, now, {"gradient_norm": float(np.sqrt(squared))})
+            norm = float(np.sqrt(squared))
+            self._own.append(sample.step, now, "gradient_norm", norm, "sampled")
 
     def on_message(self, key: str, **params: str) -> None:
         """Show a line in the widget."""
