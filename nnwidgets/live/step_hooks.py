@@ -9,9 +9,11 @@ that, and would be met by "OrderedDict mutated during iteration".
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, ClassVar, Protocol
 
 from torch.optim import Optimizer
@@ -54,6 +56,8 @@ class StepHooks:
         self._post: Any = None
         self._scale = LearningRateScale()
         self._inside = 0  # hooks of ours that are running
+        self._open = False  # a step has begun and not ended yet
+        self._nested = 0  # steps inside of that step
 
     @classmethod
     def of(cls, optimizer: Optimizer) -> StepHooks:
@@ -103,6 +107,10 @@ class StepHooks:
         return [watcher for ref in self._watchers if (watcher := ref()) is not None]
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
+        if self._open and _is_inside_step(sys._getframe(1), optimizer):
+            self._nested += 1
+            return None
+        self._open, self._nested = True, 0
         watchers = self._alive()
         self._inside += 1
         try:
@@ -128,6 +136,10 @@ class StepHooks:
             watchers[0].fail(problem)
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._nested:
+            self._nested -= 1
+            return
+        self._open = False
         watchers = self._alive()
         if self._scale.applied:
             self.restore()
@@ -168,6 +180,20 @@ class _Arguments(tuple[Any, ...]):
 
     def __del__(self) -> None:
         self._scale.restore(self._turn)
+
+
+def _is_inside_step(caller: FrameType, optimizer: Optimizer) -> bool:
+    """Say whether torch's wrapper around ``step`` was called from within itself.
+
+    That is so for a user's optimiser whose ``step`` calls ``super().step()``: torch wraps both.
+    The other reason why a step has begun and not ended is that it raised.
+    """
+    frame = caller.f_back
+    while frame is not None:
+        if frame.f_code is caller.f_code and frame.f_locals.get("self") is optimizer:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _call(watcher: WatchesSteps, what: Callable[[], None]) -> None:
