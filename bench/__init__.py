@@ -1,0 +1,1 @@
+"""What watching costs: ``make bench``, or ``python -m bench [part …]``."""
