@@ -34,6 +34,7 @@ ENOUGH_EVALUATIONS = 12
 
 def not_learning(
     loss: Curve,
+    val: Curve | None = None,
     *,
     averaged: bool,
     scores: Sequence[Curve] = (),
@@ -50,6 +51,8 @@ def not_learning(
     ----------
     loss
         The training loss.
+    val
+        The same on validation data: without batch noise it shows a slow fall earlier.
     averaged
         Whether its points are averages over many batches.
     scores
@@ -77,10 +80,11 @@ def not_learning(
         gain < fall + 2 * sigma
     ):
         return None
-    half = y[-max(8, n // 2) :]
-    coming_down = middle(half[: len(half) // 4]) - now
-    # At this pace it will be lower than it began before the run has lasted twice as long.
-    if trend(half) < -2 and coming_down > max(1e-3 * size, 0.5 * (now - first)):
+    # At this pace it will clearly be lower than it began once the run has lasted twice as long.
+    needed = max(1e-3 * size, 0.5 * (now - first) + 5e-3 * size if now > first else 0.0)
+    if _pace(y) > needed:
+        return None
+    if val is not None and _pace(val.y, val.exponent - loss.exponent) > max(needed, 2e-3 * size):
         return None
     good, poor = _judge_scores(scores)
     if good:
@@ -240,6 +244,18 @@ def _on_its_way_down(y: np.ndarray, levels: np.ndarray, turn: int, low: float) -
     descent = y[turn + top :]
     recent = descent[-max(12, len(descent) // 2) :]
     return fallen > 0.1 * height and len(descent) >= 8 and trend(recent) < -2
+
+
+def _pace(y: np.ndarray, exponent: int = 0) -> float:
+    """Return how much a curve times a power of two fell in the second half of a run.
+
+    0 if that could be chance.
+    """
+    half = y[-max(8, len(y) // 2) :]
+    quarter = max(1, len(half) // 4)
+    if len(half) < 8 or trend(half) > -2:
+        return 0.0
+    return float(np.ldexp(middle(half[:quarter]) - middle(half[-quarter:]), exponent))
 
 
 def _creeps(y: np.ndarray) -> bool:

@@ -18,9 +18,9 @@ from nnwidgets.probe.finding import Finding, make
 from nnwidgets.probe.robust import middle
 from nnwidgets.probe.sentences import number, whole
 
-_FEWEST = 32
-_OF_LEVEL = 0.1
-_OF_TRAVEL = 0.05
+_FEWEST, _NEWEST = 32, 128  # points
+_OF_LEVEL = 0.1  # smallest swing against a positive level …
+_OF_TRAVEL = 0.05  # … and against the way the loss has come; three times for longer periods
 
 
 def oscillating(
@@ -36,17 +36,16 @@ def oscillating(
         Where it is small, batches that come round in a fixed order make a pattern of their own,
         and nothing is said.
     """
-    y = loss.tail[-128:]
+    y = loss.tail[-_NEWEST:]
     n = len(y)
     if n < _FEWEST or points_per_epoch < 8:
         return None
-    x = np.arange(n, dtype=np.float64)
-    # A straight line is enough: what remains of a bend only speaks against alternation.
-    slope, offset = np.polyfit(x, y, 1)
-    swing = y - (slope * x + offset)
-    # Both halves, so that one burst long ago does not count as sustained.
-    lag = _alternation(swing)
-    if lag is None or any(_alternation(h, lag) is None for h in (swing[: n // 2], swing[n // 2 :])):
+    for lag in (1, 2, 3):
+        swing = _around_its_mean(y, lag)
+        # Both halves, so that one burst long ago does not count as sustained.
+        if all(_alternates(part, lag) for part in (swing, *np.array_split(swing, 2))):
+            break
+    else:
         return None
     level = middle(y)
     size = 1.4826 * middle(np.abs(swing - middle(swing)))
@@ -76,24 +75,27 @@ def oscillating(
                 language=language)  # fmt: skip
 
 
-def _alternation(swing: np.ndarray, only: int | None = None) -> int | None:
-    """Return half the period (1, 2 or 3 points) of an alternation, or None.
+def _around_its_mean(y: np.ndarray, lag: int) -> np.ndarray:
+    """Return what is left of a curve without its course over a few periods, wild points cut off."""
+    width = 8 * lag + 1
+    padded = np.pad(y, width // 2, mode="reflect")
+    swing = y - np.convolve(padded, np.full(width, 1 / width), mode="valid")
+    most = 3 * 1.4826 * middle(np.abs(swing))
+    return np.asarray(np.clip(swing, -most, most))
+
+
+def _alternates(swing: np.ndarray, lag: int) -> bool:
+    """Say whether points half a period (``lag``) apart lie on opposite sides.
 
     The autocorrelation at half a period is near −1 for an alternation and 0 ± 1/√n for white
-    noise; five of those errors are asked for, and a return at the whole period.
+    noise; several of those errors are asked for, and a return after the whole period.
     """
     n = len(swing)
     power = float(np.dot(swing, swing))
     if power <= 1e-20 * n:
-        return None
-    needed = 0.35 + 2.5 / math.sqrt(n)
-    for lag in (1, 2, 3) if only is None else (only,):
-        if (
-            _correlation(swing, lag) / power < -min(needed, 0.85)
-            and _correlation(swing, 2 * lag) / power > 0.2
-        ):
-            return lag
-    return None
+        return False
+    needed = min(0.35 + 2.5 / math.sqrt(n), 0.8)
+    return _correlation(swing, lag) / power < -needed and _correlation(swing, 2 * lag) / power > 0.2
 
 
 def _correlation(swing: np.ndarray, lag: int) -> float:

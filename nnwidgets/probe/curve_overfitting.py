@@ -82,7 +82,7 @@ def overfitting(train: Curve, val: Curve, language: str) -> Finding | None:
         return make("overfitting", "warning", step, evidence, params,
                     variant=variant, language=language)  # fmt: skip
     gap = now - now_t
-    stands_still = after >= max(8, 0.3 * n) and rise > -error
+    stands_still = after >= max(8, 0.3 * n) and rise > -max(error, 0.02 * gap)
     if stands_still and at_floor and not val.higher and gap > _GAP * travel and travel > 0:
         return make("overfitting", "info", step, evidence, params,
                     variant="gap", language=language)  # fmt: skip

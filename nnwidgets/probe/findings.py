@@ -98,14 +98,14 @@ def _losses(
         )
         away = diverging(loss, rates, language=language)
         idle = None if away else not_learning(
-            loss, averaged=averaged, scores=scores, still=_stands_still(val), language=language
+            loss, val, averaged=averaged, scores=scores, still=_stands_still(val), language=language
         )  # fmt: skip
         over = overfitting(train, val, language) if train and val and not (away or idle) else None
         rest = None
         if not (away or idle or (over and over.severity != "info")):
             rest = plateau(val or loss, since=changed, language=language)
         swing = oscillating(
-            loss, points_per_epoch=math.inf if averaged else per_epoch, language=language
+            loss, points_per_epoch=per_epoch if per_epoch > 1.5 else math.inf, language=language
         )
         found += [away, idle, over, rest, swing]
     if not any(f and f.kind in ("overfitting", "diverging", "underfitting") for f in found):

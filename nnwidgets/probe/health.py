@@ -135,7 +135,7 @@ def layer_findings(
                 dead,
                 None if cut else _vanishing(rows, samples, language),
                 _exploding(rows, samples, language),
-                _motionless(rows, samples, language),
+                None if cut else _motionless(rows, samples, language),
             ]
     return [f for f in found if f is not None]
 

@@ -29,7 +29,8 @@ _HIGHER = _words_of(
     acc accuracy f1 fscore auc auroc auprc aucpr roc precision recall sensitivity specificity
     tpr tnr iou miou jaccard dice bleu sacrebleu rouge rougel meteor cider spice chrf r2 map ap
     mar ndcg mrr kappa mcc psnr ssim elbo likelihood reward rewards return returns score scores
-    win winrate wins hits hit em exactmatch correct top top1 top3 top5 top10 similarity
+    win winrate wins hits hit em exactmatch match matches correct top top1 top3 top5 top10
+    similarity
     correlation corr pearson spearman r2score inception success purity nmi ari silhouette pass
     coverage
     """

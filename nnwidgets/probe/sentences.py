@@ -12,17 +12,17 @@ def number(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    size = abs(value)
-    sign = "−" if value < 0 else ""
-    if size == 0:
+    if value == 0:
         return "0"
-    if 1000 <= round(size, 2) < 1e6:
-        return f"{sign}{size:,.0f}"
-    if 1e-3 <= size < 1000:
-        digits = max(0, 2 - math.floor(math.log10(size)))
-        return f"{sign}{size:.{digits}f}"
-    mantissa, exponent = f"{size:.2e}".split("e")
-    return f"{sign}{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    sign = "−" if value < 0 else ""
+    # Rounded first: 9.999 is 10.0, not 10.00.
+    mantissa, e = f"{abs(value):.2e}".split("e")
+    exponent = int(e)
+    if 3 <= exponent < 6:
+        return f"{sign}{abs(value):,.0f}"
+    if -3 <= exponent < 3:
+        return f"{sign}{abs(value):.{2 - exponent}f}"
+    return f"{sign}{mantissa.rstrip('0').rstrip('.')}e{exponent}"
 
 
 def whole(value: float) -> str:
