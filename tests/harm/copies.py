@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tests.harm.models import Loop, sgd
+from tests.harm.loop import Loop, sgd
 from tests.harm.observe import MODULE_HOOKS, OPTIMIZER_HOOKS, Record, exact, seed
 from tests.harm.watchers import Attach, Attached
 
@@ -44,7 +44,6 @@ def take(loop: Loop) -> Record:
         stored.seek(0)
     return {
         "ours in them": b"nnwidgets" in stream,
-        "size": len(stream),
         "deepcopy": described(copy.deepcopy(model)),
         "pickle": described(pickle.loads(pickled)),
         "torch.save": described(torch.load(saved, weights_only=False)),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
-from tests.harm.models import Loop, mlp, simple, vectors
+from tests.harm.loop import Loop, mlp, simple, vectors
 from tests.harm.observe import GLOBAL_HOOKS, MODULE_HOOKS, OPTIMIZER_HOOKS, seed
 from tests.harm.watchers import Attach, Attached
 
@@ -95,12 +95,20 @@ ENDINGS: dict[str, Ending] = {
 
 def left_behind(ending: Ending, attach: Attach) -> list[str]:
     """Return what is still there after the ending, and after everything has been let go."""
+    gc.collect()
+    gc.freeze()  # what is there already need not be walked through each time
+    try:
+        return _left_behind(ending, attach)
+    finally:
+        gc.unfreeze()
+
+
+def _left_behind(ending: Ending, attach: Attach) -> list[str]:
     seed()
     model = Failing()
     loop = simple(model, vectors, torch.optim.Adam(model.parameters(), lr=0.01))
     parts = ending(loop, attach)
-    gc.collect()
-    _join_threads()
+    _let_go()
     left = [f"{type(part()).__name__} is still alive" for part in parts if part() is not None]
     left += [f"torch: {name}" for name in GLOBAL_HOOKS if getattr(torch_module, name)]
     left += [
@@ -122,7 +130,15 @@ def left_behind(ending: Ending, attach: Attach) -> list[str]:
     return left
 
 
-def _join_threads() -> None:
-    for thread in threading.enumerate():
-        if thread.name.startswith("nnwidgets"):
-            thread.join(timeout=10)  # ends by itself when nothing is left to send
+def _let_go() -> None:
+    """Collect, and wait for our threads, which end by themselves when nobody is left to send for.
+
+    More than once, because they may hold a widget just when it would be collected.
+    """
+    for _ in range(100):
+        gc.collect()
+        ours = [t for t in threading.enumerate() if t.name.startswith("nnwidgets")]
+        if not ours:
+            break
+        ours[0].join(timeout=0.1)
+    gc.collect()

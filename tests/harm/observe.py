@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
-from tests.harm.models import Case, Loop
+from tests.harm.loop import Case, Loop
 from tests.harm.watchers import Attach, Attached
 
 STEPS = 8

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn.modules import module as torch_module
 
 from nnwidgets import TrainingMonitor
+from tests.harm.cases import CASES
 from tests.harm.copies import compiled, copies
 from tests.harm.endings import ENDINGS, left_behind
-from tests.harm.models import CASES, Loop
+from tests.harm.loop import Loop
 from tests.harm.observe import GLOBAL_HOOKS, Record, differences, observe
 from tests.harm.watchers import WATCHERS, Attach, Attached
 

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from tests.harm.cases import CASES
 from tests.harm.copies import copies
 from tests.harm.endings import ENDINGS, left_behind
-from tests.harm.models import CASES, Loop
+from tests.harm.loop import Loop
 from tests.harm.observe import differences, observe
 from tests.harm.watchers import Attached
 

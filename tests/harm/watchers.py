@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nnwidgets.probe.layers import LayerWatch
 from nnwidgets.probe.nonfinite import NonFiniteTracker
-from tests.harm.models import Loop
+from tests.harm.loop import Loop
 
 
 class Attached:
