@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,108 +19,125 @@ _GROWN = 5.0  # growth over them that explains it
 
 
 @dataclass(frozen=True)
-class _Break:
-    """The bad values of one series."""
+class Break:
+    """Where a series stopped being finite.
+
+    Attributes
+    ----------
+    name, is_loss
+        The series, and whether it is a loss.
+    step
+        Step of its first bad value.
+    for_good
+        Whether it has been bad ever since, as far as anyone can tell.
+    variant, evidence, params
+        What led up to it: which sentences tell it, with which numbers.
+    """
 
     name: str
     is_loss: bool
-    first: int
-    """Index of the first bad value."""
-    since: int
-    """Index from which on all values are bad; that of the first one where it has passed."""
+    step: float
     for_good: bool
+    variant: str
+    evidence: dict[str, float | int | str]
+    params: dict[str, str]
 
 
-def not_finite(series: Mapping[str, tuple[Numbers, Floats]], language: str) -> Finding | None:
-    """Find the first NaN or infinity of all series and say what came before it.
-
-    It is an error if a loss is not finite any more, a warning if another metric is not, and
-    information if finite values follow: mixed-precision training skips steps with infinite
-    gradients on purpose (Micikevicius et al. 2018), and some people log NaN for "not measured".
+def find_break(name: str, steps: Numbers, values: Floats) -> Break | None:
+    """Find the first value of a series that is NaN or infinite, None if there is none.
 
     Parameters
     ----------
-    series
-        Steps and values by name, not thinned: what came before is looked up point by point.
+    name
+        Name of the metric.
+    steps, values
+        Not thinned: what came before is looked up point by point.
     """
-    breaks = [b for name, pair in series.items() if (b := _find_break(name, *pair)) is not None]
-    if not breaks:
-        return None
-    # What is broken for good first, then what broke first, then a loss rather than its companions.
-    worst = min(
-        breaks,
-        key=lambda b: (not b.for_good, float(series[b.name][0][b.first]), not b.is_loss),
-    )
-    lost = any(b.for_good and b.is_loss for b in breaks)
-    severity = "error" if lost else "warning" if worst.for_good else "info"
-    steps, values = series[worst.name]
-    at = worst.since
-    what = "NaN" if math.isnan(values[at]) else "∞" if values[at] > 0 else "−∞"
-    count = int(np.count_nonzero(~np.isfinite(values)))
-    evidence: dict[str, float | int | str] = {
-        "metric": worst.name,
-        "value": {"∞": "inf", "−∞": "-inf"}.get(what, "NaN"),
-        "count": count,
-        "points": len(values),
-    }
-    params = {
-        "metric": worst.name,
-        "what": what,
-        "step": whole(steps[worst.first]),
-        "count": whole(count),
-        "points": whole(len(values)),
-    }
-    variant = _what_came_before(worst, steps, values, evidence, params)
-    return make("nan", severity, float(steps[worst.first]), evidence, params,
-                variant=variant, language=language)  # fmt: skip
-
-
-def _find_break(name: str, steps: Numbers, values: Floats) -> _Break | None:
     if all_finite(values):
         return None
     bad = ~np.isfinite(values)
     edges = np.flatnonzero(np.diff(bad.astype(np.int8), prepend=0, append=0))
     starts, ends = edges[::2], edges[1::2]
-    first = int(starts[0])
+    first, last = int(starts[0]), int(starts[-1])
     if not np.isfinite(steps[first]):
         return None
     lengths = ends - starts
     # A last stretch no longer than one that passed will pass as well, as far as anyone can tell.
-    for_good = ends[-1] == len(values) and (len(lengths) == 1 or lengths[-1] > lengths[:-1].max())
-    return _Break(
+    for_good = bool(
+        ends[-1] == len(values) and (len(lengths) == 1 or lengths[-1] > lengths[:-1].max())
+    )
+    at = last if for_good else first
+    what = "NaN" if math.isnan(values[at]) else "∞" if values[at] > 0 else "−∞"
+    count = int(np.count_nonzero(bad))
+    evidence: dict[str, float | int | str] = {
+        "metric": name,
+        "value": {"∞": "inf", "−∞": "-inf"}.get(what, "NaN"),
+        "count": count,
+        "points": len(values),
+    }
+    params = {
+        "metric": name,
+        "what": what,
+        "step": whole(steps[first]),
+        "count": whole(count),
+        "points": whole(len(values)),
+    }
+    if not for_good:
+        variant = "passed"
+    elif last != first and np.isfinite(steps[last]):
+        variant = "again"
+        evidence["since"] = int(steps[last])
+        params["since"] = whole(steps[last])
+    else:
+        past = slice(max(0, first - _LOOK_BACK), first)
+        variant = _what_came_before(steps[past], values[past], steps[first], evidence, params)
+    return Break(
         name=name,
         is_loss=higher_is_better(split_name(name)[0]) is False,
-        first=first,
-        since=int(starts[-1]) if for_good else first,
-        for_good=bool(for_good),
+        step=float(steps[first]),
+        for_good=for_good,
+        variant=variant,
+        evidence=evidence,
+        params=params,
     )
 
 
+def not_finite(breaks: Sequence[Break], language: str) -> Finding | None:
+    """Tell of the first NaN or infinity of all series and what came before it.
+
+    It is an error if a loss is not finite any more, a warning if another metric is not, and
+    information if finite values follow: mixed-precision training skips steps with infinite
+    gradients on purpose (Micikevicius et al. 2018), and some people log NaN for "not measured".
+    """
+    if not breaks:
+        return None
+    # What is broken for good first, then what broke first, then a loss rather than its companions.
+    worst = min(breaks, key=lambda b: (not b.for_good, b.step, not b.is_loss))
+    lost = any(b.for_good and b.is_loss for b in breaks)
+    severity = "error" if lost else "warning" if worst.for_good else "info"
+    return make("nan", severity, worst.step, worst.evidence, worst.params,
+                variant=worst.variant, language=language)  # fmt: skip
+
+
 def _what_came_before(
-    found: _Break,
     steps: Numbers,
     values: Floats,
+    step: float,
     evidence: dict[str, float | int | str],
     params: dict[str, str],
 ) -> str:
-    """Fill in what led up to a break; return the variant of the sentences that tells it."""
-    if not found.for_good:
-        return "passed"
-    if found.since != found.first:
-        evidence["since"] = int(steps[found.since])
-        params["since"] = whole(steps[found.since])
-        return "again"
-    past = slice(max(0, found.since - _LOOK_BACK), found.since)
-    before, steps_before = values[past], steps[past]
-    if not len(before):
+    """Fill in what led up to a break at a step; return the variant that tells it."""
+    known = np.isfinite(steps)
+    steps, values = steps[known], values[known]
+    if not len(values):
         return "start"
-    times, lowest = _growth(before)
-    evidence["before"] = float(before[-1])
-    params["before"] = number(float(before[-1]))
-    params["before_step"] = whole(steps_before[-1])
+    times, lowest = _growth(values)
+    evidence["before"] = float(values[-1])
+    params["before"] = number(float(values[-1]))
+    params["before_step"] = whole(steps[-1])
     if times < _GROWN:
         return "sudden"
-    grown_in = float(steps[found.since] - steps_before[lowest])
+    grown_in = float(step - steps[lowest])
     evidence["growth"] = min(times, 1e300)
     evidence["growth_steps"] = int(grown_in)
     params["growth"] = factor(times)

@@ -9,14 +9,14 @@ finding goes away when its curve recovers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nnwidgets.probe.curve import Curve, Floats, SeriesLike, arrays, curve, thin
-from nnwidgets.probe.curve_broken import exploding_norm, is_norm, not_finite
+from nnwidgets.probe.curve_broken import Break, exploding_norm, find_break, is_norm, not_finite
 from nnwidgets.probe.curve_level import diverging, not_learning, plateau
 from nnwidgets.probe.curve_oscillation import oscillating
 from nnwidgets.probe.curve_overfitting import overfitting
@@ -27,7 +27,15 @@ __all__ = [
     "KINDS", "SEVERITIES", "Finding", "curve_findings", "ordered", "thin",
 ]  # fmt: skip
 
-Logged = Mapping[str, "SeriesLike | tuple[ArrayLike, ArrayLike]"]
+
+class Logged(Protocol):
+    """Series by name: a mapping, or a history."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+
+    def __getitem__(self, name: str, /) -> SeriesLike | tuple[ArrayLike, ArrayLike]:
+        """Return one series."""
 
 
 def curve_findings(
@@ -43,7 +51,8 @@ def curve_findings(
     ----------
     series
         By name, the steps and values of each series, in the order in which they were logged: any
-        length, any floats. Long ones are thinned here; whoever thins before should use `thin`.
+        length, any floats. A history will do. Long series are thinned here and should come
+        whole: an alternation, and what came before a NaN, are only seen point by point.
     epochs
         Steps at which epochs began, if known: they tell averages over an epoch from single batches.
     events
@@ -63,10 +72,16 @@ def curve_findings(
     ValueError
         If a series does not have one step for each value.
     """
-    raw = {name: arrays(one) for name, one in series.items()}
-    made = {name: curve(name, *pair) for name, pair in raw.items()}
-    made = {name: c for name, c in made.items() if len(c)}
-    found: list[Finding | None] = [not_finite(raw, language)]
+    made: dict[str, Curve] = {}
+    breaks: list[Break | None] = []
+    for name in series:
+        # One at a time: the copies of a history of a million steps need not all be held at once.
+        steps, values = arrays(series[name])
+        breaks.append(find_break(name, steps, values))
+        one = curve(name, steps, values)
+        if len(one):
+            made[name] = one
+    found: list[Finding | None] = [not_finite([b for b in breaks if b], language)]
     with np.errstate(all="ignore"):
         found += [exploding_norm(c, language) for c in made.values() if is_norm(c.name)]
         found += _losses(made, _starts(epochs), _rate_changes(events), language)
