@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnwidgets.live.history import History
-from nnwidgets.probe.findings import Finding, curve_findings, ordered, thin
+from nnwidgets.probe.findings import Finding, curve_findings, ordered
 from nnwidgets.probe.health import layer_findings
 from nnwidgets.probe.layers import LayerSample
 from nnwidgets.probe.origin import NonFiniteOrigin
@@ -115,7 +115,7 @@ class Diagnosis:
             if state != self._state:
                 self._found = ordered(
                     [
-                        *curve_findings(self._thinned(), language=language),
+                        *curve_findings(self._history, language=language),
                         *layer_findings(
                             rows, self._samples.all(), origin=origin, language=language
                         ),
@@ -123,10 +123,3 @@ class Diagnosis:
                 )
                 self._state = state
             return list(self._found)
-
-    def _thinned(self) -> dict[str, Any]:
-        found = {}
-        for name in self._history.names():
-            series = self._history[name]
-            found[name] = thin(series.steps, series.values)
-        return found
