@@ -34,6 +34,7 @@ class Control:
         self._waiting = False
         self.pause_wanted = False
         self._granted = 0  # steps that may pass although a pause is wanted
+        self.pauses = 0  # how often one has been asked for
         self.stop_wanted = False
         self._outlived = False  # the loop under way began after that stop
         self._closed = False
@@ -69,6 +70,7 @@ class Control:
             if self._cannot_wait:
                 return
             self.pause_wanted = True
+            self.pauses += 1
             self._granted = 0
         self._changed()
 
@@ -164,21 +166,22 @@ class Control:
         self.stop_wanted = False
         self.cell += 1
 
-    def hold(self, meanwhile: Callable[[], None]) -> None:
+    def hold(self, meanwhile: Callable[[], None]) -> bool:
         """Wait until the pause is over, calling `meanwhile` between naps.
 
-        KeyboardInterrupt passes through and takes the pause with it, so that the next run
-        of the loop does not hang on it.
+        Returns True if one step may pass and the pause goes on after it. KeyboardInterrupt
+        passes through and takes the pause with it, so that the next run of the loop does not
+        hang on it.
         """
         entered = False
         try:
             while True:
                 with self._condition:
                     if not self.holds:
-                        return
+                        return False
                     if self._granted:
                         self._granted -= 1
-                        return
+                        return True
                     self._waiting = True
                     if entered:
                         self._condition.wait(_NAP)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any, Final, Literal
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
@@ -30,6 +31,7 @@ from nnwidgets.live.control import Control
 from nnwidgets.live.protocols import Host, Kind, Listener, Script
 from nnwidgets.live.registry import find_session, forget, inner_model
 from nnwidgets.live.sampling import Sampler, Sampling
+from nnwidgets.live.single_step import SingleStep
 from nnwidgets.live.stopping import Stopping
 
 __all__ = ["Session"]
@@ -77,6 +79,8 @@ class Session:
         self._commands = CommandQueue(self.lock)
         self._preferred = Kind.STEP
         self._seen = Kind.STEP
+        self._single = SingleStep()
+        self._began_at = 0  # step at which the loop under way began
         self._next_pump = 0.0
         self._last_active = 0.0
         self._timed_at: tuple[int, float] | None = None
@@ -280,16 +284,24 @@ class Session:
         self.serve()
         if self.control.stopping:
             self._insist()
-        if self.control.pause_wanted and kind >= self._preferred:
+        if self.control.pause_wanted and kind >= self._preferred and not self._lets_pass():
             begun = perf_counter()
             self.governor.stop()
             try:
-                self.control.hold(self._while_paused)
+                if self.control.hold(self._while_paused):
+                    self._single.begin(self.step, self.control.pauses)
             finally:
                 self.governor.start()
                 self._timed_at = None
                 self._last_active = perf_counter()
                 self.paused_seconds += self._last_active - begun
+
+    def _lets_pass(self) -> bool:
+        # A loop that only evaluates has no steps to wait for: there, "step" passes one item.
+        evaluates = not torch.is_grad_enabled() or not getattr(self.model, "training", True)
+        if not self.slots or (evaluates and self.step == self._began_at):
+            return False
+        return self._single.under_way(self.step, self.control.pauses)
 
     def serve(self) -> None:
         """Run commands and answer clicks, without pausing."""
@@ -314,6 +326,7 @@ class Session:
         with self.lock:  # a command that began while nothing trained ends first
             self._loops += 1
         if self._loops == 1:
+            self._began_at = self.step
             if earlier_stop != "obey":
                 self.control.begin(forget=earlier_stop == "forget")
             self._began()
