@@ -92,11 +92,16 @@ function child(parent: AbortSignal | undefined): AbortController {
   return controller;
 }
 
-/** Reports to `changed` whether the element is on the screen of a page that is shown. */
+/**
+ * Reports to `changed` whether the element is on the screen of a page that is shown.
+ *
+ * @param moved called whenever the element has come onto the page or left it
+ */
 function followVisibility(
   element: Element,
   signal: AbortSignal,
   changed: (visible: boolean) => void,
+  moved: () => void,
 ): void {
   let inside = true;
   let shown: boolean | null = null;
@@ -110,6 +115,7 @@ function followVisibility(
   if (typeof IntersectionObserver === "function") {
     const observer = new IntersectionObserver((entries) => {
       inside = entries.at(-1)?.isIntersecting ?? inside;
+      moved();
       update();
     });
     observer.observe(element);
@@ -121,6 +127,22 @@ function followVisibility(
     signal,
   });
   signal.addEventListener("abort", update, { once: true });
+}
+
+/**
+ * Keeps keys for the control that has the focus: JupyterLab would delete cells, move away, or take
+ * the arrows from sliders. What is pressed with Ctrl or Cmd goes on to the notebook.
+ */
+function keepKeys(root: HTMLElement, signal: AbortSignal): void {
+  // Lumino's shortcuts listen before us and look for this attribute.
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  root.addEventListener(
+    "keydown",
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+    },
+    { signal },
+  );
 }
 
 export function defineWidget(definition: WidgetDefinition): () => AnyWidget {
@@ -162,12 +184,7 @@ function renderView(
   el: HTMLElement,
   signal: AbortSignal,
 ): void {
-  const root = h("div", {
-    class: `nnw nnw-${definition.name.replaceAll("_", "-")}`,
-    // JupyterLab's single-key shortcuts act on focused buttons and sliders: here they would
-    // delete cells and move away.
-    "data-lm-suppress-shortcuts": "true",
-  });
+  const root = h("div", { class: `nnw nnw-${definition.name.replaceAll("_", "-")}` });
   const fault = h("p", { class: "nnw-fault", role: "alert", hidden: true });
   const body = h("div", { class: "nnw-body" });
   root.append(fault, body);
@@ -221,11 +238,17 @@ function renderView(
     frames.request();
   });
   guarded(draw);
-  followVisibility(root, signal, (visible) => {
-    if (visible) updateTheme();
-    frames.visible = visible;
-    link.reportView(id, visible, wordsNow().language);
-  });
+  // Hosts render into an element that is in no document yet: how it looks there is known later.
+  followVisibility(
+    root,
+    signal,
+    (visible) => {
+      frames.visible = visible;
+      link.reportView(id, visible, wordsNow().language);
+    },
+    updateTheme,
+  );
+  keepKeys(root, signal);
   link.subscribe(() => frames.request(), signal);
   signal.addEventListener("abort", () => root.remove(), { once: true });
 }

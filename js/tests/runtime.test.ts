@@ -293,3 +293,36 @@ describe("connection", () => {
     expect(connection()).toBe("closed");
   });
 });
+
+describe("in a notebook", () => {
+  it("keeps keys from it, but not those with Ctrl or Cmd", () => {
+    const { render } = host();
+    const { el } = render();
+    const heard = vi.fn();
+    document.addEventListener("keydown", heard, { once: true });
+    const inside = el.querySelector("p") as HTMLElement;
+    const press = (init: KeyboardEventInit) =>
+      inside.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true, ...init }));
+    press({ key: "ArrowLeft" });
+    press({ key: "d" });
+    expect(heard).not.toHaveBeenCalled();
+    press({ key: "s", ctrlKey: true });
+    expect(heard).toHaveBeenCalledTimes(1);
+    expect(el.firstElementChild?.hasAttribute("data-lm-suppress-shortcuts")).toBe(true);
+  });
+
+  it("finds its colours once it is on the page", () => {
+    const model = new FakeModel({ deaf: true });
+    const el = document.createElement("div");
+    const life = new AbortController();
+    factory()().render({ model, el, signal: life.signal });
+    const root = el.firstElementChild as HTMLElement;
+    expect(root.dataset.theme).toBeUndefined();
+    document.body.style.backgroundColor = "rgb(10, 10, 10)";
+    document.body.append(el);
+    page.scroll(true);
+    expect(root.dataset.theme).toBe("dark");
+    document.body.removeAttribute("style");
+    life.abort();
+  });
+});

@@ -35,6 +35,8 @@ describe("contrast", () => {
     const better = readable(muted, text, backs);
     expect(better).not.toEqual(muted);
     for (const back of backs) expect(contrast(better, back)).toBeGreaterThanOrEqual(4.5);
+    // Still a grey, not the text's own colour.
+    expect(contrast(better, backs[0] as Rgba)).toBeLessThan(6.5);
     const fine: Rgba = [23, 105, 196, 1];
     expect(readable(fine, text, [[255, 255, 255, 1]])).toBe(fine);
   });

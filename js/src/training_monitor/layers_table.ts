@@ -95,6 +95,11 @@ export function layersTable(words: Words, signal: AbortSignal): LayersTable {
     });
   };
   scroll.addEventListener("scroll", paint, { signal, passive: true });
+  if (typeof ResizeObserver === "function") {
+    const observer = new ResizeObserver(paint);
+    observer.observe(scroll);
+    signal.addEventListener("abort", () => observer.disconnect(), { once: true });
+  }
 
   const write = (cells: RowElements, layer: LayerRow) => {
     setText(cells.name, layer.name);

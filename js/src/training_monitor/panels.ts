@@ -6,7 +6,7 @@ import { h, setAttribute, setHidden, setText } from "../ui/dom";
 import { formatDuration, formatInteger, formatNumber, formatTick } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { toggled, type ViewOptions } from "./options";
-import { type Live, type Notes, newest, type Panel, type Series } from "./state";
+import { heldUntil, type Live, type Notes, newest, type Panel, type Series } from "./state";
 
 export interface PanelsInput {
   panels: Panel[];
@@ -117,6 +117,8 @@ class Card {
     this.#words = words;
     this.#actions = actions;
     signal.addEventListener("abort", () => this.close(), { once: true, signal: this.#life.signal });
+    const ours = `ui.panel.${panel.title}`;
+    const title = panel.kind !== "metric" && words.has(ours) ? words(ours) : panel.title;
     const place = h("div", { class: "nnw-panel-chart" });
     this.element = h(
       "figure",
@@ -124,7 +126,7 @@ class Card {
       h(
         "figcaption",
         { class: "nnw-panel-head" },
-        h("h3", { class: "nnw-panel-title" }, panel.title),
+        h("h3", { class: "nnw-panel-title" }, title),
         this.#list,
         this.#best,
         this.#summary,
@@ -140,7 +142,7 @@ class Card {
       formatY: formatTick,
       onZoom: (range) => actions.change({ range }),
       onCursor: (step) => actions.setCursor(step),
-      label: panel.title,
+      label: title,
     });
   }
 
@@ -180,7 +182,7 @@ class Card {
     const { options } = input;
     const data: ChartData = {
       series: panel.series.map((series) => ({
-        ...series,
+        ...heldUntil(series, input.whole?.[1] ?? Number.NaN),
         visible: !options.hidden.has(series.name),
       })),
       xMode: options.xMode,

@@ -312,6 +312,28 @@ export function readNotes({ meta }: Unpacked, words: Words, spoken: string): Not
   };
 }
 
+/**
+ * A step line up to `last`: its newest value still holds there.
+ *
+ * The kernel logs a learning rate when it changes, so that its newest point may lie far back.
+ */
+export function heldUntil(series: Series, last: number): Series {
+  const end = series.x1.at(-1);
+  if (!series.stepLine || end === undefined || !(last > end)) return series;
+  const steps = (values: Float64Array) => Float64Array.of(...values, last);
+  const repeat = (values: Float32Array) => Float32Array.of(...values, values.at(-1) ?? Number.NaN);
+  return {
+    ...series,
+    x: steps(series.x),
+    x1: steps(series.x1),
+    t: repeat(series.t),
+    lo: repeat(series.mean),
+    hi: repeat(series.mean),
+    mean: repeat(series.mean),
+    flags: Uint8Array.of(...series.flags, 0),
+  };
+}
+
 /** The newest value of a series: exact where the kernel sent it, else its newest bucket. */
 export function newest(series: Series, live: Live | null): number {
   return live?.last.get(series.name) ?? series.mean.at(-1) ?? Number.NaN;

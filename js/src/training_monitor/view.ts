@@ -4,6 +4,7 @@ import { CancelledError, type Pending, RequestError } from "../requests";
 import type { View, ViewContext } from "../runtime";
 import { button } from "../ui/controls";
 import { h, setHidden, setText } from "../ui/dom";
+import { formatPercent } from "../ui/format";
 import { saveFile } from "../ui/save";
 import type { JsonObject, Unpacked } from "../wire";
 import { type ExportFormat, fileHeld, fileOf } from "./files";
@@ -271,8 +272,9 @@ function queueNotice(
       if (action === null) return;
       const label = words(CLICKS.includes(action) ? `ui.action.${action}` : "ui.action.other");
       if (current?.state === "working") {
-        const share = current.fraction === null ? "" : ` ${Math.round(current.fraction * 100)} %`;
-        setText(text, `${words("ui.working", { action: label })}${share} ${current.note}`.trim());
+        const share = current.fraction === null ? "" : formatPercent(current.fraction);
+        const parts = [words("ui.working", { action: label }), share, current.note];
+        setText(text, parts.filter((part) => part !== "").join(" "));
       } else {
         const waits = reason(current?.waits ?? live?.queued?.waits ?? null, live);
         setText(text, words(`ui.queued.${waits}`, { action: label }));

@@ -58,16 +58,22 @@ function over(front: Rgba, back: Rgba): Rgba {
   return [mix(front[0], back[0]), mix(front[1], back[1]), mix(front[2], back[2]), 1];
 }
 
-/** Moves `color` towards `text` until it can be read on every one of `backgrounds`. */
+/**
+ * Moves `color` towards `text` until it can be read on every one of `backgrounds`.
+ *
+ * What is translucent counts as it looks on the first of them.
+ */
 export function readable(color: Rgba, text: Rgba, backgrounds: readonly Rgba[]): Rgba {
-  for (let share = 0; share < 1; share += 0.05) {
-    const mixed: Rgba = over([text[0], text[1], text[2], share], over(color, [0, 0, 0, 0]));
-    const candidate = share === 0 ? color : mixed;
-    if (backgrounds.every((back) => contrast(over(candidate, back), back) >= READABLE)) {
-      return candidate;
-    }
+  const fits = (candidate: Rgba) =>
+    backgrounds.every((back) => contrast(over(candidate, back), back) >= READABLE);
+  const [first] = backgrounds;
+  if (first === undefined || fits(color)) return color;
+  const [from, to] = [over(color, first), over(text, first)];
+  for (let share = 0.05; share < 1; share += 0.05) {
+    const candidate = over([to[0], to[1], to[2], share], from);
+    if (fits(candidate)) return candidate;
   }
-  return text;
+  return to;
 }
 
 /** The colour that really lies behind an element. */

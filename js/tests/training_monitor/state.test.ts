@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { pack } from "../../demo/pack";
 import { INITIAL, toggled, usableRange } from "../../src/training_monitor/options";
 import {
+  heldUntil,
   newest,
   readCurves,
   readLayers,
@@ -156,6 +157,32 @@ describe("readCurves", () => {
       read({ seq: 1, names: ["loss"] }, { last: Float64Array.of(Number.POSITIVE_INFINITY) }),
     );
     expect(newest(series, live)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("heldUntil", () => {
+  const series = (stepLine: boolean) => {
+    const found = curves([{ ...loss, step_line: stepLine }], [{ title: "lr", kind: "lr" }]);
+    const first = found.panels[0]?.series[0];
+    if (first === undefined) throw new Error("no series");
+    return first;
+  };
+
+  it("draws a learning rate on to where the run is, and no other curve", () => {
+    const held = heldUntil(series(true), 50);
+    expect(Array.from(held.x)).toEqual([1, 2, 3, 50]);
+    expect(Array.from(held.mean)).toEqual([3, 2, 1, 1]);
+    expect(held.points).toBe(30);
+    const columns = [held.x, held.x1, held.t, held.lo, held.hi, held.mean, held.flags];
+    expect(columns.map(({ length }) => length)).toEqual(columns.map(() => 4));
+    const other = series(false);
+    expect(heldUntil(other, 50)).toBe(other);
+  });
+
+  it("adds nothing where the newest point is the end, or the end is not known", () => {
+    const lr = series(true);
+    expect(heldUntil(lr, 4)).toBe(lr);
+    expect(heldUntil(lr, Number.NaN)).toBe(lr);
   });
 });
 
