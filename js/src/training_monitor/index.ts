@@ -3,6 +3,7 @@
 import "../ui/theme.css";
 import "../ui/controls.css";
 import "./style.css";
+import "./notes.css";
 import { defineWidget } from "../runtime";
 import { monitorView } from "./view";
 
