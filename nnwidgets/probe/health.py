@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnwidgets.probe.finding import Finding, make
 from nnwidgets.probe.sentences import factor, names, number, whole
+
+if TYPE_CHECKING:  # their modules import torch, which judging numbers does not need
+    from nnwidgets.probe.layers import LayerRow, LayerSample
+    from nnwidgets.probe.origin import NonFiniteOrigin
 
 Floats = NDArray[np.float64]
 
@@ -29,75 +33,11 @@ _NO_STEP_AT_ALL = 1e-6
 _SOME_DEAD, _MANY_DEAD = 0.25, 0.5  # share of a layer's units
 
 
-class Row(Protocol):
-    """What is read of a layer (see `nnwidgets.probe.layers.LayerRow`)."""
-
-    @property
-    def name(self) -> str:
-        """Qualified name."""
-
-    @property
-    def type(self) -> str:
-        """Class name, shown beside the name."""
-
-    @property
-    def frozen(self) -> bool:
-        """Whether it does not take part in training."""
-
-
-class Origin(Protocol):
-    """Where NaN or an infinity began (see `nnwidgets.probe.origin.NonFiniteOrigin`)."""
-
-    @property
-    def step(self) -> int:
-        """The step it was seen in."""
-
-    @property
-    def layer(self) -> str | None:
-        """The layer, if it is one."""
-
-    @property
-    def where(self) -> str:
-        """``"output"``, ``"weights"``, ``"input"``, ``"gradient"`` or ``"loss"``."""
-
-    @property
-    def what(self) -> str:
-        """``"nan"`` or ``"inf"``."""
-
-
-class Sample(Protocol):
-    """What is read of a sampled step (see `nnwidgets.probe.layers.LayerSample`)."""
-
-    @property
-    def step(self) -> int:
-        """The step it is from."""
-
-    @property
-    def grad_norm(self) -> Floats:
-        """Gradient norm of each row."""
-
-    @property
-    def update_ratio(self) -> Floats:
-        """Size of the update over the size of the weights, of each row."""
-
-    @property
-    def dead(self) -> Floats:
-        """Dead units of each row, NaN where unknown."""
-
-    @property
-    def units(self) -> Floats:
-        """Units of each row, NaN where there are none."""
-
-    @property
-    def nonfinite(self) -> Sequence[Origin]:
-        """Where NaN or an infinity began, if there was any."""
-
-
 def layer_findings(
-    rows: Sequence[Row],
-    samples: Sequence[Sample],
+    rows: Sequence[LayerRow],
+    samples: Sequence[LayerSample],
     *,
-    origin: Origin | None = None,
+    origin: NonFiniteOrigin | None = None,
     language: str = "en",
 ) -> list[Finding]:
     """Judge the sampled steps of a run.
@@ -141,7 +81,10 @@ def layer_findings(
 
 
 def _not_finite(
-    rows: Sequence[Row], samples: Sequence[Sample], origin: Origin | None, language: str
+    rows: Sequence[LayerRow],
+    samples: Sequence[LayerSample],
+    origin: NonFiniteOrigin | None,
+    language: str,
 ) -> Finding | None:
     """Tell where the first NaN or infinity came from.
 
@@ -171,7 +114,9 @@ def _not_finite(
                 language=language)  # fmt: skip
 
 
-def _exploding(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
+def _exploding(
+    rows: Sequence[LayerRow], samples: Sequence[LayerSample], language: str
+) -> Finding | None:
     """Find gradients or updates that are far too large (Pascanu, Mikolov & Bengio 2013)."""
     if len(samples) < _AGREEING:
         return None
@@ -212,7 +157,7 @@ def _exploding(rows: Sequence[Row], samples: Sequence[Sample], language: str) ->
 
 
 def _exploding_backwards(
-    rows: Sequence[Row], samples: Sequence[Sample], norms: Floats, language: str
+    rows: Sequence[LayerRow], samples: Sequence[LayerSample], norms: Floats, language: str
 ) -> Finding | None:
     """Find gradients that grow from the loss to the first layers."""
     chain = _chain(rows, norms)
@@ -238,7 +183,9 @@ def _exploding_backwards(
     )  # fmt: skip
 
 
-def _vanishing(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
+def _vanishing(
+    rows: Sequence[LayerRow], samples: Sequence[LayerSample], language: str
+) -> Finding | None:
     """Find gradients that fade on their way from the loss to the first layers.
 
     Glorot & Bengio (2010) follow the size of back-propagated gradients over depth; a layer whose
@@ -289,7 +236,9 @@ def _vanishing(rows: Sequence[Row], samples: Sequence[Sample], language: str) ->
     return make("vanishing", "warning", step, evidence, params, language=language)
 
 
-def _dead(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
+def _dead(
+    rows: Sequence[LayerRow], samples: Sequence[LayerSample], language: str
+) -> Finding | None:
     """Find layers in which many units give zero whatever comes in.
 
     Some dead units are the price of ReLU (Glorot, Bordes & Bengio 2011) and only worth a remark; a
@@ -331,7 +280,9 @@ def _dead(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Find
                 variant="all" if severity == "error" else "", language=language)  # fmt: skip
 
 
-def _motionless(rows: Sequence[Row], samples: Sequence[Sample], language: str) -> Finding | None:
+def _motionless(
+    rows: Sequence[LayerRow], samples: Sequence[LayerSample], language: str
+) -> Finding | None:
     """Find a run in which no layer has ever moved noticeably although it has gradients."""
     trained = [i for i, row in enumerate(rows) if not row.frozen]
     if len(samples) < 2 * _AGREEING or not trained:
@@ -352,14 +303,14 @@ def _motionless(rows: Sequence[Row], samples: Sequence[Sample], language: str) -
     )  # fmt: skip
 
 
-def _table(samples: Sequence[Sample], what: str) -> Floats:
+def _table(samples: Sequence[LayerSample], what: str) -> Floats:
     """Return one quantity as samples × rows; infinities count as unknown."""
     table = np.array([getattr(s, what) for s in samples], dtype=np.float64)
     table[np.isinf(table)] = np.nan
     return table
 
 
-def _chain(rows: Sequence[Row], norms: Floats) -> list[int]:
+def _chain(rows: Sequence[LayerRow], norms: Floats) -> list[int]:
     """Return the layers whose gradients can be compared over depth.
 
     Those that transform and were seen in every recent sample. Normalisation layers and embeddings
@@ -367,7 +318,7 @@ def _chain(rows: Sequence[Row], norms: Floats) -> list[int]:
     """
     seen = np.all(np.isfinite(norms[-_AGREEING:]), axis=0).tolist()
 
-    def plain(row: Row) -> bool:
+    def plain(row: LayerRow) -> bool:
         kind = row.type.lower()
         return not row.frozen and "norm" not in kind and "embedding" not in kind
 
@@ -399,6 +350,6 @@ def _since(condition: NDArray[np.bool_]) -> int:
     return min(next(broken, -1) + 1, len(condition) - 1)
 
 
-def _called(row: Row) -> str:
+def _called(row: LayerRow) -> str:
     """Return a layer as it is written in a sentence: ``fc1 (Linear)``; the model has no name."""
     return f"{row.name} ({row.type})" if row.name else row.type

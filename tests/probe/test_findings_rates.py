@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from nnwidgets.probe.findings import curve_findings
-from tests.probe.curve_families import HEALTHY, SICK, Series
+from tests.probe.curve_parts import Series
+from tests.probe.healthy_curves import HEALTHY
+from tests.probe.sick_curves import SICK
 
 MOMENTS = (0.1, 0.25, 0.5, 0.75, 1.0)
 # Until it turns, the first rise of a double descent cannot be told from overfitting.
