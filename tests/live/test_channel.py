@@ -1,0 +1,164 @@
+"""When to send, on a clock of the test; and the one thread that does it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import weakref
+
+import pytest
+
+from nnwidgets.live.channel import Paced, Publisher
+from tests.live.doubles import until
+
+
+def test_at_most_so_often() -> None:
+    pace = Paced(0.1, 1e6)
+    sent = []
+    for tick in range(1000):
+        now = 50 + tick * 0.01
+        if pace.due(now):
+            pace.done(now, 10)
+            sent.append(now)
+    assert len(sent) == pytest.approx(100, abs=10)
+
+
+def test_large_messages_wait_longer() -> None:
+    pace = Paced(0.1, 1000)
+    pace.done(0.0, 500)
+    assert not pace.due(0.4)
+    assert pace.due(0.5)
+
+
+def test_parts_that_are_dear_to_build_wait_longer() -> None:
+    pace = Paced(0.1, 1e6, share=0.25)
+    pace.done(0.0, 10, cost=0.005, budget=0.02)  # 5 ms at a quarter of 2 %: one second
+    assert not pace.due(0.99)
+    assert pace.due(1.0)
+
+
+def test_however_dear_something_is_to_be_seen() -> None:
+    pace = Paced(0.1, 1e6)
+    pace.done(0.0, 10, cost=100.0, budget=0.02)
+    assert pace.due(2.0)
+
+
+def test_nobody_looking_asks_for_a_longer_pause() -> None:
+    pace = Paced(0.1, 1e6)
+    assert pace.due(0.0, at_least=2.5)  # the first one at once
+    pace.done(0.0, 10)
+    assert not pace.due(2.4, at_least=2.5)
+    assert pace.due(2.5, at_least=2.5)
+
+
+def test_having_had_nothing_to_send_does_not_postpone_what_comes() -> None:
+    pace = Paced(0.1, 1e6)
+    pace.done(0.0, 10)
+    for tick in range(1, 25):
+        pace.done(tick * 0.1, 0)
+    assert pace.due(2.6, at_least=2.5)
+
+
+def test_a_click_hurries() -> None:
+    pace = Paced(0.1, 1000)
+    pace.done(0.0, 5000)
+    assert not pace.due(1.0)
+    pace.hurry()
+    assert pace.due(1.0, at_least=2.5)
+
+
+class Target:
+    """A widget that notes when it was asked."""
+
+    def __init__(self, *, busy: bool = True, fails: bool = False) -> None:
+        self.asked = 0
+        self.cost = 0.0
+        self.threads: set[str] = set()
+        self.busy = busy
+        self.fails = fails
+
+    def publish(self, now: float) -> bool:
+        self.asked += 1
+        self.threads.add(threading.current_thread().name)
+        if self.fails:
+            raise RuntimeError("planted")
+        return self.busy
+
+    def spent(self, seconds: float) -> None:
+        self.cost += seconds
+
+
+@pytest.fixture
+def publisher() -> Publisher:
+    return Publisher()
+
+
+def idle(publisher: Publisher) -> bool:
+    return publisher._thread is None
+
+
+def test_every_target_is_asked_by_one_thread(publisher: Publisher) -> None:
+    targets = [Target(busy=False), Target(), Target(busy=False)]
+    for target in targets:
+        publisher.add(target)
+    until(lambda: all(target.asked > 2 for target in targets))
+    assert {name for t in targets for name in t.threads} == {"nnwidgets publisher"}
+    for target in targets:
+        publisher.remove(target)
+    until(lambda: idle(publisher))
+
+
+def test_one_that_fails_does_not_silence_the_others(
+    publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, good = Target(fails=True), Target()
+    with caplog.at_level(logging.ERROR, "nnwidgets"):
+        publisher.add(broken)
+        publisher.add(good)
+        until(lambda: broken.asked > 2 and good.asked > 2)
+        publisher.remove(broken)
+        publisher.remove(good)
+        until(lambda: idle(publisher))
+    assert "training goes on" in caplog.text
+
+
+def test_targets_are_held_weakly(publisher: Publisher) -> None:
+    target = Target()
+    gone = weakref.ref(target)
+    publisher.add(target)
+    until(lambda: gone() is not None and gone().asked)
+    del target
+    until(lambda: gc.collect() >= 0 and gone() is None)
+    publisher.wake()
+    until(lambda: idle(publisher))
+
+
+def test_waking_a_dozing_publisher_asks_at_once(publisher: Publisher) -> None:
+    target = Target(busy=False)
+    publisher.add(target)
+    until(lambda: publisher.dozing)
+    asked = target.asked
+    publisher.wake()
+    until(lambda: target.asked > asked)
+    publisher.remove(target)
+    until(lambda: idle(publisher))
+
+
+def test_it_starts_again_after_it_ended(publisher: Publisher) -> None:
+    for _ in range(2):
+        target = Target()
+        publisher.add(target)
+        until(lambda t=target: t.asked)
+        publisher.remove(target)
+        until(lambda: idle(publisher))
+
+
+def test_its_thread_does_not_keep_a_script_alive(publisher: Publisher) -> None:
+    target = Target()
+    publisher.add(target)
+    thread = publisher._thread
+    assert thread is not None
+    assert thread.daemon
+    publisher.remove(target)
+    until(lambda: idle(publisher))
