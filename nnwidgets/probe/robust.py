@@ -54,13 +54,20 @@ def blocks(y: Floats, count: int) -> Floats:
 
 
 def smooth(y: Floats, width: int) -> Floats:
-    """Return the running median of an odd width, with the ends repeated."""
+    """Return the running median of an odd width, with the ends repeated.
+
+    A wide window is represented by some twenty of its points, evenly spread: enough for a median,
+    at a fraction of the cost.
+    """
     width = min(width, len(y))
     width -= 1 - width % 2
     if width < 3:
         return y
     padded = np.pad(y, width // 2, mode="edge")
-    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
+    # The middle one among them, so that nothing shifts.
+    spread = max(1, width // 21)
+    return np.asarray(np.median(windows[:, width // 2 % spread :: spread], axis=1))
 
 
 def trend(y: Floats, count: int = 24) -> float:
