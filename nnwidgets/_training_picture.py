@@ -15,14 +15,16 @@ from nnwidgets.probe.metrics import higher_is_better, panels, split_name
 if TYPE_CHECKING:
     from nnwidgets.training_monitor import TrainingMonitor
 
-__all__ = ["Picture"]
+__all__ = ["MOST_ROWS", "MOST_SERIES", "Picture"]
 
 _BUCKET_BYTES: Final = 33  # of one bucket on the wire: x, x1, t, lo, hi, mean, flags
 _CURVE_BYTES: Final = 140_000  # all curves of a picture together
 _MOST_BUCKETS: Final = 400
-_MOST_SERIES: Final = 120
-_MOST_ROWS: Final = 300
+MOST_SERIES: Final = 120
+MOST_ROWS: Final = 300
 _SPARK_POINTS: Final = 60
+_SPARK_BYTES: Final = 60_000  # all sparklines of a picture together
+_LONG_WAIT: Final = 0.3  # seconds after which a click that has not acted is said to be queued
 
 Packed = dict[str, Any]
 
@@ -42,13 +44,14 @@ class Picture:
         self._monitor = monitor
         self._seq = next_seq
         self._last: dict[str, Any] = {}
+        self._wish: tuple[str | None, float] = (None, 0.0)  # a click not granted yet, since when
 
     def live(self) -> Packed | None:
         """State, progress, newest values: all that changes all the time."""
         monitor = self._monitor
         session, history = monitor.session, monitor.history
         control, progress = session.control, monitor._loops.progress
-        names = history.names(settle=False)[:_MOST_SERIES]
+        names = history.names(settle=False)[:MOST_SERIES]
         route = monitor._route()
         scheduled = [rate for slot in session.slots for rate in slot.scheduled_rates()]
         rate = scheduled[0] if scheduled else float("nan")
@@ -61,7 +64,7 @@ class Picture:
             if progress.done or progress.total
             else None,
             "route": {"key": route.key, "params": {}, "live": route.live},
-            "queued": None,
+            "queued": self._queued(),
             "can": {
                 "steer": bool(session.slots),
                 "step": True,
@@ -94,6 +97,19 @@ class Picture:
             last=last,
         )
 
+    def _queued(self) -> dict[str, str] | None:
+        """Return the click that waits for the end of a long step; short waits are not told."""
+        control = self._monitor.session.control
+        wish = None
+        if control.state == "running":
+            wish = "stop" if control.stopping else "pause" if control.pause_wanted else None
+        now = perf_counter()
+        if wish != self._wish[0]:
+            self._wish = (wish, now)
+        if wish is None or now - self._wish[1] < _LONG_WAIT:
+            return None
+        return {"action": wish, "waits": "step"}
+
     def curves(self) -> Packed | None:
         """Every series over the whole run."""
         history = self._monitor.history
@@ -109,7 +125,7 @@ class Picture:
     ) -> Packed:
         """Pack every series between two steps; None for the very ends."""
         history = self._monitor.history
-        names = history.names(settle=settle)[:_MOST_SERIES]
+        names = history.names(settle=settle)[:MOST_SERIES]
         groups = panels(names)
         shown = [name for group in groups for name in group.names]
         most = max(8, min(buckets, _CURVE_BYTES // (_BUCKET_BYTES * max(1, len(shown)))))
@@ -166,9 +182,10 @@ class Picture:
         kept = monitor._samples.all()
         if not kept:
             return None
-        rows = monitor._watch.rows[: min(_MOST_ROWS, len(kept[-1].grad_norm))]
-        steps, grad_norm, update_ratio = monitor._samples.matrix(_SPARK_POINTS)
-        count = len(rows)
+        rows = monitor._watch.rows[: min(MOST_ROWS, len(kept[-1].grad_norm))]
+        count = max(1, len(rows))
+        most = min(_SPARK_POINTS, max(8, _SPARK_BYTES // (8 * count)))
+        steps, grad_norm, update_ratio = monitor._samples.matrix(most)
         return wire.layers_part(
             {
                 "seq": self._seq(),
@@ -247,10 +264,6 @@ class Picture:
             return True
         self._last[part] = state
         return False
-
-
-def _pair(done: int, total: int | None) -> list[int | None] | None:
-    return [done, total] if done or total else None
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

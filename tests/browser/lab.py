@@ -20,13 +20,15 @@ Three things, each used as a context manager:
             notebook.page.get_by_role("button", name="Pause").click()
 
 Nothing sleeps: every wait is for a condition in the page. A page that logs an error, or asks
-another machine for something, fails the test when its notebook is closed.
+another machine for something, fails the test when its notebook is closed. The page of a test
+that failed is kept as a picture below ``build/browser``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -246,6 +248,10 @@ class Chromium:
         page.on("dialog", lambda dialog: dialog.accept())  # "leave this page?"
         try:
             yield page
+        except BaseException:
+            with suppress(Exception):
+                page.screenshot(path=failure_picture())
+            raise
         finally:
             context.close()
         assert not troubles, "\n".join(troubles)
@@ -273,6 +279,12 @@ class Chromium:
                 yield notebook
             finally:
                 lab.stop_kernels()
+
+
+def failure_picture() -> Path:
+    """Return where the page of the running test is kept when the test fails."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "page").split("::")[-1].removesuffix(" (call)")
+    return ROOT / "build" / "browser" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', test).strip('-')}.png"
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

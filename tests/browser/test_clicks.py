@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from tests.browser.hosts import HOSTS, Host
 from tests.browser.lab import Chromium, Lab
-
-NO_SUBSHELL = {
-    "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"}
-}
-
-# kernelspec, settings of the front end, route of a click while the cell runs
-HOSTS: dict[str, tuple[str, dict[str, Any], str]] = {
-    "ipykernel 7.4": ("python3", {}, "route.subshell"),
-    "ipykernel 7.4, no subshell id": ("python3", NO_SUBSHELL, "route.own_subshell"),
-    "ipykernel 7.1": ("nnwidgets-ipykernel71", {}, "route.subshell"),
-    "ipykernel 7.1, no subshell id": ("nnwidgets-ipykernel71", NO_SUBSHELL, "route.own_subshell"),
-    "ipykernel 6.31": ("nnwidgets-ipykernel6", {}, "route.pump"),
-}
 
 WIDGET = """
 import threading, time
@@ -74,25 +60,25 @@ COUNT = "Number(document.querySelector('.count')?.textContent ?? 0)"
 
 
 @pytest.fixture(params=HOSTS)
-def host(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any], str]:
+def host(request: pytest.FixtureRequest) -> Host:
     return HOSTS[request.param]
 
 
-def test_click_acts_while_the_cell_runs(lab: Lab, chromium: Chromium, host):
-    kernel, settings, route = host
-    lab.write("clicks.ipynb", [WIDGET, LOOP], kernel=kernel)
-    with chromium.open(lab, "clicks.ipynb", settings=settings) as notebook:
+def test_click_acts_while_the_cell_runs(lab: Lab, chromium: Chromium, host: Host):
+    lab.write("clicks.ipynb", [WIDGET, LOOP], kernel=host.kernel)
+    with chromium.open(lab, "clicks.ipynb", settings=host.settings) as notebook:
         notebook.run(0)
         notebook.start(1)
         notebook.wait_for(f"() => {COUNT} > 2")
         notebook.page.get_by_role("button", name="Stop", exact=True).click()
-        assert notebook.finished(1) == f"heard ['{route}']\n"
+        assert notebook.finished(1) == f"heard ['{host.route}']\n"
 
 
-def test_page_reloaded_while_the_cell_runs(lab: Lab, chromium: Chromium, host):
-    kernel, settings, route = host
-    lab.write("reload.ipynb", [WIDGET, LOOP, "print(stop.is_set(), routes[-1:])"], kernel=kernel)
-    with chromium.open(lab, "reload.ipynb", settings=settings) as notebook:
+def test_page_reloaded_while_the_cell_runs(lab: Lab, chromium: Chromium, host: Host):
+    lab.write(
+        "reload.ipynb", [WIDGET, LOOP, "print(stop.is_set(), routes[-1:])"], kernel=host.kernel
+    )
+    with chromium.open(lab, "reload.ipynb", settings=host.settings) as notebook:
         notebook.run(0)
         notebook.start(1)
         notebook.wait_for(f"() => {COUNT} > 2")
@@ -100,4 +86,4 @@ def test_page_reloaded_while_the_cell_runs(lab: Lab, chromium: Chromium, host):
         before = notebook.wait_for(f"() => {COUNT}")
         notebook.wait_for(f"(before) => {COUNT} > before + 3", before)  # counting: the cell runs
         notebook.page.get_by_role("button", name="Stop", exact=True).click()
-        assert notebook.run(2) == f"True ['{route}']\n"
+        assert notebook.run(2) == f"True ['{host.route}']\n"
