@@ -97,6 +97,8 @@ class Diagnosis:
         rows: Sequence[Any],
         language: str = "en",
         *,
+        epochs: Sequence[float] = (),
+        rate_changes: Sequence[float] = (),
         origin: NonFiniteOrigin | None = None,
     ) -> list[Finding]:
         """Return what there is to tell, the most urgent first.
@@ -105,17 +107,29 @@ class Diagnosis:
         ----------
         rows
             The layers that the samples are of.
+        epochs
+            Steps at which epochs began.
+        rate_changes
+            Steps at which the user moved the learning rate.
         origin
             Where the first NaN or infinity came from, if that is known from elsewhere.
         language
             ``"en"`` or ``"zh"``.
         """
         with self._lock:
-            state = (self._history.revision, self._samples.count, len(rows), language, origin)
+            state = (
+                *(self._history.revision, self._samples.count, len(rows), language, origin),
+                *(len(epochs), len(rate_changes)),
+            )
             if state != self._state:
                 self._found = ordered(
                     [
-                        *curve_findings(self._history, language=language),
+                        *curve_findings(
+                            self._history,
+                            epochs=epochs or None,
+                            events=[{"kind": "lr", "step": step} for step in rate_changes],
+                            language=language,
+                        ),
                         *layer_findings(
                             rows, self._samples.all(), origin=origin, language=language
                         ),

@@ -23,7 +23,7 @@ from nnwidgets._training_arguments import (
 )
 from nnwidgets._training_export import TrainingExport
 from nnwidgets._training_health import Diagnosis, Samples
-from nnwidgets._training_picture import Picture
+from nnwidgets._training_picture import MOST_ROWS, MOST_SERIES, Picture
 from nnwidgets._training_series import OwnSeries
 from nnwidgets.catalogue import text
 from nnwidgets.live import wire
@@ -121,6 +121,8 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         self._logs = 0
         self._said: tuple[float, list[str]] = (float("-inf"), [])
         self._last_state: State = "idle"
+        # A container made in the call itself would be gone with it; all else is held weakly.
+        self._container = model if isinstance(model, (nn.ModuleDict, nn.ModuleList)) else None
         self._watch: LayerWatch | None = None
         self._tracker: NonFiniteTracker | None = None
         super().__init__(session, budget=budget, language=language, title=title)
@@ -128,7 +130,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             self._watch = LayerWatch(model)
             session.sampling.add(self._watch)
             self._tracker = NonFiniteTracker(model)
-            session.sentinel = self._tracker.check_gradients
+            session.sentinels.append(self._tracker.check_gradients)
         picture = Picture(self, self._next_seq)
         for trait, build, seconds, share in (
             ("_live", picture.live, 0.1, 0.2),
@@ -369,6 +371,8 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         """State, cursor or learning-rate factor changed."""
         state = self._session.control.state
         if state != self._last_state:
+            if state == "running" and not self.history.revision:
+                self._began = perf_counter()  # times count from the first step, not from the cell
             if state == "paused":
                 self.on_event("pause", self._step_now())
             elif self._last_state == "paused" and state == "running":
@@ -414,10 +418,16 @@ class TrainingMonitor(TrainingExport, LiveWidget):
 
     def _find(self, language: str) -> list[Finding]:
         origin = None if self._tracker is None else self._tracker.origin
-        return self._diagnosis.findings(self._rows(), language, origin=origin)
+        return self._diagnosis.findings(
+            self._rows(),
+            language,
+            epochs=[step for _, step, _ in self._loops.epoch_marks],
+            rate_changes=[event.step for event in self._diary.events if event.kind == "lr"],
+            origin=origin,
+        )
 
     def _elapsed(self) -> float:
-        return perf_counter() - self._began
+        return self._session.governor.wall
 
     def _steps_per_second(self) -> float:
         seconds = self._session.step_seconds
@@ -447,6 +457,15 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             said += [text(key, language, **params) for key, params in self._watch.notes]
             if self._tracker is not None:
                 said += [text(key, language, **params) for key, params in self._tracker.notes]
+        for key, shown, total in (
+            ("status.too_many_series", MOST_SERIES, len(self.history.names(settle=False))),
+            ("status.too_many_layers", MOST_ROWS, len(self._rows())),
+        ):
+            if total > shown:
+                said.append(text(key, language, shown=str(shown), total=str(total)))
+        if self._samples.count:
+            count, steps = f"{self._samples.count:,}", f"{self._step_now():,}"
+            said.append(text("status.sampled", language, count=count, steps=steps))
         return said or [text("status.ready", language)]
 
     def close(self) -> None:
@@ -457,9 +476,10 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         if not self.closed and self._watch is not None:
             self._session.sampling.remove(self._watch)
         if not self.closed and self._tracker is not None:
-            if self._session.sentinel == self._tracker.check_gradients:
-                self._session.sentinel = None
+            if self._tracker.check_gradients in self._session.sentinels:
+                self._session.sentinels.remove(self._tracker.check_gradients)
             self._tracker.close()
+        self._container = None
         super().close()
 
 

@@ -101,6 +101,13 @@ class Governor:
             return self._spent / self._wall if self._wall > 0 else 0.0
 
     @property
+    def wall(self) -> float:
+        """Seconds that training has run, pauses left out."""
+        with self._lock:
+            self._advance(perf_counter())
+            return self._wall
+
+    @property
     def seconds(self) -> float:
         """Seconds spent on watching so far."""
         return self._spent

@@ -26,8 +26,10 @@ class Sampler(Protocol):
     def arm(self) -> None:
         """The step that begins now is sampled."""
 
-    def before_update(self, params: Iterable[Any] | None = None) -> None:
-        """Gradients are there, weights not yet changed."""
+    def before_update(
+        self, params: Iterable[Any] | None = None, *, grad_scale: Any | None = None
+    ) -> None:
+        """Gradients are there (times `grad_scale`), weights not yet changed."""
 
     def after_update(self, params: Iterable[Any] | None = None) -> None:
         """Weights have changed."""
@@ -82,11 +84,11 @@ class Sampling:
         """Sample the next step whatever the credit: something looks wrong."""
         self._wanted = True
 
-    def before_update(self, params: Iterable[Any]) -> None:
+    def before_update(self, params: Iterable[Any], grad_scale: Any | None = None) -> None:
         """Pass on to the samplers; only while armed."""
         begun = perf_counter()
         for sampler in list(self.samplers):
-            self._guard(sampler, sampler.before_update, params)
+            self._guard(sampler, sampler.before_update, params, grad_scale=grad_scale)
         self._spent += perf_counter() - begun
 
     def after_update(self, params: Iterable[Any]) -> None:
@@ -135,6 +137,8 @@ class Sampling:
         for sampler in list(self.samplers):
             sample = self._guard(sampler, sampler.finish, step)
             if sample is not None:
+                # hooks inside the forward pass are timed by who owns them
+                self._spent += getattr(sample, "seconds", 0.0)
                 self._report(sampler, sample)
         now = perf_counter()
         spent = self._spent + now - begun
@@ -142,9 +146,9 @@ class Sampling:
         self._last = now
         self._governor.charge(spent, "sampling")
 
-    def _guard(self, sampler: Sampler, call: Callable[..., Any], *args: Any) -> Any:
+    def _guard(self, sampler: Sampler, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            return call(*args)
+            return call(*args, **kwargs)
         except Exception as problem:
             # off the list first: what cannot even detach must not be asked again
             if sampler in self.samplers:

@@ -70,7 +70,7 @@ class Session:
         self.cursor: int | None = None
         self.slots: list[OptimizerSlot] = []
         self._stepped: list[OptimizerSlot] = []  # optimisers that took part in this step
-        self.sentinel: Callable[[Sequence[Any], int], Any] | None = None
+        self.sentinels: list[Callable[[Sequence[Any], int], Any]] = []  # look before an update
         self.sentinel_every = 1  # steps; more where steps are so short that it would show
         self.step_seconds = 0.0
         self.paused_seconds = 0.0
@@ -138,7 +138,7 @@ class Session:
     def close(self) -> None:
         """Leave nothing behind: hooks off, rates restored, a waiting loop released."""
         self.sampling.close()
-        self.sentinel = None
+        self.sentinels.clear()
         for slot in self.slots:
             slot.close()
         self.slots.clear()
@@ -218,10 +218,11 @@ class Session:
 
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed (an optimiser's hook)."""
-        if self.sentinel is not None and not self.step % self.sentinel_every:
-            self.sentinel(slot.groups[0]["params"], self.step + 1)
+        if self.sentinels and not self.step % self.sentinel_every:
+            self._look_at_gradient(slot)
         if self.sampling.armed:
-            self.sampling.before_update(list(slot.parameters()))
+            scale = getattr(slot.optimizer, "grad_scale", None)  # of a GradScaler, fused only
+            self.sampling.before_update(list(slot.parameters()), scale)
 
     def after_update(self, slot: OptimizerSlot) -> None:
         """Weights have changed (an optimiser's hook).
@@ -243,9 +244,9 @@ class Session:
         if self.control.phase != "running":
             self._began()
         self._note_rates()
-        self.sampling.tick(self.step, now)
         if not self.step % _TIMED_EVERY:
             self._time(now)
+        self.sampling.tick(self.step, now)
         self._round()
         self.safe_point(Kind.STEP)
 
@@ -425,7 +426,16 @@ class Session:
             share = _SENTINEL_SHARE * self.governor.budget * self.step_seconds
             self.sentinel_every = max(1, min(16, math.ceil(_SENTINEL_SECONDS / share)))
         self._timed_at = self.step, now
-        self.governor.charge((perf_counter() - now) * _TIMED_EVERY)
+        # The clock is read in the middle: as much again has been spent on the way here.
+        self.governor.charge(2 * (perf_counter() - now) * _TIMED_EVERY)
+
+    def _look_at_gradient(self, slot: OptimizerSlot) -> None:
+        timed = not self.step % (_TIMED_EVERY * self.sentinel_every)
+        begun = perf_counter() if timed else 0.0
+        for sentinel in self.sentinels:
+            sentinel(slot.groups[0]["params"], self.step + 1)
+        if timed:
+            self.governor.charge((perf_counter() - begun) * _TIMED_EVERY)
 
     def _note_rates(self) -> None:
         for slot in self.slots:

@@ -41,7 +41,8 @@ class StepAxis:
             If `step` is neither None nor a finite number.
         """
         if step is None:
-            self.last = self._session.step or self._count_on(names)
+            counts = bool(self._session.slots)
+            self.last = self._session.step if counts else self._count_on(names)
             return self.last
         if isinstance(step, bool) or not isinstance(step, numbers.Real):
             raise TypeError(f"step must be a number or None, not {type(step).__name__}.")
@@ -50,7 +51,7 @@ class StepAxis:
         self.newest = int(step) if isinstance(step, numbers.Integral) else float(step)
         self.last = self.newest
         self._names = set(names)
-        if self._session.step:  # a resumed run counts on from where it was saved
+        if self._session.slots:  # a resumed run counts on from where it was saved
             self._session.align(int(self.newest))
         return self.newest
 
