@@ -92,6 +92,13 @@ def test_points_are_joined_on_step_and_occurrence():
     )
 
 
+def test_the_time_of_a_line_is_that_of_its_first_point():
+    history = history_of([(0, {"a": 1.0}), (5, {"b": 2.0}), (5, {"a": 3.0})])
+    buffer = io.StringIO()
+    to_csv(history, buffer)
+    assert read_csv(buffer.getvalue())[1:] == [["0", "0.0", "1.0", ""], ["5", "0.25", "3.0", "2.0"]]
+
+
 def test_non_finite_values_are_named():
     history = history_of([(0, {"loss": math.inf}), (1, {"loss": -math.inf})])
     buffer = io.StringIO()

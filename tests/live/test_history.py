@@ -239,6 +239,7 @@ def test_a_value_that_stays_unknown_does_not_make_append_slow():
     for step in range(20 * history_module._FOLD_AT):
         history.append(step, 0.0, {"loss": 1.0})
     assert len(asked) <= 20
+    assert later.calls == 0  # nor does it wait for it
     assert history.count("loss") == 20 * history_module._FOLD_AT + 1
 
 

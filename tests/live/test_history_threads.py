@@ -128,10 +128,11 @@ def test_an_interrupt_anywhere_in_a_fold_loses_and_doubles_nothing(monkeypatch):
             interrupted += 1
         finally:
             sys.settrace(previous)
-        assert history["a"].values.tolist() == [0.0, 1.0, 2.0, *map(float, range(3, 12))]
-        assert history["a"].steps.tolist() == [0, 0, 1, *range(3, 12)]
+        history.append(12, 0.0, {"a": 12.0})
+        assert history["a"].values.tolist() == [0.0, 1.0, 2.0, *map(float, range(3, 13))]
+        assert history["a"].steps.tolist() == [0, 0, 1, *range(3, 13)]
         assert history["b"].values.tolist() == [3.0, 4.0]
         assert history["b"].steps.tolist() == [1, 2.5]
-        assert history.revision == len(rows) + 1
+        assert history.revision == len(rows) + 2
         assert len(history.take_rejected()) == 1
     assert interrupted > 50
