@@ -90,13 +90,18 @@ class Diary:
         about: str = "",
         **params: str,
     ) -> None:
-        """Tell the user something; `about` says which messages of this key are the same."""
+        """Tell the user something; `about` says which messages of this key are the same.
+
+        The sentence may contain ``{step}``, the step of the first one.
+        """
         with self._lock:
             self.revision += 1
             known = self._messages.get((key, about))
             if known is not None:
                 known.count += 1
                 return
+            if step is not None:
+                params["step"] = str(step)
             self._messages[key, about] = Message(key, params, level, step)
             if len(self._messages) > _MOST_MESSAGES:
                 del self._messages[next(iter(self._messages))]

@@ -212,10 +212,11 @@ class LiveWidget(anywidget.AnyWidget):
 
     def flush(self) -> None:
         """Bring the synced state up to date and send it, here and now."""
-        if not self._closed:
-            for part in self._parts:
-                part.pace.hurry()
-            self._send_due(monotonic(), 0.0)
+        with self._sending:  # or the publisher, in the middle of it, would undo the hurry
+            if not self._closed:
+                for part in self._parts:
+                    part.pace.hurry()
+                self._send_due(monotonic(), 0.0)
 
     @property
     def _shown_language(self) -> str:

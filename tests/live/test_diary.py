@@ -55,6 +55,13 @@ def test_a_message_that_comes_again_is_counted() -> None:
     ]
 
 
+def test_the_sentence_may_name_the_step_of_the_first() -> None:
+    diary = Diary()
+    diary.message("a", step=7, name="x")
+    diary.message("b")
+    assert [message.params for message in diary.messages] == [{"name": "x", "step": "7"}, {}]
+
+
 def test_messages_are_bounded_and_the_newest_stay() -> None:
     diary = Diary()
     for i in range(50):

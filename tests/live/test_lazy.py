@@ -157,7 +157,7 @@ class Event:
         return self.reached
 
     def synchronize(self) -> None:
-        self.waited += 1
+        self.waited += not self.reached
         self.reached = True
 
 
