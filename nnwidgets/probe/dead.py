@@ -133,8 +133,10 @@ class DeadUnits:
         if quiet is None:
             return
         self._evidence = True
-        self._quiet = np.where(quiet, self._quiet + 1, 0)
-        self._seen = np.where(quiet, self._seen + (self.samples or _BLIND_SAMPLES), 0)
+        self._quiet += 1
+        self._quiet *= quiet
+        self._seen += self.samples or _BLIND_SAMPLES
+        self._seen *= quiet
 
     @property
     def has_evidence(self) -> bool:

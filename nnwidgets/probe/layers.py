@@ -273,7 +273,7 @@ class LayerWatch:
         grad_norm, ratio, bad = self._update.rows(own)
         if self._looking:
             self._forward.mark_outputs()
-        self._close_units(bool(np.nansum(grad_norm) > 0))
+        self._close_units(any(norm > 0 for norm in grad_norm.tolist()))
         dead = np.full(len(own), np.nan)
         units = np.full(len(own), np.nan)
         for row, layer in enumerate(self._layers):

@@ -93,6 +93,8 @@ def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 def to_numpy(scalars: Sequence[Tensor]) -> np.ndarray:
     """Return 0-d tensors as a float64 array, with one copy (and wait) for each device."""
+    if all(scalar.device.type == "cpu" for scalar in scalars):
+        return np.array([scalar.item() for scalar in scalars], np.float64)
     result = np.full(len(scalars), np.nan)
     by_device: dict[torch.device, list[int]] = {}
     for index, scalar in enumerate(scalars):
@@ -108,6 +110,8 @@ def to_numpy(scalars: Sequence[Tensor]) -> np.ndarray:
 
 def masks_to_numpy(masks: Sequence[Tensor]) -> list[np.ndarray]:
     """Return boolean vectors as arrays, with one copy (and wait) for each device."""
+    if all(mask.device.type == "cpu" for mask in masks):
+        return [mask.numpy() for mask in masks]
     result: list[np.ndarray] = [np.empty(0, bool)] * len(masks)
     for device in {mask.device for mask in masks}:
         indices = [i for i, mask in enumerate(masks) if mask.device == device]
