@@ -73,8 +73,8 @@ class Units:
 
 def units_of(module: nn.Module) -> Units | None:
     """Return the output units of a ``Linear`` or convolution, None for other modules."""
-    # `module.weight` is left alone: where it is parametrized, reading it computes it, and a spectral
-    # norm takes a step of its power iteration each time.
+    # `module.weight` is left alone: where it is parametrized, reading it computes it, and a
+    # spectral norm takes a step of its power iteration each time.
     if isinstance(module, nn.Linear):
         count, dim, groups, from_end = module.out_features, 0, 1, 1
     elif isinstance(module, _CONV):
