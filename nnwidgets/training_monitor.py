@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
 import traitlets as t
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from nnwidgets._training_arguments import (
@@ -132,13 +132,13 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             self._tracker = NonFiniteTracker(model)
             session.sentinels.append(self._tracker.check_gradients)
         picture = Picture(self, self._next_seq)
-        for trait, build, seconds, share in (
-            ("_live", picture.live, 0.1, 0.2),
-            ("_curves", picture.curves, 0.25, 0.4),
-            ("_layers", picture.layers, 0.5, 0.1),
-            ("_notes", picture.notes, 1.5, 0.1),
+        for trait, build, pace in (
+            ("_live", picture.live, Paced(0.1, _BYTES_PER_SECOND, 0.1)),
+            ("_curves", picture.curves, Paced(0.25, _BYTES_PER_SECOND, 0.25)),
+            ("_layers", picture.layers, Paced(0.5, _BYTES_PER_SECOND, 0.05)),
+            ("_notes", picture.notes, Paced(1.5, _BYTES_PER_SECOND, 0.1, slowest=20.0)),
         ):
-            self._add_part(Part(trait, build, Paced(seconds, _BYTES_PER_SECOND, share)))
+            self._add_part(Part(trait, build, pace))
         self._open_for_business()
 
     # -- logging -------------------------------------------------------------------------
@@ -194,9 +194,16 @@ class TrainingMonitor(TrainingExport, LiveWidget):
 
     def _look_closer(self, values: Mapping[str, Any]) -> dict[str, Any]:
         looked = {}
+        number: Any
         for name, value in values.items():
-            looked[name] = number = as_number(value)
-            if isinstance(number, float) and not math.isfinite(number):
+            if value.__class__ is Tensor and value.is_cpu and not value.ndim:
+                number = value.item()  # what is logged in nearly every loop
+                if number.__class__ is complex:
+                    number = as_number(value)
+            else:
+                number = as_number(value)
+            looked[name] = number
+            if number.__class__ is float and number - number != 0.0:
                 self._session.sampling.want()  # look for where it came from
                 if self._tracker is not None:
                     self._tracker.suspect(self._session.step)

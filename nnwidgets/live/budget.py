@@ -18,7 +18,7 @@ __all__ = ["Governor"]
 
 Account = Literal["sampling", "sending", "other"]
 
-_SHARES: Final[dict[Account, float]] = {"sampling": 0.35, "sending": 0.35, "other": 0.0}
+_SHARES: Final[dict[Account, float]] = {"sampling": 0.25, "sending": 0.3, "other": 0.0}
 _CREDIT_SECONDS: Final = 2.0  # unused credit is kept this long: a pause must not buy a burst
 _DEBT_SECONDS: Final = 10.0  # and one dear first look must not blind the widget for minutes
 

@@ -20,7 +20,6 @@ log = logging.getLogger("nnwidgets")
 
 _TICK: Final = 0.05  # seconds between two rounds while something happens
 _DOZE: Final = 1.0  # and while nothing does
-_SLOWEST: Final = 2.0  # however dear, something is to be seen this often
 
 
 class Publishes(Protocol):
@@ -45,12 +44,21 @@ class Paced:
     share
         Parts that are dear to build wait longer, so that building takes at most this fraction
         of the session's budget.
+    slowest
+        But not longer than so many seconds on that account.
     """
 
-    def __init__(self, seconds: float, bytes_per_second: float, share: float = 0.25) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        bytes_per_second: float,
+        share: float = 0.25,
+        slowest: float = 2.0,
+    ) -> None:
         self.seconds = seconds
         self.bytes_per_second = bytes_per_second
         self.share = share
+        self.slowest = slowest
         self._next = 0.0
         self._sent_at = float("-inf")
 
@@ -74,7 +82,7 @@ class Paced:
         """
         if size:
             self._sent_at = now
-        dear = min(_SLOWEST, cost / (self.share * budget))
+        dear = min(self.slowest, cost / (self.share * budget))
         self._next = now + max(self.seconds, size / self.bytes_per_second, dear)
 
     def hurry(self) -> None:

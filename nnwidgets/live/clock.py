@@ -39,6 +39,7 @@ class OptimizerSlot:
 
     def __init__(self, optimizer: Optimizer, name: str, watcher: StepWatcher) -> None:
         self.name = name
+        self.factor = watcher.lr_scale  # on the learning rates of the steps to come
         self._factor = 1.0
         self._seen: list[Any] = []
         self._rates: list[float] = []
@@ -100,12 +101,6 @@ class OptimizerSlot:
         self._hooks.remove(self)
 
     # -- called by StepHooks -----------------------------------------------------------------
-
-    @property
-    def factor(self) -> float:
-        """On the learning rates of the step that begins now."""
-        watcher = self._watcher()
-        return 1.0 if watcher is None else watcher.lr_scale
 
     def before(self) -> None:
         """Gradients are there, weights not yet changed."""

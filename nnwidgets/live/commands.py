@@ -55,25 +55,31 @@ class Ticket:
 
 
 class CommandQueue:
-    """First in, first out, one at a time under one lock; any thread may put."""
+    """First in, first out, one at a time under one lock; any thread may put.
+
+    Attributes
+    ----------
+    waiting
+        The tickets; looked at after every step, so it is a plain attribute.
+    """
 
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
-        self._tickets: deque[Ticket] = deque()
+        self.waiting: deque[Ticket] = deque()
 
     def __len__(self) -> int:
-        return len(self._tickets)
+        return len(self.waiting)
 
     def put(self, ticket: Ticket) -> None:
         """Queue `ticket`."""
-        self._tickets.append(ticket)
+        self.waiting.append(ticket)
 
     def run(self) -> None:
         """Run everything that is queued, here and now."""
-        while self._tickets:
+        while self.waiting:
             with self._lock:
                 try:
-                    ticket = self._tickets.popleft()
+                    ticket = self.waiting.popleft()
                 except IndexError:  # another thread was quicker
                     return
                 ticket.run()

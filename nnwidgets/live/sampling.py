@@ -18,6 +18,7 @@ __all__ = ["Sampler", "Sampling"]
 
 _AT_LEAST_EVERY: Final = 2.0  # seconds: a dear model is still looked at this often …
 _AT_MOST_EVERY: Final = 0.05  # … and a cheap one not more often than anybody can see
+_ASK_EVERY: Final = 0.02  # seconds between two questions to the governor
 
 
 class Sampler(Protocol):
@@ -61,6 +62,7 @@ class Sampling:
         fail: Callable[[str, Exception], None],
     ) -> None:
         self.armed = False
+        self.next_look = float("-inf")  # `tick` has nothing to do before this time
         self.samplers: list[Sampler] = []
         self._governor = governor
         self._report = report
@@ -73,6 +75,7 @@ class Sampling:
     def add(self, sampler: Sampler) -> None:
         """Let `sampler` look into the steps to come."""
         self.samplers.append(sampler)
+        self.next_look = float("-inf")
 
     def remove(self, sampler: Sampler) -> None:
         """Detach `sampler` for good."""
@@ -83,6 +86,7 @@ class Sampling:
     def want(self) -> None:
         """Sample the next step whatever the credit: something looks wrong."""
         self._wanted = True
+        self.next_look = float("-inf")
 
     def before_update(self, params: Iterable[Any], grad_scale: Any | None = None) -> None:
         """Pass on to the samplers; only while armed."""
@@ -102,17 +106,23 @@ class Sampling:
         """A step is over at time `now`: finish its sample, decide about the next one."""
         if self.armed:
             self._finish(step)
-        elif self.samplers:
-            since = now - self._last
-            if self._wanted or (
-                since >= _AT_MOST_EVERY
-                and (since >= _AT_LEAST_EVERY or self._governor.allows(self._cost, "sampling", now))
-            ):
-                self.arm()
+            if not self._wanted:
+                self.next_look = self._last + _AT_MOST_EVERY
+        elif not self.samplers:
+            self.next_look = float("inf")
+        elif (
+            self._wanted
+            or now - self._last >= _AT_LEAST_EVERY
+            or self._governor.allows(self._cost, "sampling", now)
+        ):
+            self.arm()
+        else:
+            self.next_look = now + _ASK_EVERY
 
     def arm(self) -> None:
         """Sample the step that begins now."""
         self._wanted = False
+        self.next_look = float("-inf")
         self.armed = True
         begun = perf_counter()
         for sampler in list(self.samplers):

@@ -41,7 +41,7 @@ log = logging.getLogger("nnwidgets")
 _PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks for clicks
 _REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
 _SENTINEL_SECONDS: Final = 2.5e-6  # what one look at a gradient takes
-_SENTINEL_SHARE: Final = 0.4  # of the budget that these looks may take
+_SENTINEL_SHARE: Final = 0.25  # of the budget that these looks may take
 _TIMED_EVERY: Final = 64  # one step in so many is timed, and charged for all of them
 
 
@@ -195,6 +195,8 @@ class Session:
         """Scale every group's learning rate from the next step on."""
         if value != self.lr_scale:
             self.lr_scale = value
+            for slot in self.slots:
+                slot.factor = value
             self.event("lr", factor=f"{value:.3g}")
             self._announce()
 
@@ -243,11 +245,14 @@ class Session:
         self._last_active = now
         if self.control.phase != "running":
             self._began()
-        self._note_rates()
+        for name, rate in slot.changed_rates(self.lr_scale):
+            for listener in self.listeners:
+                listener.on_rate(self.step, name, rate)
         if not self.step % _TIMED_EVERY:
             self._time(now)
-        self.sampling.tick(self.step, now)
-        self._round()
+        if now >= self.sampling.next_look:
+            self.sampling.tick(self.step, now)
+        self._preferred, self._seen = self._seen, Kind.STEP
         self.safe_point(Kind.STEP)
 
     def logged(self, *, new_step: bool = True) -> None:
@@ -282,10 +287,12 @@ class Session:
         """
         if kind > self._seen:
             self._seen = kind
-        self.serve()
-        if self.control.stopping:
+        if self._commands.waiting or self.host.needs_pump:
+            self.serve()
+        control = self.control
+        if control.stop_wanted and control.stopping:
             self._insist()
-        if self.control.pause_wanted and kind >= self._preferred and not self._lets_pass():
+        if control.pause_wanted and kind >= self._preferred and not self._lets_pass():
             begun = perf_counter()
             self.governor.stop()
             try:
@@ -306,7 +313,7 @@ class Session:
 
     def serve(self) -> None:
         """Run commands and answer clicks, without pausing."""
-        if self._commands:
+        if self._commands.waiting:
             self._commands.run()
         if self.host.needs_pump:
             now = perf_counter()
@@ -436,12 +443,6 @@ class Session:
             sentinel(slot.groups[0]["params"], self.step + 1)
         if timed:
             self.governor.charge((perf_counter() - begun) * _TIMED_EVERY)
-
-    def _note_rates(self) -> None:
-        for slot in self.slots:
-            for name, rate in slot.changed_rates(self.lr_scale):
-                for listener in self.listeners:
-                    listener.on_rate(self.step, name, rate)
 
     def _sampled(self, sampler: Sampler, sample: Any) -> None:
         for listener in self.listeners:

@@ -12,7 +12,7 @@ import math
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, ClassVar, Protocol
 
@@ -26,9 +26,8 @@ __all__ = ["StepHooks"]
 class WatchesSteps(Protocol):
     """Whoever is told about an optimiser's steps; held weakly."""
 
-    @property
-    def factor(self) -> float:
-        """On the learning rates of the step that begins now."""
+    factor: float
+    """On the learning rates of the step that begins now."""
 
     def before(self) -> None:
         """Gradients are there, weights not yet changed."""
@@ -103,8 +102,20 @@ class StepHooks:
                 handle.remove()
         self._pre = self._post = None
 
-    def _alive(self) -> list[WatchesSteps]:
+    def _alive(self) -> Sequence[WatchesSteps]:
+        if len(self._watchers) == 1:
+            watcher = self._watchers[0]()
+            return () if watcher is None else (watcher,)
         return [watcher for ref in self._watchers if (watcher := ref()) is not None]
+
+    def _tell(self, watcher: WatchesSteps, what: Callable[[], None]) -> None:
+        self._inside += 1
+        try:
+            what()
+        except Exception as problem:
+            watcher.fail(problem)
+        finally:
+            self._inside -= 1
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
         if self._open and _is_inside_step(sys._getframe(1), optimizer):
@@ -112,6 +123,9 @@ class StepHooks:
             return None
         self._open, self._nested = True, 0
         watchers = self._alive()
+        if len(watchers) == 1 and watchers[0].factor == 1.0 and not self._scale.applied:
+            self._tell(watchers[0], watchers[0].before)  # as almost always
+            return None
         self._inside += 1
         try:
             self._scale_rates(optimizer, watchers)
@@ -125,7 +139,7 @@ class StepHooks:
         # long as the step lasts, and lets go of them however it ends.
         return _Arguments(args, self._scale), kwargs
 
-    def _scale_rates(self, optimizer: Optimizer, watchers: list[WatchesSteps]) -> None:
+    def _scale_rates(self, optimizer: Optimizer, watchers: Sequence[WatchesSteps]) -> None:
         try:
             factor = math.prod(watcher.factor for watcher in watchers)
             if factor != 1.0 or self._scale.applied:

@@ -344,6 +344,10 @@ class LiveWidget(anywidget.AnyWidget):
                 part.pace.hurry()
         publisher.wake()
 
+    @action("hello")
+    def _hello(self) -> None:
+        """Answer a view that asks whether a kernel is there."""
+
     # -- what the session tells ----------------------------------------------------------
 
     def on_change(self) -> None:
