@@ -70,7 +70,7 @@ lint: .venv/.ready js/node_modules/.package-lock.json
 test-js: build
 	npm --prefix js test
 
-test-python: .venv/.ready build
+test-python: .venv/.ready .kernels/.ready build
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not notebooks"
 
 # One at a time: JupyterLab, a kernel and a browser already fill two cores.

@@ -9,6 +9,9 @@ import pytest
 
 from tests.live.kernel_process import FrontEnd, front_end, running_kernel
 
+# One process tests all hosts, each with one kernel.
+pytestmark = pytest.mark.xdist_group("kernels")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # (kernelspec, whether the front end names a subshell) -> route of a click while a cell runs
