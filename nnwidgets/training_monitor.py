@@ -121,6 +121,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         self._logs = 0
         self._said: tuple[float, list[str]] = (float("-inf"), [])
         self._last_state: State = "idle"
+        self._paused = False  # as the marks on the curves tell
         # A container made in the call itself would be gone with it; all else is held weakly.
         self._container = model if isinstance(model, (nn.ModuleDict, nn.ModuleList)) else None
         self._watch: LayerWatch | None = None
@@ -380,12 +381,19 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         if state != self._last_state:
             if state == "running" and not self.history.revision:
                 self._began = perf_counter()  # times count from the first step, not from the cell
-            if state == "paused":
-                self.on_event("pause", self._step_now())
-            elif self._last_state == "paused" and state == "running":
-                self.on_event("resume", self._step_now())
             self._last_state = state
+            self._mark_pauses(state)
         super().on_change()
+
+    def _mark_pauses(self, state: State) -> None:
+        control = self._session.control
+        if state == "paused" and not self._paused:
+            self._paused = True
+            self.on_event("pause", self._step_now())
+        elif self._paused and state != "paused" and not control.pause_wanted:  # no single step
+            self._paused = False
+            if state == "running" and not control.stopping:
+                self.on_event("resume", self._step_now())
 
     def on_rate(self, step: int, name: str, value: float) -> None:
         """Log the effective learning rate; under another name if the user logs one too."""

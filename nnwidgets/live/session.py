@@ -287,6 +287,7 @@ class Session:
         """
         if kind > self._seen:
             self._seen = kind
+        self._stopping.points += 1
         if self._commands.waiting or self.host.needs_pump:
             self.serve()
         control = self.control

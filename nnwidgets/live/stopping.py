@@ -22,6 +22,9 @@ class Stopping:
     """Follows a loop that has been asked to stop and is still there."""
 
     def __init__(self) -> None:
+        self.points = 0  # safe points that the loop has passed
+        self._asked_at: int | None = None
+        self._between = 0  # two questions, at most so many safe points
         self._passed = 0
         self._since = 0.0
         self._settled = False  # the loop has asked, or the user has been told that it does not
@@ -32,6 +35,9 @@ class Stopping:
 
     def asked(self) -> None:
         """The loop has read ``should_stop``: it knows."""
+        if self._asked_at is not None:
+            self._between = max(self._between, self.points - self._asked_at)
+        self._asked_at = self.points
         self._settled = True
 
     def ignored(self, tracked: bool, *, background: bool) -> bool:
@@ -47,12 +53,12 @@ class Stopping:
         Raises
         ------
         StopTraining
-            In a background run, which is ours to end.
+            In a background run, which is ours to end, if it has not asked for longer than ever.
         """
         if tracked or self._settled:
             return False
         self._passed += 1
-        if background and self._passed >= _CHANCES:
+        if background and self._passed >= _CHANCES + self._between:
             self._passed = 0
             raise StopTraining
         if not background and perf_counter() - self._since > _PATIENCE and self._passed > _CHANCES:
