@@ -238,6 +238,7 @@ class Session:
         if len(self.slots) > 1:
             if self._stepped and slot not in self._stepped:
                 self._stepped.append(slot)
+                self._note_rates(slot)
                 return
             self._stepped = [slot]
         now = perf_counter()
@@ -245,9 +246,7 @@ class Session:
         self._last_active = now
         if self.control.phase != "running":
             self._began()
-        for name, rate in slot.changed_rates(self.lr_scale):
-            for listener in self.listeners:
-                listener.on_rate(self.step, name, rate)
+        self._note_rates(slot)
         if not self.step % _TIMED_EVERY:
             self._time(now)
         if now >= self.sampling.next_look:
@@ -444,6 +443,11 @@ class Session:
             sentinel(slot.groups[0]["params"], self.step + 1)
         if timed:
             self.governor.charge((perf_counter() - begun) * _TIMED_EVERY)
+
+    def _note_rates(self, slot: OptimizerSlot) -> None:
+        for name, rate in slot.changed_rates(self.lr_scale):
+            for listener in self.listeners:
+                listener.on_rate(self.step, name, rate)
 
     def _sampled(self, sampler: Sampler, sample: Any) -> None:
         for listener in self.listeners:
