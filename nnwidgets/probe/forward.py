@@ -150,9 +150,8 @@ class ForwardView:
         """Set `Layer.output` from what this step showed; leave it when it showed nothing."""
         if self._tap is None or self._tap.truncated or all(x.order < 0 for x in self._layers):
             return
-        final = self._returned or {self._last}
         for layer in self._layers:
-            layer.output = layer in final
+            layer.output = layer in self._returned if self._returned else layer is self._last
 
     def _saw(self, watched: _Watched, module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
         layer, role = watched.layer, watched.role

@@ -51,7 +51,7 @@ class RandomState:
     def now(cls) -> RandomState:
         """Return the state as it is."""
         cuda: tuple[torch.Tensor, ...] = ()
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             cuda = tuple(torch.cuda.get_rng_state_all())
         numpy = sys.modules.get("numpy.random")
         return cls(

@@ -47,7 +47,8 @@ def looking_is_unsafe() -> bool:
         return True
     if _graph_task is not None and _graph_task() != -1:
         return True
-    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+    cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return cuda and torch.cuda.is_current_stream_capturing()
 
 
 class ForwardTap:

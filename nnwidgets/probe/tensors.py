@@ -59,7 +59,8 @@ def norm(tensor: Tensor) -> Tensor:
     """
     tensor = stored_values(tensor)
     dtype = torch.float32 if tensor.dtype in _HALF else None
-    return torch.linalg.vector_norm(tensor, dtype=dtype)
+    size: Tensor = torch.linalg.vector_norm(tensor, dtype=dtype)
+    return size
 
 
 def stored_values(tensor: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
         for t in tensors
     )
     if simple and len({t.dtype for t in tensors}) == 1 and hasattr(torch, "_foreach_norm"):
-        return list(torch._foreach_norm(tensors))
+        return list(torch._foreach_norm(list(tensors)))
     return [norm(t) for t in tensors]
 
 
@@ -163,14 +164,15 @@ def zero_rows(tensor: Tensor, dim: int = 0, groups: int = 1) -> Tensor:
         Boolean, one entry a unit, on the tensor's device. NaN counts as not zero.
     """
     if dim == 1:
-        tensor = tensor.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+        split = (groups, -1, *tensor.shape[1:])
+        tensor = tensor.reshape(split).transpose(1, 2).flatten(0, 1)
     rows = tensor.flatten(1)
     if rows.device.type != "cpu":
-        return torch.linalg.vector_norm(rows, float("inf"), dim=1) == 0
+        return torch.eq(torch.linalg.vector_norm(rows, float("inf"), dim=1), 0)
     # On a CPU the 2-norm is some thirty times faster than any exact test, but squares below
     # 1e-45 vanish in it: rows it calls zero are looked at again.
     dtype = torch.float32 if rows.dtype in _HALF else None
-    zero = torch.linalg.vector_norm(rows, dim=1, dtype=dtype) == 0
+    zero = torch.eq(torch.linalg.vector_norm(rows, dim=1, dtype=dtype), 0)
     if bool(zero.any()):
         zero[zero.clone()] = rows[zero].abs().amax(1) == 0
     return zero

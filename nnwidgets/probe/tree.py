@@ -25,7 +25,7 @@ __all__ = [
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the module inside compiled and replicated wrappers, or `model` itself."""
     for _ in range(8):  # DDP around compile around …: bounded, in case a wrapper wraps itself
-        inner = vars(model).get("_modules", {}).get("_orig_mod")
+        inner = _child(model, "_orig_mod")
         if inner is None and isinstance(
             model, (nn.DataParallel, nn.parallel.DistributedDataParallel)
         ):
@@ -53,12 +53,18 @@ def own_parameters(module: nn.Module) -> Iterator[tuple[str, Parameter]]:
     """Yield the floating-point parameters the module itself owns, under their local names."""
     for name, parameter in module._parameters.items():
         if parameter is not None and (
-            is_lazy(parameter) or parameter.dtype.is_floating_point or parameter.dtype.is_complex
+            parameter.dtype.is_floating_point or parameter.dtype.is_complex
         ):
             yield name, parameter
-    if "parametrizations" in module._modules:
-        for name, parameter in module._modules["parametrizations"].named_parameters():
-            yield name, parameter
+    parametrized = _child(module, "parametrizations")
+    if parametrized is not None:
+        yield from parametrized.named_parameters()
+
+
+def _child(module: nn.Module, name: str) -> nn.Module | None:
+    if name in module._modules:  # the table of a scripted module knows no `get`
+        return module._modules[name]
+    return None
 
 
 def has_lazy(module: nn.Module) -> bool:

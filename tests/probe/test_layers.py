@@ -178,6 +178,17 @@ def test_without_an_optimizer_gradients_are_read_when_the_step_ends() -> None:
     assert np.isnan(sample.update_ratio[0])
 
 
+def test_a_scripted_model() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model = torch.jit.script(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)))
+    watch = LayerWatch(model)
+    assert [r.name for r in watch.rows] == ["0", "2"]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    sample = step(watch, optimizer, lambda: model(torch.ones(4, 2)).sum())
+    assert (sample.grad_norm > 0).all()
+
+
 def test_sparse_gradients_sum_their_repeated_rows() -> None:
     model = nn.Embedding(10, 3, sparse=True)
     watch = LayerWatch(model)
