@@ -65,7 +65,8 @@ class Cells:
         if cell is None:
             return
         for widget, (home, run) in list(self._home.items()):
-            if home == cell and run != self._run and type(widget) is kind:
+            # no comparison of types: traitlets gives an instance a class of its own
+            if home == cell and run != self._run and isinstance(widget, kind):
                 widget.close()
 
     def _open(self) -> list[InCell]:

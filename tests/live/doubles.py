@@ -193,11 +193,15 @@ class FakeLink:
 
     @contextmanager
     def cell(self, cell: str | None = "cell") -> Iterator[None]:
-        """Run the body as a cell; what it raises ends the cell and is swallowed, as in Jupyter."""
+        """Run the body as a cell.
+
+        As in Jupyter an error ends the cell and no more: ValueError and KeyboardInterrupt, which
+        tests plant, are swallowed.
+        """
         self.begin(cell)
         try:
             yield
-        except BaseException as problem:
+        except (ValueError, KeyboardInterrupt) as problem:
             self.end(problem)
         else:
             self.end()

@@ -90,6 +90,16 @@ def test_only_widgets_of_the_same_class_are_replaced(link: FakeLink) -> None:
     assert other.closed
 
 
+def test_an_instance_with_a_class_of_its_own_is_replaced(link: FakeLink) -> None:
+    """As traitlets makes one when a trait is added to an instance."""
+    with link.cell("a"):
+        widget = make(link)
+        widget.__class__ = type("Widget", (Widget,), {})
+    with link.cell("a"):
+        make(link)
+    assert widget.closed
+
+
 def test_without_cell_ids_nothing_is_replaced(link: FakeLink) -> None:
     with link.cell(None):
         first = make(link)
