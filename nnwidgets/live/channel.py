@@ -8,6 +8,7 @@ second leave a browser seconds behind).
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import weakref
@@ -20,6 +21,7 @@ log = logging.getLogger("nnwidgets")
 
 _TICK: Final = 0.05  # seconds between two rounds while something happens
 _DOZE: Final = 1.0  # and while nothing does
+_PATIENCE: Final = 5.0  # seconds that the interpreter's end waits for a message being sent
 
 
 class Publishes(Protocol):
@@ -96,15 +98,22 @@ class Publisher:
 
     def __init__(self) -> None:
         self._targets: list[weakref.ref[Publishes]] = []
-        self._lock = threading.Lock()
+        # Whoever holds the lock may drop the last reference to a widget, which then removes itself.
+        self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._over = False
         self.dozing = False
+        # A daemon thread that the interpreter's end catches inside the lock never lets go of it,
+        # and the widgets that are collected after that would wait for ever.
+        atexit.register(self.end)
 
     def add(self, target: Publishes) -> None:
         """Let `target` send from now on."""
         with self._lock:
             self._targets.append(weakref.ref(target))
+            if self._over:
+                return
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._work, name="nnwidgets publisher", daemon=True
@@ -118,6 +127,15 @@ class Publisher:
             self._targets = [ref for ref in self._targets if ref() not in (None, target)]
         self._wake.set()
 
+    def end(self) -> None:
+        """Send no more, and wait for the thread to end: the interpreter is about to."""
+        with self._lock:
+            self._over = True
+            thread = self._thread
+        self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_PATIENCE)
+
     def wake(self) -> None:
         """Something has happened: look at once."""
         self._wake.set()
@@ -126,7 +144,7 @@ class Publisher:
         while True:
             with self._lock:
                 self._targets = [ref for ref in self._targets if ref() is not None]
-                if not self._targets:
+                if self._over or not self._targets:
                     self._thread = None
                     return
                 refs = list(self._targets)

@@ -1,0 +1,35 @@
+"""A script that has watched a model ends when it has nothing more to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.repo.tree import ROOT
+
+# What is registered first runs last, after everything that the package does at the end.
+SCRIPT = """
+import atexit, threading
+atexit.register(lambda: print([t.name for t in threading.enumerate()]))
+import nnwidgets
+monitors = [nnwidgets.TrainingMonitor() for _ in range(3)]
+for step in range(100):
+    for monitor in monitors:
+        monitor.log(loss=1.0 / (step + 1))
+print([t.name for t in threading.enumerate()])
+"""
+
+
+def test_no_thread_is_left_to_the_interpreter() -> None:
+    """A daemon thread caught with the lock would let the collected widgets wait for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    before, after = done.stdout.splitlines()
+    assert "nnwidgets publisher" in before
+    assert "nnwidgets publisher" not in after
