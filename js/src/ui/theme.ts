@@ -153,7 +153,10 @@ export function followTheme(
     root.dataset.theme = detectTheme(root.parentElement ?? root);
     repairContrast(root);
     const style = getComputedStyle(root);
-    const now = `${root.dataset.theme} ${style.color} ${style.backgroundColor} ${root.style.cssText}`;
+    // JupyterLab hides its page while it swaps style sheets: what is painted then must be painted
+    // again, and no observer of sizes notices that the page was gone.
+    const colours = `${style.color} ${style.backgroundColor} ${root.style.cssText}`;
+    const now = `${root.dataset.theme} ${colours} ${root.clientWidth > 0}`;
     if (now !== shown) {
       shown = now;
       changed();
