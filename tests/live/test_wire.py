@@ -227,7 +227,9 @@ def test_a_reply_is_json_or_packed() -> None:
     assert arrays["a"].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("result", [math.nan, [object()], np.zeros(3)], ids=str)
+@pytest.mark.parametrize(
+    "result", [math.nan, [object()], np.zeros(3)], ids=["nan", "object", "array"]
+)
 def test_a_reply_that_is_neither_is_refused(result: object) -> None:
     with pytest.raises(ValueError, match="a reply must be strict JSON"):
         wire.reply(4, result)
