@@ -18,6 +18,9 @@ class StepAxis:
     the optimiser has taken; counting on by itself, from 0 or from the last ``step=``, whenever
     a name comes again (two calls with different names belong to the same step).
 
+    Several threads may log at once: each then gets the step that it has given, and those that
+    let it count share one count.
+
     Attributes
     ----------
     newest
@@ -42,26 +45,28 @@ class StepAxis:
         """
         if step is None:
             counts = bool(self._session.slots)
-            self.last = self._session.step if counts else self._count_on(names)
-            return self.last
+            at = self._session.step if counts else self._count_on(names)
+            self.last = at
+            return at
         if isinstance(step, bool) or not isinstance(step, numbers.Real):
             raise TypeError(f"step must be a number or None, not {type(step).__name__}.")
         if not _is_finite(step):
             raise TypeError("step must be a finite number, in the range of float64.")
-        self.newest = int(step) if isinstance(step, numbers.Integral) else float(step)
-        self.last = self.newest
+        at = int(step) if isinstance(step, numbers.Integral) else float(step)
+        self.newest = self.last = at
         self._names = set(names)
         if self._session.slots:  # a resumed run counts on from where it was saved
-            self._session.align(int(self.newest))
-        return self.newest
+            self._session.align(int(at))
+        return at
 
     def _count_on(self, names: Collection[str]) -> int | float:
+        at = self.newest
         if self._names.isdisjoint(names):
             self._names.update(names)
         else:
-            self.newest += 1
+            self.newest = at = at + 1
             self._names = set(names)
-        return self.newest
+        return at
 
 
 def _is_finite(step: numbers.Real) -> bool:
