@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
@@ -176,7 +176,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         """
         self._logs += 1
         timed = not self._logs % _TIMED_EVERY
-        began = perf_counter() if timed else 0.0
+        began = thread_time() if timed else 0.0
         values = named if metrics is None else merged(metrics, named)
         before = self._steps.last
         at = self._steps.at(step, values)
@@ -190,8 +190,8 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             self._own.give_way(values)
             self.history.append(at, now - self._began, values)
         if timed:
-            self._session.governor.charge((perf_counter() - began) * _TIMED_EVERY)
-        self._session.logged(new_step=at != before)
+            self._session.governor.charge((thread_time() - began) * _TIMED_EVERY)
+        self._session.logged(now, new_step=at != before)
 
     def _look_closer(self, values: Mapping[str, Any]) -> dict[str, Any]:
         looked = {}
@@ -205,7 +205,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
                 number = as_number(value)
             looked[name] = number
             if number.__class__ is float and number - number != 0.0:
-                self._session.sampling.want()  # look for where it came from
+                self._session.look_into_next_step()  # for where it came from
                 if self._tracker is not None:
                     self._tracker.suspect(self._session.step)
         return looked

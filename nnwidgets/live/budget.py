@@ -11,16 +11,28 @@ was measured and not what was promised.
 from __future__ import annotations
 
 import threading
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Final, Literal
 
-__all__ = ["Governor"]
+import torch
+
+__all__ = ["Governor", "work_clock"]
 
 Account = Literal["sampling", "sending", "other"]
 
 _SHARES: Final[dict[Account, float]] = {"sampling": 0.25, "sending": 0.3, "other": 0.0}
 _CREDIT_SECONDS: Final = 2.0  # unused credit is kept this long: a pause must not buy a burst
 _DEBT_SECONDS: Final = 10.0  # and one dear first look must not blind the widget for minutes
+
+
+def work_clock() -> float:
+    """Seconds of work in this thread, to charge a governor with.
+
+    Processor time: another thread that holds the interpreter meanwhile (the publisher, most
+    likely) charges its own. Where a GPU is in use its waits count too, so wall time.
+    """
+    in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return perf_counter() if in_use else thread_time()
 
 
 class _Bucket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from time import perf_counter
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +20,11 @@ class StepWatcher(Protocol):
     """Whoever wants to know about steps: the session."""
 
     lr_scale: float
+    quiet_until: float  # until this time a step has to be counted, and nothing else
+    looks_before: bool  # whether the next update is looked at before it happens
+
+    def count_quiet_step(self, now: float) -> None:
+        """A step is over that nobody looks into."""
 
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed."""
@@ -101,6 +107,29 @@ class OptimizerSlot:
         self._hooks.remove(self)
 
     # -- called by StepHooks -----------------------------------------------------------------
+
+    def is_quiet_before(self) -> bool:
+        """Whether `before` has nothing to do."""
+        watcher = self._watcher()
+        return watcher is None or not watcher.looks_before
+
+    def is_quiet_after(self, optimizer: Optimizer) -> bool:
+        """Count a step in which `after` has nothing else to do; False if it has.
+
+        This is what nearly every step costs, so it looks at the clock and at the rates, and
+        calls nothing.
+        """
+        watcher = self._watcher()
+        if watcher is None:
+            return True
+        now = perf_counter()
+        if now >= watcher.quiet_until:
+            return False
+        for group, seen in zip(optimizer.param_groups, self._seen, strict=False):
+            if group.get("lr") is not seen:
+                return False
+        watcher.count_quiet_step(now)
+        return True
 
     def before(self) -> None:
         """Gradients are there, weights not yet changed."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, Final, Protocol
 
-from nnwidgets.live.budget import Governor
+from nnwidgets.live.budget import Governor, work_clock
 
 __all__ = ["Sampler", "Sampling"]
 
@@ -90,17 +90,17 @@ class Sampling:
 
     def before_update(self, params: Iterable[Any], grad_scale: Any | None = None) -> None:
         """Pass on to the samplers; only while armed."""
-        begun = perf_counter()
+        begun = work_clock()
         for sampler in list(self.samplers):
             self._guard(sampler, sampler.before_update, params, grad_scale=grad_scale)
-        self._spent += perf_counter() - begun
+        self._spent += work_clock() - begun
 
     def after_update(self, params: Iterable[Any]) -> None:
         """Pass on to the samplers; only while armed."""
-        begun = perf_counter()
+        begun = work_clock()
         for sampler in list(self.samplers):
             self._guard(sampler, sampler.after_update, params)
-        self._spent += perf_counter() - begun
+        self._spent += work_clock() - begun
 
     def tick(self, step: int, now: float) -> None:
         """A step is over at time `now`: finish its sample, decide about the next one."""
@@ -124,10 +124,10 @@ class Sampling:
         self._wanted = False
         self.next_look = float("-inf")
         self.armed = True
-        begun = perf_counter()
+        begun = work_clock()
         for sampler in list(self.samplers):
             self._guard(sampler, sampler.arm)
-        self._spent = perf_counter() - begun
+        self._spent = work_clock() - begun
 
     def disarm(self) -> None:
         """Forget the sample under way: its step will not come."""
@@ -143,17 +143,16 @@ class Sampling:
 
     def _finish(self, step: int) -> None:
         self.armed = False
-        begun = perf_counter()
+        begun = work_clock()
         for sampler in list(self.samplers):
             sample = self._guard(sampler, sampler.finish, step)
             if sample is not None:
                 # hooks inside the forward pass are timed by who owns them
                 self._spent += getattr(sample, "seconds", 0.0)
                 self._report(sampler, sample)
-        now = perf_counter()
-        spent = self._spent + now - begun
+        spent = self._spent + work_clock() - begun
         self._cost = 0.7 * self._cost + 0.3 * spent if self._cost else spent
-        self._last = now
+        self._last = perf_counter()
         self._governor.charge(spent, "sampling")
 
     def _guard(self, sampler: Sampler, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -17,7 +17,7 @@ import math
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, Final, Literal
 
 import torch
@@ -40,9 +40,10 @@ log = logging.getLogger("nnwidgets")
 
 _PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks for clicks
 _REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
-_SENTINEL_SECONDS: Final = 2.5e-6  # what one look at a gradient takes
+_QUIET_SECONDS: Final = 0.02  # for so long a step is counted and nothing else looked at
+_QUIET_COST: Final = 0.5  # of such a step, over one that looks; measured
+_SENTINEL_SECONDS: Final = 5e-6  # what one look at a gradient takes
 _SENTINEL_SHARE: Final = 0.25  # of the budget that these looks may take
-_TIMED_EVERY: Final = 64  # one step in so many is timed, and charged for all of them
 
 
 class Session:
@@ -83,6 +84,8 @@ class Session:
         self._began_at = 0  # step at which the loop under way began
         self._next_pump = 0.0
         self._last_active = 0.0
+        self.quiet_until = 0.0
+        self.looks_before = False
         self._timed_at: tuple[int, float] | None = None
         self.background: threading.Thread | None = None  # of the newest run()
         self.insist_in: int | None = None  # thread that a stop may end by an exception
@@ -133,6 +136,7 @@ class Session:
                 return slot
         slot = OptimizerSlot(optimizer, name, self)
         self.slots.append(slot)
+        self.quiet_until = 0.0
         return slot
 
     def close(self) -> None:
@@ -180,6 +184,7 @@ class Session:
         """
         ticket = Ticket(command, then)
         self._commands.put(ticket)
+        self.quiet_until = 0.0
         # A paused loop runs it itself, within its next nap: nobody else may be in the model
         # when it goes on.
         if not self.training and not self.control.waiting:
@@ -210,6 +215,11 @@ class Session:
         for listener in self.listeners:
             listener.on_event(kind, self.step, **params)
 
+    def look_into_next_step(self) -> None:
+        """Sample the next step whatever the credit: something looks wrong."""
+        self.sampling.want()
+        self.quiet_until = 0.0
+
     def fail(self, where: str, problem: Exception) -> None:
         """Take note of a failure of ours; the training loop never hears of it."""
         log.error("nnwidgets failed in %s; training goes on", where, exc_info=problem)
@@ -221,7 +231,10 @@ class Session:
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed (an optimiser's hook)."""
         if self.sentinels and not self.step % self.sentinel_every:
-            self._look_at_gradient(slot)
+            begun = thread_time()
+            for sentinel in self.sentinels:
+                sentinel(slot.groups[0]["params"], self.step + 1)
+            self.governor.charge(thread_time() - begun)
         if self.sampling.armed:
             scale = getattr(slot.optimizer, "grad_scale", None)  # of a GradScaler, fused only
             self.sampling.before_update(list(slot.parameters()), scale)
@@ -241,37 +254,51 @@ class Session:
                 self._note_rates(slot)
                 return
             self._stepped = [slot]
-        now = perf_counter()
-        self.step += 1
-        self._last_active = now
+        begun, now = thread_time(), perf_counter()
+        self.count_quiet_step(now)
         if self.control.phase != "running":
             self._began()
         self._note_rates(slot)
-        if not self.step % _TIMED_EVERY:
-            self._time(now)
+        self._pace(now, thread_time() - begun)
         if now >= self.sampling.next_look:
             self.sampling.tick(self.step, now)
-        self._preferred, self._seen = self._seen, Kind.STEP
         self.safe_point(Kind.STEP)
+        self._be_quiet(now)
 
-    def logged(self, *, new_step: bool = True) -> None:
+    def count_quiet_step(self, now: float) -> None:
+        """Count a step, and nothing else."""
+        self.step += 1
+        self._last_active = now
+        self._preferred, self._seen = self._seen, Kind.STEP
+        self.looks_before = bool(self.sentinels) and not self.step % self.sentinel_every
+
+    def logged(self, now: float | None = None, *, new_step: bool = True) -> None:
         """A value was logged. Without an optimiser this is what a step is.
 
         Parameters
         ----------
+        now
+            The time (of ``time.perf_counter``), if it is known already.
         new_step
             Whether it is the first one of its step. No pause waits at the others: pressing
             "step" would only go from one ``log()`` to the next.
         """
-        self._last_active = perf_counter()
+        self._last_active = now = perf_counter() if now is None else now
+        if now < self.quiet_until:
+            if new_step:
+                if not self.slots:
+                    self._preferred = self._seen
+                self._seen = max(self._seen, Kind.LOG)
+            return
         if self.control.phase == "idle" or self._new_cell:
             self._began()
         if not new_step:
             self.serve()
             return
         if not self.slots:
-            self._round()
+            self._preferred, self._seen = self._seen, Kind.STEP
         self.safe_point(Kind.LOG)
+        self._be_quiet(now)
 
     def align(self, step: int) -> None:
         """Move the clock forward to a step that the user counts himself (a resumed run)."""
@@ -367,6 +394,7 @@ class Session:
         if not self._loops:
             self.control.forget_stop()
             self._new_cell = True
+            self.quiet_until = 0.0
 
     def cell_ended(self, problem: BaseException | None) -> None:
         """The main thread is free again, so a loop that ran in it has ended."""
@@ -413,9 +441,6 @@ class Session:
         self.control.end("stopped" if self.control.stopping else state)
         self._commands.run()
 
-    def _round(self) -> None:
-        self._preferred, self._seen = self._seen, Kind.STEP
-
     def _insist(self) -> None:
         tracked = self._loops > (self.insist_in is not None)
         if self._stopping.ignored(tracked, background=threading.get_ident() == self.insist_in):
@@ -426,23 +451,34 @@ class Session:
         self._commands.run()
         self.host.pump()
 
-    def _time(self, now: float) -> None:
-        if self._timed_at is not None:
-            step, then = self._timed_at
-            self.step_seconds = (now - then) / max(1, self.step - step)
+    def _be_quiet(self, now: float) -> None:
+        """Say until when a step or a ``log()`` has nothing to do but to be counted.
+
+        Whoever wants something of the loop sets `quiet_until` back to 0.
+        """
+        control = self.control
+        self.looks_before = self.sampling.armed or self.looks_before
+        if (
+            control.phase == "running"
+            and not (control.pause_wanted or control.stop_wanted or self._commands.waiting)
+            and not (self.sampling.armed or self._new_cell or len(self.slots) > 1)
+        ):
+            due = min(now + _QUIET_SECONDS, self.sampling.next_look)
+            self.quiet_until = min(due, self._next_pump) if self.host.needs_pump else due
+        else:
+            self.quiet_until = 0.0
+
+    def _pace(self, now: float, cost: float) -> None:
+        """Measure the loop, and charge what the quiet steps since the last one have cost."""
+        step, then = self._timed_at or (self.step, now)
+        self.governor.charge(cost + max(0, self.step - step - 1) * cost * _QUIET_COST)
+        if now > then:
+            seconds = (now - then) / max(1, self.step - step)
+            old = self.step_seconds
+            self.step_seconds = 0.9 * old + 0.1 * seconds if old else seconds
             share = _SENTINEL_SHARE * self.governor.budget * self.step_seconds
             self.sentinel_every = max(1, min(16, math.ceil(_SENTINEL_SECONDS / share)))
         self._timed_at = self.step, now
-        # The clock is read in the middle: as much again has been spent on the way here.
-        self.governor.charge(2 * (perf_counter() - now) * _TIMED_EVERY)
-
-    def _look_at_gradient(self, slot: OptimizerSlot) -> None:
-        timed = not self.step % (_TIMED_EVERY * self.sentinel_every)
-        begun = perf_counter() if timed else 0.0
-        for sentinel in self.sentinels:
-            sentinel(slot.groups[0]["params"], self.step + 1)
-        if timed:
-            self.governor.charge((perf_counter() - begun) * _TIMED_EVERY)
 
     def _note_rates(self, slot: OptimizerSlot) -> None:
         for name, rate in slot.changed_rates(self.lr_scale):
@@ -454,5 +490,6 @@ class Session:
             listener.on_sample(sampler, sample)
 
     def _announce(self) -> None:
+        self.quiet_until = 0.0
         for listener in self.listeners:
             listener.on_change()

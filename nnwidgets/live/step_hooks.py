@@ -35,6 +35,12 @@ class WatchesSteps(Protocol):
     def after(self) -> None:
         """Weights have changed."""
 
+    def is_quiet_before(self) -> bool:
+        """Whether `before` has nothing to do."""
+
+    def is_quiet_after(self, optimizer: Optimizer) -> bool:
+        """Count a step in which `after` has nothing else to do; False if it has."""
+
     def fail(self, problem: Exception) -> None:
         """One of these raised; the training loop does not hear of it."""
 
@@ -124,7 +130,8 @@ class StepHooks:
         self._open, self._nested = True, 0
         watchers = self._alive()
         if len(watchers) == 1 and watchers[0].factor == 1.0 and not self._scale.applied:
-            self._tell(watchers[0], watchers[0].before)  # as almost always
+            if not watchers[0].is_quiet_before():  # as almost always
+                self._tell(watchers[0], watchers[0].before)
             return None
         self._inside += 1
         try:
@@ -157,6 +164,8 @@ class StepHooks:
         watchers = self._alive()
         if self._scale.applied:
             self.restore()
+        elif len(watchers) == 1 and watchers[0].is_quiet_after(optimizer):
+            return
         self._inside += 1
         try:
             for watcher in watchers:
