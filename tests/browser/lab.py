@@ -366,9 +366,20 @@ class Notebook:
         )
 
     def run(self, cell: int) -> str:
-        """Run one cell to its end and return what it printed."""
+        """Run one cell to its end and return what it printed.
+
+        Raises
+        ------
+        AssertionError
+            When the cell raised; to look at an exception, use `start` and `finished`.
+        """
         self.start(cell)
-        return self.finished(cell)
+        printed = self.finished(cell)
+        failed = self.page.evaluate(
+            f"(cell) => {CELL}.model.outputs.toJSON().some(o => o.output_type === 'error')", cell
+        )
+        assert not failed, f"cell {cell} failed: {printed}"
+        return printed
 
     def start_all(self) -> None:
         """Run all cells, without waiting for their end."""

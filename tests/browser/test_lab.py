@@ -38,7 +38,10 @@ def test_theme_width_and_outputs(lab: Lab, chromium: Chromium, theme):
         assert light == ("true" if theme == "light" else "false")
         assert notebook.page.evaluate("() => window.innerWidth") == 700
         assert notebook.run(2) == "two\n"
-        assert notebook.run(1) == "one\nZeroDivisionError: division by zero\n"
+        notebook.start(1)
+        assert notebook.finished(1) == "one\nZeroDivisionError: division by zero\n"
+        with pytest.raises(AssertionError, match="division by zero"):
+            notebook.run(1)
 
 
 def test_second_view_of_an_output(lab: Lab, chromium: Chromium):
