@@ -49,6 +49,8 @@ def named_optimizers(optimizer: object) -> dict[str, Optimizer]:
         return {}
     if isinstance(optimizer, Mapping):
         named = {str(name): one for name, one in optimizer.items()}
+        if len(named) < len(optimizer):
+            raise ValueError("two optimisers have the same name; give each one of its own.")
     elif isinstance(optimizer, (list, tuple)):
         single = len(optimizer) == 1
         named = {"" if single else str(i): one for i, one in enumerate(optimizer)}

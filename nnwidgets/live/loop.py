@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass, field
 from time import perf_counter
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from nnwidgets.live.protocols import Kind
@@ -20,7 +20,9 @@ from nnwidgets.live.session import Session
 __all__ = ["Loops", "Progress", "Tracked"]
 
 T = TypeVar("T")
-Place = tuple[CodeType, int]  # where in the program a track() call stands
+# Where in the program a track() call stands, and by which calls the program came there: a second
+# train() further down is another loop, the next round of a loop around train() is the same.
+Place = tuple[tuple[CodeType, int], ...]
 
 _MOST_MARKS: Final = 10_000  # epochs; beyond, every second mark goes
 
@@ -137,8 +139,7 @@ class Loops:
                 total = len(iterable)
             except TypeError:  # a DataLoader over an IterableDataset has no length after all
                 total = None
-        caller = sys._getframe(2)
-        return Tracked(self, iterable, epochs, total, (caller.f_code, caller.f_lasti))
+        return Tracked(self, iterable, epochs, total, _place(sys._getframe(2)))
 
     @property
     def progress(self) -> Progress:
@@ -262,6 +263,14 @@ class Loops:
 
     def _clock(self) -> float:
         return perf_counter() - self.session.paused_seconds
+
+
+def _place(frame: FrameType | None) -> Place:
+    path = []
+    while frame is not None:
+        path.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(path)
 
 
 def _is_whole(value: object, least: int) -> bool:

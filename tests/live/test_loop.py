@@ -334,6 +334,35 @@ def test_such_an_evaluation_can_be_stopped_by_a_click_of_its_own(tracker: Tracke
     assert (seen, tracker.state) == (["x", "y"], "stopped")
 
 
+def test_a_stop_holds_for_a_function_that_a_plain_loop_calls_again(tracker: Tracker) -> None:
+    seen: list[int] = []
+
+    def train_one_epoch() -> None:
+        for item in tracker.track(range(4)):
+            seen.append(item)
+            if item == 1:
+                tracker.session.stop()
+
+    for _ in range(3):
+        train_one_epoch()
+    assert (seen, tracker.state) == ([0, 1], "stopped")
+
+
+def test_training_again_further_down_is_another_loop(tracker: Tracker) -> None:
+    seen: list[int] = []
+
+    def train(stop_at: int) -> None:
+        for item in tracker.track(range(3)):
+            seen.append(item)
+            if item == stop_at:
+                tracker.session.stop()
+
+    train(1)
+    assert (seen, tracker.state) == ([0, 1], "stopped")
+    train(-1)
+    assert (seen, tracker.state) == ([0, 1, 0, 1, 2], "finished")
+
+
 def test_a_new_cell_forgets_the_stop(tracker: Tracker) -> None:
     def train() -> list[int]:
         return list(tracker.track(range(4)))

@@ -73,6 +73,11 @@ BAD: dict[str, tuple[Case, type[Exception], str]] = {
         TypeError,
         "not type",
     ),
+    "one name twice": (
+        lambda m, o: TrainingMonitor(m, {"1": o, 1: o}),  # type: ignore[dict-item]
+        ValueError,
+        "two optimisers have the same name",
+    ),
     "a third position": (
         lambda m, o: TrainingMonitor(m, o, "title"),  # type: ignore[misc]
         TypeError,
