@@ -63,9 +63,12 @@ class Paced:
         self.slowest = slowest
         self._next = 0.0
         self._sent_at = float("-inf")
+        self._hurries = 0
+        self._seen = 0  # hurries that the picture in the making takes account of
 
     def due(self, now: float, *, at_least: float = 0.0) -> bool:
         """Whether the time has come; `at_least` asks for a longer pause than usual."""
+        self._seen = self._hurries
         return now >= self._next and now - self._sent_at >= at_least
 
     def done(self, now: float, size: int, cost: float = 0.0, budget: float = 1.0) -> None:
@@ -82,6 +85,8 @@ class Paced:
         budget
             Fraction of wall time that watching may take.
         """
+        if self._hurries != self._seen:
+            return  # a click came while this was built, and is perhaps not in it
         if size:
             self._sent_at = now
         dear = min(self.slowest, cost / (self.share * budget))
@@ -91,6 +96,7 @@ class Paced:
         """Send at the next opportunity: a click has changed something."""
         self._next = 0.0
         self._sent_at = float("-inf")
+        self._hurries += 1
 
 
 class Publisher:

@@ -162,3 +162,15 @@ def test_its_thread_does_not_keep_a_script_alive(publisher: Publisher) -> None:
     assert thread.daemon
     publisher.remove(target)
     until(lambda: idle(publisher))
+
+
+def test_a_click_while_the_picture_is_built_is_sent_next():
+    # Building on a small budget puts the next picture off by up to two seconds; a click that
+    # comes meanwhile must not be put off with it.
+    pace = Paced(0.1, 1000)
+    assert pace.due(10.0)
+    pace.hurry()
+    pace.done(10.0, 500, cost=0.01, budget=0.01)
+    assert pace.due(10.01)
+    pace.done(10.01, 500, cost=0.01, budget=0.01)
+    assert not pace.due(10.02)
