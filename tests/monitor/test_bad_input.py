@@ -208,7 +208,7 @@ def test_a_model_that_raises_half_way(make: Make) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     monitor = make(model, optimizer)
     for i in range(8):
-        monitor.session.sampling.want()
+        monitor.session.look_into_next_step()
         model.fails = i % 3 == 2
         if model.fails:
             with pytest.raises(RuntimeError, match="half way"):

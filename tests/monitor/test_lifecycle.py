@@ -200,7 +200,7 @@ def test_close_leaves_nothing_behind(make: Make, quiet: NoPublisher) -> None:
     monitor = make(model, optimizer)
     browser = Browser(monitor)
     for _ in range(3):
-        monitor.session.sampling.want()
+        monitor.session.look_into_next_step()
         take_step(model, optimizer)
         monitor.log(loss=1.0)
     monitor.lr_scale = 10.0
@@ -219,7 +219,7 @@ def test_close_leaves_nothing_behind(make: Make, quiet: NoPublisher) -> None:
 def test_closing_in_the_middle_of_a_sampled_step(make: Make) -> None:
     model, optimizer = small()
     monitor = make(model, optimizer)
-    monitor.session.sampling.want()
+    monitor.session.look_into_next_step()
     take_step(model, optimizer)
     assert monitor.session.sampling.armed
     output = model(torch.ones(4, 3))
@@ -307,7 +307,7 @@ def test_in_a_script_nothing_is_kept_alive(way: str) -> None:
     model, optimizer = small()
     monitor = TrainingMonitor(model, optimizer)
     for _ in monitor.track(range(3)):
-        monitor.session.sampling.want()
+        monitor.session.look_into_next_step()
         take_step(model, optimizer)
         monitor.log(loss=model(torch.ones(1, 3)).sum())
     gone = [weakref.ref(x) for x in (monitor, monitor.session, model, monitor.history)]

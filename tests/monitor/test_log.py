@@ -320,7 +320,7 @@ def test_a_series_of_ours_gives_way_to_one_of_the_user(make: Make, name: str) ->
     monitor = make(model, optimizer)
     for step in range(1, 6):
         take_step(model, optimizer)
-        monitor.session.sampling.want()  # every step is sampled, so both of ours are there
+        monitor.session.look_into_next_step()  # every step is sampled, so both of ours are there
         if step >= 3:
             monitor.log({name: float(step)})
     assert points(monitor, name) == [(3, 3.0), (4, 4.0), (5, 5.0)]

@@ -51,7 +51,7 @@ def test_the_state_of_a_large_model_is_bounded(make: Make) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     monitor = make(model, optimizer)
     for _ in range(2):  # the second one is sampled
-        monitor.session.sampling.want()
+        monitor.session.look_into_next_step()
         optimizer.zero_grad()
         model(torch.ones(1, 2)).sum().backward()
         optimizer.step()
@@ -121,7 +121,7 @@ def test_everything_a_view_needs_is_in_the_state(make: Make) -> None:
     model, optimizer = small()
     monitor = make(model, optimizer, title="digits", language="zh")
     for _ in range(4):
-        monitor.session.sampling.want()
+        monitor.session.look_into_next_step()
         take_step(model, optimizer)
         monitor.log(loss=1.0, bad="x")
     state = monitor.get_state()
