@@ -381,6 +381,8 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         if state != self._last_state:
             if state == "running" and not self.history.revision:
                 self._began = perf_counter()  # times count from the first step, not from the cell
+            if state in ("finished", "stopped") and self._tracker is not None:
+                self._tracker.settle()  # no forward pass comes that it could wait for
             self._last_state = state
             self._mark_pauses(state)
         super().on_change()

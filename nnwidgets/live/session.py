@@ -419,6 +419,7 @@ class Session:
             return
         if perf_counter() - self._last_active > max(_REST_SECONDS, 10 * self.step_seconds):
             self.governor.stop()
+            self.sampling.disarm()  # its step does not come
             self.control.rest()
 
     # -- inside --------------------------------------------------------------------------

@@ -109,9 +109,13 @@ def _not_finite(
         "layer": next((_called(r) for r in rows if r.name == first.layer), first.layer or ""),
         "step": whole(first.step),
     }
+    variant: str = first.where
+    if everywhere:
+        variant += "_all"
+    elif first.where == "output" and not first.exact:
+        variant += "_next"  # found by running the weights of that step on the next batch
     return make("nan", "info" if passed else "error", first.step, evidence, params,
-                variant=f"{first.where}_all" if everywhere else first.where,
-                language=language)  # fmt: skip
+                variant=variant, language=language)  # fmt: skip
 
 
 def _exploding(
