@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -88,11 +89,20 @@ def make(
         severity=severity,
         step=None if step is None else int(step),
         message=message,
-        evidence=evidence,
+        evidence=_finite(evidence),
         key=key,
         params=params,
         language=language,
     )
+
+
+def _finite(evidence: dict[str, float | int | str]) -> dict[str, float | int | str]:
+    """Drop what JSON cannot carry: the ratio of two extreme numbers may be infinite."""
+    return {
+        name: value
+        for name, value in evidence.items()
+        if not isinstance(value, float) or math.isfinite(value)
+    }
 
 
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
