@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["TrainingExport"]
+__all__ = ["TrainingExport", "TrainingHistory"]
 
 
 _MEDIA: Final = {
@@ -25,13 +25,8 @@ _MEDIA: Final = {
 }
 
 
-class TrainingExport:
-    """The verbs that write out a history; everything they need is imported when asked for."""
-
-    history: History
-    _diary: Diary
-    title: str
-    language: str
+class TrainingHistory(History):
+    """A history that can also be written out; what that needs is imported when asked for."""
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the whole history as a data frame, a row for each logged step.
@@ -43,19 +38,40 @@ class TrainingExport:
         """
         from nnwidgets.export import tables
 
-        return tables.to_pandas(self.history)
+        return tables.to_pandas(self)
 
     def to_csv(self, path: str | PathLike[str] | IO[str]) -> None:
         """Write the whole history as CSV, a row for each logged step, every digit kept."""
         from nnwidgets.export import tables
 
-        tables.to_csv(self.history, path)
+        tables.to_csv(self, path)
 
     def to_json(self, path: str | PathLike[str] | IO[str]) -> None:
         """Write the whole history as strict JSON; non-finite values are strings."""
         from nnwidgets.export import tables
 
-        tables.to_json(self.history, path)
+        tables.to_json(self, path)
+
+
+class TrainingExport:
+    """The verbs of a monitor that write something out."""
+
+    history: TrainingHistory
+    _diary: Diary
+    title: str
+    language: str
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the whole history as a data frame (see `TrainingHistory.to_pandas`)."""
+        return self.history.to_pandas()
+
+    def to_csv(self, path: str | PathLike[str] | IO[str]) -> None:
+        """Write the whole history as CSV (see `TrainingHistory.to_csv`)."""
+        self.history.to_csv(path)
+
+    def to_json(self, path: str | PathLike[str] | IO[str]) -> None:
+        """Write the whole history as JSON (see `TrainingHistory.to_json`)."""
+        self.history.to_json(path)
 
     def figure(self, *, smoothing: float = 0.0, log_y: bool = False, dark: bool = False) -> Figure:
         """Return the curves as a matplotlib figure.

@@ -21,7 +21,7 @@ from nnwidgets._training_arguments import (
     merged,
     named_optimizers,
 )
-from nnwidgets._training_export import TrainingExport
+from nnwidgets._training_export import TrainingExport, TrainingHistory
 from nnwidgets._training_health import Diagnosis, Samples
 from nnwidgets._training_picture import MOST_ROWS, MOST_SERIES, Picture
 from nnwidgets._training_series import OwnSeries
@@ -32,7 +32,6 @@ from nnwidgets.live.cells import retire_earlier
 from nnwidgets.live.channel import Paced
 from nnwidgets.live.control import State
 from nnwidgets.live.diary import Diary
-from nnwidgets.live.history import History
 from nnwidgets.live.kernel import Route, kernel_link
 from nnwidgets.live.lazy import as_number
 from nnwidgets.live.loop import Loops, Tracked
@@ -110,7 +109,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         session = Session.of(model, list(named.values()), host=kernel_link())
         for name, one in named.items():
             session.attach(one, name)
-        self.history = History()
+        self.history = TrainingHistory()
         self._own = OwnSeries(self.history)
         self._began = perf_counter()
         self._loops = Loops(session)

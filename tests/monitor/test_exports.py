@@ -130,3 +130,12 @@ def test_saving_does_not_take_the_picture_from_the_open_view(
     trained.save_html(tmp_path / "run.html")
     trained.publish(1010.0)
     assert any("_curves" in update for update in browser.updates())
+
+
+def test_the_history_itself_writes_the_same(tmp_path: Path) -> None:
+    with TrainingMonitor() as monitor:
+        monitor.log(loss=1.5)
+        monitor.to_csv(tmp_path / "a.csv")
+        monitor.history.to_csv(tmp_path / "b.csv")
+        assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+        assert monitor.history.to_pandas().equals(monitor.to_pandas())
