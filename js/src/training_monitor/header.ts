@@ -68,7 +68,7 @@ export function header(words: Words, signal: AbortSignal): Header {
   const route = tip(signal);
   const spoken = h("span", { class: "nnw-spoken", role: "status" });
   const element = h(
-    "header",
+    "div",
     { class: "nnw-header" },
     h("div", { class: "nnw-header-what" }, title, pill),
     h("div", { class: "nnw-header-how" }, progress, where, pace),

@@ -162,7 +162,7 @@ class Card {
       const legend = this.#legends.get(series.name) ?? this.#add(series);
       const value = newest(series, live);
       setText(legend.label, series.label);
-      setHidden(legend.label, alone);
+      legend.label.classList.toggle("nnw-spoken", alone);
       setText(legend.value, Number.isNaN(value) && series.points === 0 ? "–" : formatNumber(value));
       legend.value.classList.toggle("nnw-bad", !Number.isFinite(value) && series.points > 0);
       legend.button.style.color = series.textColor;
@@ -213,7 +213,6 @@ class Card {
       label,
       value,
     );
-    setAttribute(button, "aria-label", this.#words("ui.legend", { name: series.name }));
     const { name } = series;
     button.addEventListener(
       "click",
