@@ -19,6 +19,7 @@ from nnwidgets.probe.layers import LayerSample, LayerWatch
 def clean() -> Any:
     be_strict()
     torch.manual_seed(0)
+    torch.compiler.reset()  # a test before this one, in the same process, may have compiled
     yield
     be_strict(False)
     torch.compiler.reset()
