@@ -42,7 +42,8 @@ _PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks f
 _REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
 _QUIET_SECONDS: Final = 0.02  # for so long a step is counted and nothing else looked at
 _QUIET_COST: Final = 0.5  # of such a step, over one that looks; measured
-_SENTINEL_SECONDS: Final = 5e-6  # what one look at a gradient takes
+_SENTINEL_COST: Final = 1.5e-5  # seconds in a training loop, where caches are cold; measured
+_SENTINEL_SECONDS: Final = 5e-6  # the same with warm caches; decides how often to look
 _SENTINEL_SHARE: Final = 0.25  # of the budget that these looks may take
 
 
@@ -231,10 +232,8 @@ class Session:
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed (an optimiser's hook)."""
         if self.sentinels and not self.step % self.sentinel_every:
-            begun = thread_time()
             for sentinel in self.sentinels:
                 sentinel(slot.groups[0]["params"], self.step + 1)
-            self.governor.charge(thread_time() - begun)
         if self.sampling.armed:
             scale = getattr(slot.optimizer, "grad_scale", None)  # of a GradScaler, fused only
             self.sampling.before_update(list(slot.parameters()), scale)
@@ -472,7 +471,10 @@ class Session:
     def _pace(self, now: float, cost: float) -> None:
         """Measure the loop, and charge what the quiet steps since the last one have cost."""
         step, then = self._timed_at or (self.step, now)
-        self.governor.charge(cost + max(0, self.step - step - 1) * cost * _QUIET_COST)
+        steps = self.step - step
+        self.governor.charge(cost + max(0, steps - 1) * cost * _QUIET_COST)
+        if self.sentinels:
+            self.governor.charge(_SENTINEL_COST * steps / self.sentinel_every)
         if now > then:
             seconds = (now - then) / max(1, self.step - step)
             old = self.step_seconds
