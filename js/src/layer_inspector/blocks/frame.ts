@@ -1,0 +1,40 @@
+/** What all blocks share: a title above the picture, and that the whole has a name. */
+
+import { h, setText, uniqueId } from "../../ui/dom";
+import type { Words } from "../../ui/i18n";
+import type { BlockData } from "./types";
+
+/** The title in the view's language where the catalogue has it, else as the kernel wrote it. */
+export function titleOf({ title }: BlockData, words: Words): string {
+  if (title === null) return "";
+  return words.has(title.key) ? words(title.key, title.params) : title.text || title.key;
+}
+
+export interface Frame {
+  element: HTMLElement;
+  /** Beside the title: choices, a count. */
+  aside: HTMLElement;
+  /** Writes the title; a block without one is named by its kind. */
+  draw(block: BlockData): void;
+}
+
+export function frame(kind: string, words: Words, ...content: readonly HTMLElement[]): Frame {
+  const title = h("h4", { class: "nnw-block-title", id: uniqueId("nnw-block") });
+  const aside = h("div", { class: "nnw-block-aside" });
+  const head = h("div", { class: "nnw-block-head" }, title, aside);
+  const element = h(
+    "section",
+    { class: `nnw-block nnw-block-${kind}`, "aria-labelledby": title.id },
+    head,
+    ...content,
+  );
+  return {
+    element,
+    aside,
+    draw(block) {
+      const text = titleOf(block, words);
+      setText(title, text || words(`ui.inspector.block.${kind}`));
+      title.classList.toggle("nnw-spoken", text === "");
+    },
+  };
+}
