@@ -2,15 +2,10 @@
 
 import type { Chart } from "../ui/chart";
 import { chartsToPng } from "../ui/picture";
-import type { Unpacked } from "../wire";
+import type { NamedFile } from "../ui/save";
 import type { Curves, Series } from "./state";
 
 export type ExportFormat = "png" | "svg" | "csv" | "json";
-
-export interface NamedFile {
-  name: string;
-  content: Blob;
-}
 
 /** A file name made of a title: letters and figures of any script, nothing a system objects to. */
 export function fileName(title: string, format: ExportFormat): string {
@@ -19,17 +14,6 @@ export function fileName(title: string, format: ExportFormat): string {
     .replace(/[^\p{L}\p{N}._-]+/gu, "_")
     .replace(/^[._]+|_+$/g, "");
   return `${stem === "" ? "training" : stem}.${format}`;
-}
-
-/** The file in a reply to `export`. */
-export function fileOf(packed: Unpacked | null): NamedFile {
-  const bytes = packed?.arrays.file;
-  const { name, mime } = packed?.meta ?? {};
-  if (!(bytes instanceof Uint8Array) || typeof name !== "string") {
-    throw new Error("the reply holds no file");
-  }
-  const type = typeof mime === "string" ? mime : "application/octet-stream";
-  return { name, content: new Blob([bytes.slice()], { type }) };
 }
 
 /** What the page holds, as a file: buckets of the curves, or the picture on the screen. */

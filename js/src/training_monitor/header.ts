@@ -1,50 +1,12 @@
 /** The line that says what runs, how it goes, what watching costs and how clicks arrive. */
 
 import type { Connection } from "../link";
+import { type Condition, conditionOf } from "../session";
 import { h, setAttribute, setText } from "../ui/dom";
 import { formatDuration, formatInteger, formatPercent, formatRate } from "../ui/format";
 import type { Words } from "../ui/i18n";
-import { type IconName, icon, setIcon } from "../ui/icons";
-import { tip } from "../ui/popup";
+import { costAndRoute, statePill } from "../ui/session_signs";
 import type { Live } from "./state";
-
-/** How the run is called: the kernel's state, or what is known without a kernel. */
-export type Condition =
-  | "waiting"
-  | "idle"
-  | "running"
-  | "paused"
-  | "stopping"
-  | "stopped"
-  | "finished"
-  | "saved"
-  | "closed";
-
-export function conditionOf(live: Live | null, connection: Connection): Condition {
-  const over = live?.state === "finished" || live?.state === "stopped";
-  if (!over && connection === "closed") return "closed";
-  if (!over && (connection === "silent" || connection === "offline")) return "saved";
-  if (live === null) return "waiting";
-  if (live.stopping && (live.state === "running" || live.state === "paused")) return "stopping";
-  return live.state;
-}
-
-/** Can a click reach the kernel? */
-export function connected(connection: Connection): boolean {
-  return connection === "live" || connection === "unknown";
-}
-
-const ICONS: Record<Condition, IconName> = {
-  waiting: "live",
-  idle: "live",
-  running: "live",
-  paused: "pause",
-  stopping: "stop",
-  stopped: "stop",
-  finished: "stop",
-  saved: "info",
-  closed: "info",
-};
 
 export interface Header {
   element: HTMLElement;
@@ -53,9 +15,7 @@ export interface Header {
 
 export function header(words: Words, signal: AbortSignal): Header {
   const title = h("h2", { class: "nnw-title" });
-  const sign = icon("live");
-  const state = h("span");
-  const pill = h("span", { class: "nnw-pill" }, sign, state);
+  const pill = statePill(words);
   const bar = h("div", { class: "nnw-progress-bar" });
   const progress = h(
     "div",
@@ -64,19 +24,15 @@ export function header(words: Words, signal: AbortSignal): Header {
   );
   const where = h("span", { class: "nnw-where" });
   const pace = h("span", { class: "nnw-pace nnw-muted" });
-  const cost = tip(signal);
-  const route = tip(signal);
-  const spoken = h("span", { class: "nnw-spoken", role: "status" });
+  const cost = costAndRoute(words, signal, (lost) => words(`ui.connection.${lost}`));
   const element = h(
     "div",
     { class: "nnw-header" },
-    h("div", { class: "nnw-header-what" }, title, pill),
+    h("div", { class: "nnw-header-what" }, title, pill.element),
     h("div", { class: "nnw-header-how" }, progress, where, pace),
-    h("div", { class: "nnw-header-cost nnw-muted" }, cost.element, route.element),
-    spoken,
+    cost.element,
+    pill.spoken,
   );
-
-  let shown: Condition | null = null;
 
   const drawProgress = (live: Live | null) => {
     const { done, total } = live?.progress ?? { done: 0, total: null };
@@ -121,37 +77,11 @@ export function header(words: Words, signal: AbortSignal): Header {
       const condition = conditionOf(live, connection);
       setText(title, name === "" ? words("ui.untitled") : name);
       setAttribute(element, "data-condition", condition);
-      setAttribute(pill, "data-condition", condition);
-      setIcon(sign, ICONS[condition]);
-      const label = words(`ui.state.${condition}`);
-      setText(state, label);
-      if (condition !== shown) {
-        // Said aloud when it changes, not when the widget appears.
-        if (shown !== null) setText(spoken, label);
-        shown = condition;
-      }
+      pill.draw(condition);
       drawProgress(live);
       setText(where, live === null ? "" : place(live));
       setText(pace, live === null ? "" : paceOf(live, condition));
-      const overhead = live?.overhead ?? Number.NaN;
-      cost.set(
-        Number.isFinite(overhead) ? words("ui.cost", { share: formatPercent(overhead) }) : "",
-        words("ui.cost.hint", { budget: formatPercent(live?.budget ?? Number.NaN) }),
-      );
-      cost.element.hidden = !Number.isFinite(overhead);
-      drawRoute(live, connection);
+      cost.draw(live, connection);
     },
   };
-
-  function drawRoute(live: Live | null, connection: Connection): void {
-    if (!connected(connection)) {
-      route.set(words("ui.clicks.none"), words(`ui.connection.${connection}`));
-      return;
-    }
-    const { key = "", params = {} } = live?.route ?? {};
-    route.element.hidden = key === "";
-    if (key === "") return;
-    const hint = words.has(`${key}.hint`) ? [words(`${key}.hint`, params)] : [];
-    route.set(words(key, params), [...hint, ...(live?.status ?? [])].join(" "));
-  }
 }

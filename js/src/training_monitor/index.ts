@@ -2,6 +2,7 @@
 
 import "../ui/theme.css";
 import "../ui/controls.css";
+import "../ui/parts.css";
 import "./style.css";
 import "./notes.css";
 import { defineWidget } from "../runtime";

@@ -1,28 +1,17 @@
 /** What the monitor shows, read out of the traits; pure, and forgiving of what is missing. */
 
+import { list, number, object, strings, text } from "../read";
+import { readSession, type Session } from "../session";
 import type { EventMark, SeriesView } from "../ui/chart_types";
 import type { Words } from "../ui/i18n";
 import type { Json, JsonObject, NumberArray, Unpacked } from "../wire";
 
-export type RunState = "idle" | "running" | "paused" | "stopped" | "finished";
-export type Waiting = "step" | "cell";
-
-export interface Live {
-  state: RunState;
-  stopping: boolean;
-  step: number;
+export interface Live extends Session {
   epoch: { now: number; total: number | null } | null;
   progress: { done: number; total: number | null } | null;
-  route: { key: string; params: Record<string, string>; live: boolean };
-  queued: { action: string; waits: Waiting } | null;
   can: { steer: boolean; step: boolean; stop: boolean; layers: boolean };
-  cursor: number | null;
-  budget: number;
-  error: string | null;
-  status: string[];
   rate: number;
   eta: number;
-  overhead: number;
   /** Learning rate in force, of the first parameter group. */
   learningRate: number;
   elapsed: number;
@@ -97,20 +86,6 @@ export interface Notes {
 
 // --- small readers -------------------------------------------------------------------------
 
-const object = (value: Json | undefined): JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
-const list = (value: Json | undefined): JsonObject[] =>
-  Array.isArray(value) ? value.map(object) : [];
-const text = (value: Json | undefined): string => (typeof value === "string" ? value : "");
-const number = (value: Json | undefined): number | null =>
-  typeof value === "number" ? value : null;
-
-function strings(value: Json | undefined): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(object(value)).map(([key, item]) => [key, String(item)]),
-  );
-}
-
 function pair(value: Json | undefined): [number, number] | null {
   if (!Array.isArray(value)) return null;
   const [first, second] = value;
@@ -122,7 +97,6 @@ function counted(value: Json | undefined): { first: number; total: number | null
   return { first: value[0], total: number(value[1]) };
 }
 
-const STATES: readonly string[] = ["idle", "running", "paused", "stopped", "finished"];
 const severity = (value: Json | undefined): Severity =>
   value === "error" || value === "warning" ? value : "info";
 const kindOf = (value: Json | undefined): Panel["kind"] =>
@@ -134,38 +108,20 @@ export function readLive({ meta, arrays }: Unpacked): Live {
   const [rate, eta, overhead, learningRate, elapsed] = arrays.numbers ?? [];
   const epoch = counted(meta.epoch);
   const progress = counted(meta.progress);
-  const route = object(meta.route);
-  const queued = object(meta.queued);
   const can = object(meta.can);
   const names = Array.isArray(meta.names) ? meta.names.map(String) : [];
   return {
-    state: STATES.includes(text(meta.state)) ? (meta.state as RunState) : "idle",
-    stopping: meta.stopping === true,
-    step: number(meta.step) ?? 0,
+    ...readSession(meta, overhead),
     epoch: epoch && { now: epoch.first, total: epoch.total },
     progress: progress && { done: progress.first, total: progress.total },
-    route: {
-      key: text(route.key),
-      params: strings(route.params),
-      live: route.live === true,
-    },
-    queued:
-      text(queued.action) === ""
-        ? null
-        : { action: text(queued.action), waits: queued.waits === "cell" ? "cell" : "step" },
     can: {
       steer: can.steer === true,
       step: can.step === true,
       stop: can.stop === true,
       layers: can.layers === true,
     },
-    cursor: number(meta.cursor),
-    budget: number(meta.budget) ?? Number.NaN,
-    error: text(meta.error) === "" ? null : text(meta.error),
-    status: Array.isArray(meta.status) ? meta.status.map(String) : [],
     rate: rate ?? Number.NaN,
     eta: eta ?? Number.NaN,
-    overhead: overhead ?? Number.NaN,
     learningRate: learningRate ?? Number.NaN,
     elapsed: elapsed ?? Number.NaN,
     lrScale: arrays.lr?.[0] ?? 1,

@@ -1,6 +1,7 @@
 /** The bar of controls: steer the run on the left, the picture on the right. */
 
 import type { Link } from "../link";
+import { conditionOf, connected } from "../session";
 import { button, checkbox, segmented, select } from "../ui/controls";
 import { h, setText } from "../ui/dom";
 import { formatFactor, formatNumber } from "../ui/format";
@@ -8,7 +9,6 @@ import type { Words } from "../ui/i18n";
 import { menu } from "../ui/popup";
 import { logSlider, slider } from "../ui/slider";
 import type { ExportFormat } from "./files";
-import { conditionOf, connected } from "./header";
 import type { ViewOptions } from "./options";
 import type { Live } from "./state";
 

@@ -1,16 +1,18 @@
 /** One view of a monitor: puts the parts together and sends what is clicked. */
 
-import { CancelledError, type Pending, RequestError } from "../requests";
+import { reader } from "../read";
+import { CancelledError, RequestError } from "../requests";
 import type { View, ViewContext } from "../runtime";
-import { button } from "../ui/controls";
+import { conditionOf, connected } from "../session";
 import { h, setHidden, setText } from "../ui/dom";
-import { formatPercent } from "../ui/format";
-import { saveFile } from "../ui/save";
-import type { JsonObject, Unpacked } from "../wire";
-import { type ExportFormat, fileHeld, fileOf } from "./files";
+import { connectionBanner, problemLine, queueNotice } from "../ui/notices";
+import { fileOf, saveFile } from "../ui/save";
+import { throttled } from "../ui/throttled";
+import type { JsonObject } from "../wire";
+import { type ExportFormat, fileHeld } from "./files";
 import { findings } from "./findings";
 import { foot } from "./foot";
-import { conditionOf, connected, header } from "./header";
+import { header } from "./header";
 import { layersTable } from "./layers_table";
 import { INITIAL, usableRange, type ViewOptions } from "./options";
 import { panels } from "./panels";
@@ -29,19 +31,6 @@ import { Zoom } from "./zoom";
 /** Clicks of which a person wants to know that they wait; the others are made by the view. */
 const CLICKS = ["pause", "resume", "step", "stop", "set_lr_scale", "export"];
 const NO_MARKS: Notes["marks"] = [];
-
-/** Reads a trait once per value: drawing code may compare what it gets by identity. */
-function reader<T>(read: (unpacked: Unpacked) => T): (unpacked: Unpacked | null) => T | null {
-  let seen: Unpacked | null = null;
-  let value: T | null = null;
-  return (unpacked) => {
-    if (unpacked !== seen) {
-      seen = unpacked;
-      value = unpacked === null ? null : read(unpacked);
-    }
-    return value;
-  };
-}
 
 export function monitorView({ link, root, words, signal, redraw }: ViewContext): View {
   let options: ViewOptions = INITIAL;
@@ -121,38 +110,30 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
     change,
     save: (format) => void save(format),
   });
-  const queued = queueNotice(words, signal, (id) => link.requests.cancel(id));
+  const queued = queueNotice(words, signal, {
+    label: (action) => (CLICKS.includes(action) ? words(`ui.action.${action}`) : null),
+    other: words("ui.action.other"),
+    withdraw: (id) => link.requests.cancel(id),
+  });
   const grid = panels(words, signal, { change, setCursor });
   const zoom = new Zoom(link, signal, redraw);
   const time = foot(words, signal, { setCursor, resetZoom: () => change({ range: null }) });
   const notesPart = findings(words, signal, goTo);
   const layersPart = layersTable(words, signal);
-  const connection = h("p", { class: "nnw-banner", role: "status", hidden: true });
-  const problemText = h("span");
-  const dismiss = button({
-    label: words("ui.dismiss"),
-    kind: "plain",
-    signal,
-    onClick: () => {
-      problem = null;
-      redraw();
-    },
+  const connection = connectionBanner((lost) => words(`ui.connection.${lost}`));
+  const problems = problemLine(words, signal, () => {
+    problem = null;
+    redraw();
   });
-  const problemLine = h(
-    "div",
-    { class: "nnw-problem", role: "alert", hidden: true },
-    problemText,
-    dismiss.element,
-  );
   const emptyText = h("p", { class: "nnw-empty-text" });
   const example = h("code", {}, "monitor.log(loss=loss)");
   const empty = h("div", { class: "nnw-empty" }, emptyText, example);
   top.element.append(queued.element);
   root.append(
     top.element,
-    connection,
+    connection.element,
     bar.element,
-    problemLine,
+    problems.element,
     empty,
     grid.element,
     time.element,
@@ -172,17 +153,6 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
     setText(emptyText, words(known ? `ui.empty.${condition}` : "ui.empty.over"));
     setHidden(example, condition !== "idle" && condition !== "running");
   };
-  const drawConnection = () => {
-    const key = connected(link.connection) ? "" : `ui.connection.${link.connection}`;
-    setText(connection, key === "" ? "" : words(key));
-    setHidden(connection, key === "");
-  };
-  const drawProblem = (live: Live | null) => {
-    const text = problem ?? live?.error ?? "";
-    setText(problemText, text);
-    setHidden(problemLine, text === "");
-    setHidden(dismiss.element, problem === null);
-  };
   const cursorOf = (live: Live | null): number | null => {
     if (wantedCursor === undefined) return live?.cursor ?? null;
     const reported = live !== shown.live && live?.cursor === wantedCursor;
@@ -200,8 +170,8 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
       top.draw(title(), live, link.connection);
       bar.draw(live);
       queued.draw(link.requests.pending, live);
-      drawConnection();
-      drawProblem(live);
+      connection.draw(link.connection);
+      problems.draw(problem, live?.error ?? null);
       drawEmpty(live, curves);
       if (curves !== null && curves !== shown.curves && curves.range !== null) {
         zoom.grown(curves.range[1], grid.width);
@@ -232,73 +202,5 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
       grid.repaint();
       layersPart.repaint();
     },
-  };
-}
-
-/** Says which click waits, and for what; lies over the header's end, so that nothing moves. */
-function queueNotice(
-  words: ViewContext["words"],
-  signal: AbortSignal,
-  withdraw: (id: number) => void,
-) {
-  let current: Pending | null = null;
-  const text = h("span");
-  const cancel = button({
-    label: words("ui.withdraw"),
-    kind: "plain",
-    signal,
-    onClick: () => {
-      if (current !== null) withdraw(current.id);
-    },
-  });
-  const element = h(
-    "div",
-    { class: "nnw-queued", role: "status", hidden: true },
-    text,
-    cancel.element,
-  );
-
-  const reason = (waits: string | null, live: Live | null): string => {
-    if (waits === null && live?.state === "running" && !live.route.live) return "cell";
-    return waits ?? "answer";
-  };
-  return {
-    element,
-    draw(pending: readonly Pending[], live: Live | null) {
-      current =
-        pending.find((item) => CLICKS.includes(item.action) && item.state !== "sent") ?? null;
-      const action = current?.action ?? live?.queued?.action ?? null;
-      setHidden(element, action === null);
-      if (action === null) return;
-      const label = words(CLICKS.includes(action) ? `ui.action.${action}` : "ui.action.other");
-      if (current?.state === "working") {
-        const share = current.fraction === null ? "" : formatPercent(current.fraction);
-        const parts = [words("ui.working", { action: label }), share, current.note];
-        setText(text, parts.filter((part) => part !== "").join(" "));
-      } else {
-        const waits = reason(current?.waits ?? live?.queued?.waits ?? null, live);
-        setText(text, words(`ui.queued.${waits}`, { action: label }));
-      }
-      setHidden(cancel.element, current === null);
-    },
-  };
-}
-
-/** Passes on the newest value at most every 100 ms, and always the last. */
-function throttled<T>(signal: AbortSignal, send: (value: T) => void): (value: T) => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let waiting: { value: T } | null = null;
-  signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-  const flush = () => {
-    timer = undefined;
-    if (waiting === null) return;
-    const { value } = waiting;
-    waiting = null;
-    timer = setTimeout(flush, 100);
-    send(value);
-  };
-  return (value) => {
-    waiting = { value };
-    if (timer === undefined) flush();
   };
 }

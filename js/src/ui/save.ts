@@ -1,4 +1,24 @@
-/** Hands a file to the person in front of the browser. */
+/** Files for the person in front of the browser. */
+
+import type { Unpacked } from "../wire";
+
+export interface NamedFile {
+  name: string;
+  content: Blob;
+}
+
+/** The file in a reply to `export`. */
+export function fileOf(packed: Unpacked | null): NamedFile {
+  const bytes = packed?.arrays.file;
+  const { name, mime } = packed?.meta ?? {};
+  if (!(bytes instanceof Uint8Array) || typeof name !== "string") {
+    throw new Error("the reply holds no file");
+  }
+  const type = typeof mime === "string" ? mime : "application/octet-stream";
+  return { name, content: new Blob([bytes.slice()], { type }) };
+}
+
+/** Hands a file over. */
 export function saveFile(content: Blob, name: string): void {
   const url = URL.createObjectURL(content);
   const link = document.createElement("a");

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { FakeModel } from "../../demo/fake_model";
 import { pack } from "../../demo/pack";
 import { SimulatedRun } from "../../demo/run";
-import { fileHeld, fileName, fileOf, toCsv, toJson } from "../../src/training_monitor/files";
+import { fileHeld, fileName, toCsv, toJson } from "../../src/training_monitor/files";
 import { readCurves } from "../../src/training_monitor/state";
+import { fileOf } from "../../src/ui/save";
 import { unpack } from "../../src/wire";
 
 function curvesOf(steps: number, spoilAt: number) {
