@@ -14,6 +14,8 @@ KINDS = (
 )  # fmt: skip
 """Every kind a finding can be of, the most urgent first."""
 
+_AFTERMATH = {"exploding", "vanishing", "dead_units", "saturated"}  # what NaN brings with it
+
 SEVERITIES = ("error", "warning", "info")
 """From "the run is lost" over "something should be changed" to "good to know"."""
 
@@ -110,15 +112,19 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
 
     Of several findings of one kind the most severe stays, and of equally severe ones that of the
     layers, which is closer to the cause. Only for ``"nan"`` both stay, *when* from a metric and
-    *where* from the model, if that is known.
+    *where* from the model, if that is known. Layers are not accused of what they show from the
+    step of a NaN on that has ended the run: with it in weights, gradients or activations, they
+    die and their gradients vanish. What began before it stays, as it may be the cause.
     """
     kept: dict[tuple[str, bool], Finding] = {}
     for f in findings:
         place = (f.kind, f.kind == "nan" and f.evidence.get("where", "all") != "all")
         if place not in kept or _rank(f) < _rank(kept[place]):
             kept[place] = f
+    lost = [f.step for f in kept.values() if f.kind == "nan" and f.severity == "error"]
+    end = min((step for step in lost if step is not None), default=math.inf)
     return sorted(
-        kept.values(),
+        (f for f in kept.values() if f.kind not in _AFTERMATH or (f.step or 0) < end),
         key=lambda f: (
             SEVERITIES.index(f.severity),
             KINDS.index(f.kind),

@@ -323,10 +323,11 @@ def test_a_series_of_two_lengths_is_a_mistake() -> None:
         curve_findings({"loss": ([1, 2, 3], [1.0, 2.0])})
 
 
-def test_most_severe_first_and_one_of_each_kind() -> None:
-    def made(kind: str, severity: str, step: int, **evidence: str) -> Finding:
-        return Finding(kind, severity, step, "", dict(evidence))
+def made(kind: str, severity: str, step: int, **evidence: str) -> Finding:
+    return Finding(kind, severity, step, "", dict(evidence))
 
+
+def test_most_severe_first_and_one_of_each_kind() -> None:
     given = [
         made("plateau", "info", 5),
         made("underfitting", "info", 0, metric="loss"),
@@ -346,3 +347,17 @@ def test_most_severe_first_and_one_of_each_kind() -> None:
         ("plateau", "info", 5),
     ]
     assert ordered([*given[4:5], made("nan", "error", 9, where="all")]) == given[4:5]
+
+
+@pytest.mark.parametrize("kind", ["dead_units", "exploding", "vanishing", "saturated"])
+def test_what_layers_show_once_a_nan_has_ended_the_run_is_left_out(kind: str) -> None:
+    """What is NaN has no gradient to speak of; what began before may be its cause."""
+
+    def told(began: int, severity: str) -> list[str]:
+        given = [made(kind, "warning", began, layer="fc"), made("nan", severity, 7, metric="loss")]
+        return [f.kind for f in ordered(given)]
+
+    assert told(6, "error") == ["nan", kind]
+    assert told(7, "error") == told(8, "error") == ["nan"]
+    # one that passed, or that only concerns another metric, explains nothing
+    assert set(told(8, "info")) == set(told(8, "warning")) == {"nan", kind}
