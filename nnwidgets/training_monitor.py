@@ -35,6 +35,7 @@ from nnwidgets.live.diary import Diary
 from nnwidgets.live.kernel import Route, kernel_link
 from nnwidgets.live.lazy import as_number
 from nnwidgets.live.loop import Loops, Tracked
+from nnwidgets.live.pulse import Kind
 from nnwidgets.live.session import Session
 from nnwidgets.live.steps import StepAxis
 from nnwidgets.live.widget import LiveWidget, Part, action, bundle, check_language
@@ -49,6 +50,7 @@ R = TypeVar("R")
 Optimizers = Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer]
 
 _TIMED_EVERY: Final = 16  # one log() in so many is timed, and charged for all of them
+_LOG: Final = int(Kind.LOG)
 _BYTES_PER_SECOND: Final = 250_000
 
 
@@ -118,6 +120,14 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         self._diagnosis = Diagnosis(self.history, self._samples)
         self._steps = StepAxis(session)
         self._logs = 0
+        self._charged = 0  # of these
+        self._charge_at = 0
+        self._time_at = -1  # the call that is timed if it is a quick one
+        self._quick_seconds = 0.0
+        self._logged_at: float | None = None  # step of the newest log()
+        self._usual: tuple[str, ...] = ()  # the names that it gave
+        self._pulse = session.pulse
+        self._rows_kept = self.history.rows
         self._said: tuple[float, list[str]] = (float("-inf"), [])
         self._last_state: State = "idle"
         self._paused = False  # as the marks on the curves tell
@@ -130,7 +140,7 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             self._watch = LayerWatch(model)
             session.sampling.add(self._watch)
             self._tracker = NonFiniteTracker(model)
-            session.sentinels.append(self._tracker.check_gradients)
+            session.sentinels.append(self._tracker)
         picture = Picture(self, self._next_seq)
         for trait, build, pace in (
             ("_live", picture.live, Paced(0.1, _BYTES_PER_SECOND, 0.1)),
@@ -174,11 +184,37 @@ class TrainingMonitor(TrainingExport, LiveWidget):
             one line in the widget.
         """
         self._logs += 1
-        timed = not self._logs % _TIMED_EVERY
+        pulse = self._pulse
+        if step is None and metrics is None:
+            now = perf_counter()
+            names = tuple(named)
+            if now < pulse.log_until and names == self._usual:
+                # What nearly every call is: the names of the last one, plain finite numbers,
+                # and a session that wants to hear nothing. No other function is called: see
+                # `nnwidgets.live.pulse`.
+                numbers = []
+                for value in named.values():
+                    if value.__class__ is Tensor and value.is_cpu and not value.ndim:
+                        value = value.item()
+                    if value.__class__ is not float or value - value != 0.0:
+                        break
+                    numbers.append(value)
+                else:
+                    at = self._logged_at = pulse.step
+                    self._rows_kept.append((at, now - self._began, names, tuple(numbers)))
+                    pulse.active = now
+                    if pulse.seen < _LOG:
+                        pulse.seen = _LOG
+                    if self._logs == self._time_at:
+                        self._quick_seconds = perf_counter() - now
+                    return
+        self._log(named if metrics is None else merged(metrics, named), step)
+
+    def _log(self, values: Mapping[str, Any], step: int | float | None) -> None:
+        timed = self._logs >= self._charge_at
         began = thread_time() if timed else 0.0
-        values = named if metrics is None else merged(metrics, named)
-        before = self._steps.last
-        at = self._steps.at(step, values)
+        before = self._logged_at
+        at = self._logged_at = self._steps.at(step, values)
         for value in values.values():
             # a finite float less itself is 0; NaN and infinities are not
             if value.__class__ is not float or value - value != 0.0:
@@ -188,8 +224,14 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         if values:
             self._own.give_way(values)
             self.history.append(at, now - self._began, values)
+            self._usual = tuple(values)
         if timed:
-            self._session.governor.charge((thread_time() - began) * _TIMED_EVERY)
+            calls, self._charged = self._logs - self._charged, self._logs
+            self._charge_at = self._logs + _TIMED_EVERY
+            self._time_at = self._logs + 2  # a quick one, if it is one
+            cost = thread_time() - began
+            other = min(self._quick_seconds or cost, cost)
+            self._session.governor.charge(cost + (calls - 1) * other)
         self._session.logged(now, new_step=at != before)
 
     def _look_closer(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -492,8 +534,8 @@ class TrainingMonitor(TrainingExport, LiveWidget):
         if not self.closed and self._watch is not None:
             self._session.sampling.remove(self._watch)
         if not self.closed and self._tracker is not None:
-            if self._tracker.check_gradients in self._session.sentinels:
-                self._session.sentinels.remove(self._tracker.check_gradients)
+            if self._tracker in self._session.sentinels:
+                self._session.sentinels.remove(self._tracker)
             self._tracker.close()
         self._container = None
         super().close()

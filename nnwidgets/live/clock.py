@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from time import perf_counter
 from typing import Any, Protocol
 
 import torch
 from torch.optim import Optimizer
 
 from nnwidgets.live.learning_rate import rates
+from nnwidgets.live.pulse import Pulse
 from nnwidgets.live.step_hooks import StepHooks
 
 __all__ = ["OptimizerSlot", "StepWatcher"]
@@ -20,11 +20,7 @@ class StepWatcher(Protocol):
     """Whoever wants to know about steps: the session."""
 
     lr_scale: float
-    quiet_until: float  # until this time a step has to be counted, and nothing else
-    looks_before: bool  # whether the next update is looked at before it happens
-
-    def count_quiet_step(self, now: float) -> None:
-        """A step is over that nobody looks into."""
+    pulse: Pulse
 
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed."""
@@ -46,8 +42,9 @@ class OptimizerSlot:
     def __init__(self, optimizer: Optimizer, name: str, watcher: StepWatcher) -> None:
         self.name = name
         self.factor = watcher.lr_scale  # on the learning rates of the steps to come
+        self.pulse = watcher.pulse
+        self.seen_rates: list[Any] = []
         self._factor = 1.0
-        self._seen: list[Any] = []
         self._rates: list[float] = []
         self._optimizer = weakref.ref(optimizer)
         self._watcher = weakref.ref(watcher)
@@ -77,15 +74,15 @@ class OptimizerSlot:
         changes a rate puts another object into the group.
         """
         groups = self.groups
-        if factor == self._factor and len(groups) == len(self._seen):
-            for group, seen in zip(groups, self._seen, strict=True):
+        if factor == self._factor and len(groups) == len(self.seen_rates):
+            for group, seen in zip(groups, self.seen_rates, strict=True):
                 if group.get("lr") is not seen or seen.__class__ is torch.Tensor:
                     break
             else:
                 return []
         before = self._rates
         self._factor = factor
-        self._seen = [group.get("lr") for group in groups]
+        self.seen_rates = [group.get("lr") for group in groups]
         self._rates = [rate * factor for rate in rates(groups)]
         several = len(groups) > 1
         return [
@@ -107,29 +104,6 @@ class OptimizerSlot:
         self._hooks.remove(self)
 
     # -- called by StepHooks -----------------------------------------------------------------
-
-    def is_quiet_before(self) -> bool:
-        """Whether `before` has nothing to do."""
-        watcher = self._watcher()
-        return watcher is None or not watcher.looks_before
-
-    def is_quiet_after(self, optimizer: Optimizer) -> bool:
-        """Count a step in which `after` has nothing else to do; False if it has.
-
-        This is what nearly every step costs, so it looks at the clock and at the rates, and
-        calls nothing.
-        """
-        watcher = self._watcher()
-        if watcher is None:
-            return True
-        now = perf_counter()
-        if now >= watcher.quiet_until:
-            return False
-        for group, seen in zip(optimizer.param_groups, self._seen, strict=False):
-            if group.get("lr") is not seen:
-                return False
-        watcher.count_quiet_step(now)
-        return True
 
     def before(self) -> None:
         """Gradients are there, weights not yet changed."""

@@ -87,6 +87,15 @@ class History(Mapping[str, Series]):
 
     # --- writing -------------------------------------------------------------------------
 
+    @property
+    def rows(self) -> list[Row]:
+        """Where appended rows wait, always the same list.
+
+        For whoever cannot afford a call: appending ``(step, time, names, values)``, with a plain
+        finite step and finite floats, is what `append` does. Call that now and then all the same.
+        """
+        return self._pending
+
     def append(self, step: float, time: float, values: Mapping[str, Any]) -> None:
         """Log values for a step; cheap, and without waiting for anybody.
 

@@ -14,7 +14,7 @@ from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from nnwidgets.live.protocols import Kind
+from nnwidgets.live.pulse import Kind
 from nnwidgets.live.session import Session
 
 __all__ = ["Loops", "Progress", "Tracked"]

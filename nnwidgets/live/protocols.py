@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from nnwidgets.live.sampling import Sampler
 
-__all__ = ["Host", "Kind", "Listener", "Script"]
-
-
-class Kind(IntEnum):
-    """Where in a round of the loop a safe point stands; a later one makes a better pause."""
-
-    STEP = 0
-    LOG = 1
-    BOUNDARY = 2
+__all__ = ["Host", "Listener", "Script", "Sentinel"]
 
 
 class Host(Protocol):
@@ -31,6 +23,16 @@ class Host(Protocol):
 
     def pump(self) -> None:
         """Answer the messages that wait for the main thread."""
+
+
+class Sentinel(Protocol):
+    """Something that looks for NaN right before updates."""
+
+    def check_gradients(self, params: Sequence[Any], step: int) -> Any:
+        """`params` are about to be updated, which completes `step`."""
+
+    def glance(self) -> Callable[[], bool] | None:
+        """What does the same in no time, as long as it answers True; None if nothing does."""
 
 
 class Script:

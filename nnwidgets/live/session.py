@@ -16,7 +16,7 @@ import logging
 import math
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from time import perf_counter, thread_time
 from typing import Any, Final, Literal
 
@@ -28,7 +28,9 @@ from nnwidgets.live.budget import Governor
 from nnwidgets.live.clock import OptimizerSlot
 from nnwidgets.live.commands import CommandQueue, Ticket
 from nnwidgets.live.control import Control
-from nnwidgets.live.protocols import Host, Kind, Listener, Script
+from nnwidgets.live.pace import Pace
+from nnwidgets.live.protocols import Host, Listener, Script, Sentinel
+from nnwidgets.live.pulse import GLANCE, LOOK, NOTHING, Kind, Pulse
 from nnwidgets.live.registry import find_session, forget, inner_model
 from nnwidgets.live.sampling import Sampler, Sampling
 from nnwidgets.live.single_step import SingleStep
@@ -40,11 +42,7 @@ log = logging.getLogger("nnwidgets")
 
 _PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks for clicks
 _REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
-_QUIET_SECONDS: Final = 0.02  # for so long a step is counted and nothing else looked at
-_QUIET_COST: Final = 0.5  # of such a step, over one that looks; measured
-_SENTINEL_COST: Final = 1.5e-5  # seconds in a training loop, where caches are cold; measured
-_SENTINEL_SECONDS: Final = 5e-6  # the same with warm caches; decides how often to look
-_SENTINEL_SHARE: Final = 0.25  # of the budget that these looks may take
+_QUIET_SECONDS: Final = 0.05  # for so long a step is counted and nothing else looked at
 
 
 class Session:
@@ -67,27 +65,20 @@ class Session:
         self.control = Control(self._announce)
         self.lock = threading.RLock()  # held by whoever touches model, optimiser or loop
         self.sampling = Sampling(self.governor, self._sampled, self.fail)
-        self.step = 0
+        self.pulse = Pulse()
+        self.pace = Pace(self.governor)
         self.lr_scale = 1.0
         self.cursor: int | None = None
         self.slots: list[OptimizerSlot] = []
         self._stepped: list[OptimizerSlot] = []  # optimisers that took part in this step
-        self.sentinels: list[Callable[[Sequence[Any], int], Any]] = []  # look before an update
-        self.sentinel_every = 1  # steps; more where steps are so short that it would show
-        self.step_seconds = 0.0
+        self.sentinels: list[Sentinel] = []
         self.paused_seconds = 0.0
         self._loops = 0  # tracked loops and background runs that are under way
         self._listeners: list[weakref.ref[Listener]] = []
         self._commands = CommandQueue(self.lock)
-        self._preferred = Kind.STEP
-        self._seen = Kind.STEP
         self._single = SingleStep()
         self._began_at = 0  # step at which the loop under way began
         self._next_pump = 0.0
-        self._last_active = 0.0
-        self.quiet_until = 0.0
-        self.looks_before = False
-        self._timed_at: tuple[int, float] | None = None
         self.background: threading.Thread | None = None  # of the newest run()
         self.insist_in: int | None = None  # thread that a stop may end by an exception
         self._stopping = Stopping()
@@ -106,6 +97,16 @@ class Session:
     def model(self) -> nn.Module | None:
         """The watched model (inside of any compiled or replicated wrapper), if it lives."""
         return None if self._model is None else self._model()
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self.pulse.step
+
+    @property
+    def step_seconds(self) -> float:
+        """Wall time of a step, averaged over the newest; 0.0 before there are two."""
+        return self.pace.step_seconds
 
     def watch_model(self, model: nn.Module) -> None:
         """Take `model` as this session's; held weakly."""
@@ -137,7 +138,7 @@ class Session:
                 return slot
         slot = OptimizerSlot(optimizer, name, self)
         self.slots.append(slot)
-        self.quiet_until = 0.0
+        self.pulse.wake()
         return slot
 
     def close(self) -> None:
@@ -164,7 +165,7 @@ class Session:
             return False
         if self._loops or (self.host.in_cell and self._in_main_thread):
             return True
-        return perf_counter() - self._last_active < max(2.0, 10 * self.step_seconds)
+        return perf_counter() - self.pulse.active < max(2.0, 10 * self.step_seconds)
 
     def submit(
         self, command: Callable[[], Any], then: Callable[[Ticket], None] | None = None
@@ -185,7 +186,7 @@ class Session:
         """
         ticket = Ticket(command, then)
         self._commands.put(ticket)
-        self.quiet_until = 0.0
+        self.pulse.wake()
         # A paused loop runs it itself, within its next nap: nobody else may be in the model
         # when it goes on.
         if not self.training and not self.control.waiting:
@@ -219,7 +220,7 @@ class Session:
     def look_into_next_step(self) -> None:
         """Sample the next step whatever the credit: something looks wrong."""
         self.sampling.want()
-        self.quiet_until = 0.0
+        self.pulse.wake()
 
     def fail(self, where: str, problem: Exception) -> None:
         """Take note of a failure of ours; the training loop never hears of it."""
@@ -231,9 +232,11 @@ class Session:
 
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed (an optimiser's hook)."""
-        if self.sentinels and not self.step % self.sentinel_every:
+        pulse = self.pulse
+        if self.step >= pulse.glance_at:
+            pulse.glance_at = self.step + pulse.glance_every
             for sentinel in self.sentinels:
-                sentinel(slot.groups[0]["params"], self.step + 1)
+                sentinel.check_gradients(slot.groups[0]["params"], self.step + 1)
         if self.sampling.armed:
             scale = getattr(slot.optimizer, "grad_scale", None)  # of a GradScaler, fused only
             self.sampling.before_update(list(slot.parameters()), scale)
@@ -254,22 +257,16 @@ class Session:
                 return
             self._stepped = [slot]
         begun, now = thread_time(), perf_counter()
-        self.count_quiet_step(now)
+        pulse = self.pulse
+        pulse.count(now)
         if self.control.phase != "running":
             self._began()
         self._note_rates(slot)
-        self._pace(now, thread_time() - begun)
+        self.pace.measure(pulse, now, thread_time() - begun, bool(self.sentinels))
         if now >= self.sampling.next_look:
             self.sampling.tick(self.step, now)
         self.safe_point(Kind.STEP)
         self._be_quiet(now)
-
-    def count_quiet_step(self, now: float) -> None:
-        """Count a step, and nothing else."""
-        self.step += 1
-        self._last_active = now
-        self._preferred, self._seen = self._seen, Kind.STEP
-        self.looks_before = bool(self.sentinels) and not self.step % self.sentinel_every
 
     def logged(self, now: float | None = None, *, new_step: bool = True) -> None:
         """A value was logged. Without an optimiser this is what a step is.
@@ -282,12 +279,13 @@ class Session:
             Whether it is the first one of its step. No pause waits at the others: pressing
             "step" would only go from one ``log()`` to the next.
         """
-        self._last_active = now = perf_counter() if now is None else now
-        if now < self.quiet_until:
+        pulse = self.pulse
+        pulse.active = now = perf_counter() if now is None else now
+        if now < pulse.quiet_until:
             if new_step:
                 if not self.slots:
-                    self._preferred = self._seen
-                self._seen = max(self._seen, Kind.LOG)
+                    pulse.preferred = pulse.seen
+                pulse.seen = max(pulse.seen, Kind.LOG)
             return
         if self.control.phase == "idle" or self._new_cell:
             self._began()
@@ -295,13 +293,13 @@ class Session:
             self.serve()
             return
         if not self.slots:
-            self._preferred, self._seen = self._seen, Kind.STEP
+            pulse.preferred, pulse.seen = pulse.seen, Kind.STEP
         self.safe_point(Kind.LOG)
         self._be_quiet(now)
 
     def align(self, step: int) -> None:
         """Move the clock forward to a step that the user counts himself (a resumed run)."""
-        self.step = max(self.step, step)
+        self.pulse.step = max(self.step, step)
 
     def safe_point(self, kind: Kind) -> None:
         """The training thread has its hands free: run commands, answer clicks, pause.
@@ -310,15 +308,16 @@ class Session:
         waits at the last, where the step's metrics have been logged: the one that the round
         before has shown to come.
         """
-        if kind > self._seen:
-            self._seen = kind
+        pulse = self.pulse
+        if kind > pulse.seen:
+            pulse.seen = kind
         self._stopping.points += 1
         if self._commands.waiting or self.host.needs_pump:
             self.serve()
         control = self.control
         if control.stop_wanted and control.stopping:
             self._insist()
-        if control.pause_wanted and kind >= self._preferred and not self._lets_pass():
+        if control.pause_wanted and kind >= pulse.preferred and not self._lets_pass():
             begun = perf_counter()
             self.governor.stop()
             try:
@@ -326,9 +325,9 @@ class Session:
                     self._single.begin(self.step, self.control.pauses)
             finally:
                 self.governor.start()
-                self._timed_at = None
-                self._last_active = perf_counter()
-                self.paused_seconds += self._last_active - begun
+                self.pace.forget()
+                pulse.active = perf_counter()
+                self.paused_seconds += pulse.active - begun
 
     def _lets_pass(self) -> bool:
         # A loop that only evaluates has no steps to wait for: there, "step" passes one item.
@@ -393,7 +392,7 @@ class Session:
         if not self._loops:
             self.control.forget_stop()
             self._new_cell = True
-            self.quiet_until = 0.0
+            self.pulse.wake()
 
     def cell_ended(self, problem: BaseException | None) -> None:
         """The main thread is free again, so a loop that ran in it has ended."""
@@ -416,7 +415,7 @@ class Session:
         """Called now and then from outside: a loop that has gone silent is at rest."""
         if self.training or self._loops or self.host.in_cell:
             return
-        if perf_counter() - self._last_active > max(_REST_SECONDS, 10 * self.step_seconds):
+        if perf_counter() - self.pulse.active > max(_REST_SECONDS, 10 * self.step_seconds):
             self.governor.stop()
             self.sampling.disarm()  # its step does not come
             self.control.rest()
@@ -452,36 +451,30 @@ class Session:
         self.host.pump()
 
     def _be_quiet(self, now: float) -> None:
-        """Say until when a step or a ``log()`` has nothing to do but to be counted.
-
-        Whoever wants something of the loop sets `quiet_until` back to 0.
-        """
-        control = self.control
-        self.looks_before = self.sampling.armed or self.looks_before
+        """Say until when a step or a ``log()`` has nothing to do but to be counted."""
+        control, pulse, slots = self.control, self.pulse, self.slots
+        pulse.glance = self.sentinels[0].glance() if len(self.sentinels) == 1 else None
+        pulse.due = LOOK if pulse.glance is None else GLANCE
+        pulse.glance_every = self.pace.glance_every
+        if not self.sentinels:
+            pulse.glance_at = math.inf
+        elif pulse.glance_at == math.inf:
+            pulse.glance_at = self.step
         if (
             control.phase == "running"
             and not (control.pause_wanted or control.stop_wanted or self._commands.waiting)
-            and not (self.sampling.armed or self._new_cell or len(self.slots) > 1)
+            and not (self.sampling.armed or self._new_cell or len(slots) > 1)
+            and self.lr_scale == 1.0
         ):
             due = min(now + _QUIET_SECONDS, self.sampling.next_look)
-            self.quiet_until = min(due, self._next_pump) if self.host.needs_pump else due
+            if self.host.needs_pump:
+                due = min(due, self._next_pump)
+            pulse.rates = slots[0].seen_rates if slots else ()
+            pulse.before = pulse.due if self.step >= pulse.glance_at else NOTHING
+            pulse.quiet_until = due
+            pulse.log_until = due if slots else 0.0
         else:
-            self.quiet_until = 0.0
-
-    def _pace(self, now: float, cost: float) -> None:
-        """Measure the loop, and charge what the quiet steps since the last one have cost."""
-        step, then = self._timed_at or (self.step, now)
-        steps = self.step - step
-        self.governor.charge(cost + max(0, steps - 1) * cost * _QUIET_COST)
-        if self.sentinels:
-            self.governor.charge(_SENTINEL_COST * steps / self.sentinel_every)
-        if now > then:
-            seconds = (now - then) / max(1, self.step - step)
-            old = self.step_seconds
-            self.step_seconds = 0.9 * old + 0.1 * seconds if old else seconds
-            share = _SENTINEL_SHARE * self.governor.budget * self.step_seconds
-            self.sentinel_every = max(1, min(16, math.ceil(_SENTINEL_SECONDS / share)))
-        self._timed_at = self.step, now
+            pulse.wake()
 
     def _note_rates(self, slot: OptimizerSlot) -> None:
         for name, rate in slot.changed_rates(self.lr_scale):
@@ -493,6 +486,6 @@ class Session:
             listener.on_sample(sampler, sample)
 
     def _announce(self) -> None:
-        self.quiet_until = 0.0
+        self.pulse.wake()
         for listener in self.listeners:
             listener.on_change()

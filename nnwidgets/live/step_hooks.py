@@ -13,14 +13,19 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from types import FrameType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from torch.optim import Optimizer
 
 from nnwidgets.live.learning_rate import LearningRateScale
+from nnwidgets.live.pulse import GLANCE, NOTHING, Kind, Pulse
 
 __all__ = ["StepHooks"]
+
+
+_STEP: Final = int(Kind.STEP)
 
 
 class WatchesSteps(Protocol):
@@ -29,17 +34,14 @@ class WatchesSteps(Protocol):
     factor: float
     """On the learning rates of the step that begins now."""
 
+    pulse: Pulse
+    """Says in which steps there is nothing to tell."""
+
     def before(self) -> None:
         """Gradients are there, weights not yet changed."""
 
     def after(self) -> None:
         """Weights have changed."""
-
-    def is_quiet_before(self) -> bool:
-        """Whether `before` has nothing to do."""
-
-    def is_quiet_after(self, optimizer: Optimizer) -> bool:
-        """Count a step in which `after` has nothing else to do; False if it has."""
 
     def fail(self, problem: Exception) -> None:
         """One of these raised; the training loop does not hear of it."""
@@ -54,7 +56,9 @@ class StepHooks:
 
     _known: ClassVar[weakref.WeakKeyDictionary[Optimizer, StepHooks]] = weakref.WeakKeyDictionary()
 
-    def __init__(self) -> None:
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._may_nest = _may_nest(optimizer)
+        self._pulse: Pulse | None = None  # of the only watcher, if its steps can be counted here
         self._lock = threading.RLock()
         self._watchers: list[weakref.ref[WatchesSteps]] = []
         self._pre: Any = None
@@ -69,13 +73,14 @@ class StepHooks:
         """Return the hooks of `optimizer`."""
         hooks = cls._known.get(optimizer)
         if hooks is None:
-            hooks = cls._known[optimizer] = cls()
+            hooks = cls._known[optimizer] = cls(optimizer)
         return hooks
 
     def add(self, optimizer: Optimizer, watcher: WatchesSteps) -> None:
         """Tell `watcher` about the steps of `optimizer`, which is the one that this is of."""
         with self._lock:
             self._watchers.append(weakref.ref(watcher, self._gone))
+            self._find_pulse()
             if self._pre is None:
                 self._pre = optimizer.register_step_pre_hook(self._before)
             if self._post is None:
@@ -97,7 +102,12 @@ class StepHooks:
             self._watchers = [other for other in self._watchers if other is not ref]
             self._tidy()
 
+    def _find_pulse(self) -> None:
+        watchers = self._alive()
+        self._pulse = watchers[0].pulse if len(watchers) == 1 and not self._may_nest else None
+
     def _tidy(self) -> None:
+        self._find_pulse()
         if self._watchers:
             return
         self._scale.restore()
@@ -124,19 +134,28 @@ class StepHooks:
             self._inside -= 1
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> Any:
-        if self._open and _is_inside_step(sys._getframe(1), optimizer):
+        pulse = self._pulse
+        if pulse is not None:
+            if not pulse.before:  # as almost always
+                return None
+            if pulse.before == GLANCE and pulse.glance is not None:
+                pulse.glance_at = pulse.step + pulse.glance_every
+                if pulse.glance():
+                    return None
+                pulse.glance_at = pulse.step
+        elif self._open and _is_inside_step(sys._getframe(1), optimizer):
             self._nested += 1
             return None
         self._open, self._nested = True, 0
         watchers = self._alive()
         if len(watchers) == 1 and watchers[0].factor == 1.0 and not self._scale.applied:
-            if not watchers[0].is_quiet_before():  # as almost always
-                self._tell(watchers[0], watchers[0].before)
+            self._tell(watchers[0], watchers[0].before)
             return None
         self._inside += 1
         try:
             self._scale_rates(optimizer, watchers)
             for watcher in watchers:
+                watcher.pulse.quiet_until = 0.0  # the scale has to come off after the step
                 _call(watcher, watcher.before)
         finally:
             self._inside -= 1
@@ -157,15 +176,28 @@ class StepHooks:
             watchers[0].fail(problem)
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self._nested:
+        pulse = self._pulse
+        if pulse is not None:
+            now = perf_counter()
+            if now < pulse.quiet_until:
+                for group, seen in zip(optimizer.param_groups, pulse.rates, strict=False):
+                    if group.get("lr") is not seen:
+                        break
+                else:
+                    pulse.step += 1
+                    pulse.active = now
+                    pulse.preferred, pulse.seen = pulse.seen, _STEP
+                    pulse.before = pulse.due if pulse.step >= pulse.glance_at else NOTHING
+                    if pulse.step == pulse.time_at:
+                        pulse.cost = perf_counter() - now
+                    return
+        elif self._nested:
             self._nested -= 1
             return
         self._open = False
         watchers = self._alive()
         if self._scale.applied:
             self.restore()
-        elif len(watchers) == 1 and watchers[0].is_quiet_after(optimizer):
-            return
         self._inside += 1
         try:
             for watcher in watchers:
@@ -203,6 +235,12 @@ class _Arguments(tuple[Any, ...]):
 
     def __del__(self) -> None:
         self._scale.restore(self._turn)
+
+
+def _may_nest(optimizer: Optimizer) -> bool:
+    """Say whether a step of this optimiser may call another one's of its own (see below)."""
+    owners = [cls for cls in type(optimizer).__mro__ if "step" in vars(cls)]
+    return len([cls for cls in owners if cls is not Optimizer]) > 1
 
 
 def _is_inside_step(caller: FrameType, optimizer: Optimizer) -> bool:

@@ -25,15 +25,12 @@ class StepAxis:
     ----------
     newest
         The newest step that was given or counted here.
-    last
-        The step of the last call; None before the first.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._names: set[str] = set()
         self.newest: int | float = 0
-        self.last: int | float | None = None
 
     def at(self, step: object, names: Collection[str]) -> int | float:
         """Return the step for values of these names.
@@ -45,15 +42,13 @@ class StepAxis:
         """
         if step is None:
             counts = bool(self._session.slots)
-            at = self._session.step if counts else self._count_on(names)
-            self.last = at
-            return at
+            return self._session.step if counts else self._count_on(names)
         if isinstance(step, bool) or not isinstance(step, numbers.Real):
             raise TypeError(f"step must be a number or None, not {type(step).__name__}.")
         if not _is_finite(step):
             raise TypeError("step must be a finite number, in the range of float64.")
         at = int(step) if isinstance(step, numbers.Integral) else float(step)
-        self.newest = self.last = at
+        self.newest = at
         self._names = set(names)
         if self._session.slots:  # a resumed run counts on from where it was saved
             self._session.align(int(at))

@@ -13,8 +13,9 @@ not finite,
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -61,6 +62,7 @@ class NonFiniteTracker:
         self._model = weakref.ref(model)
         self._largest_copy = largest_copy
         self._flags: dict[torch.device, _DeviceFlag] = {}
+        self._newest: weakref.ref[Parameter] | None = None  # sentinel of the last check
         self.reset()
 
     @property
@@ -110,11 +112,13 @@ class NonFiniteTracker:
         sentinel = self._sentinels.get(key)
         parameter = None if sentinel is None else sentinel()
         gradient = None if parameter is None else parameter.grad
+        self._newest = sentinel
         if gradient is None:
             parameter = self._sentinels_for(key, params)
             if parameter is None or parameter.grad is None:
                 return False
             gradient = parameter.grad
+            self._newest = self._sentinels[key]
         if gradient.device.type == "cpu":
             # For so few numbers Python's own sum is the quickest there is.
             tiny = gradient.ndim == 1 and len(gradient) <= _TINY
@@ -125,6 +129,21 @@ class NonFiniteTracker:
             return False
         self._investigate(step, gradient_is_bad=True)
         return True
+
+    def glance(self) -> Callable[[], bool] | None:
+        """Return what tells whether the sentinel of the newest check is finite, or None.
+
+        None while there is no such gradient on a CPU, of a few elements, and once nothing is
+        looked at any more.
+        """
+        newest = self._newest
+        parameter = None if newest is None else newest()
+        if newest is None or self._busy or parameter is None or parameter.grad is None:
+            return None
+        gradient = parameter.grad
+        if gradient.device.type != "cpu" or gradient.ndim != 1 or len(gradient) > _TINY:
+            return None
+        return partial(_is_finite, newest)
 
     def suspect(self, step: int) -> None:
         """Start the search because of something else: a logged loss was not finite.
@@ -150,6 +169,7 @@ class NonFiniteTracker:
         self._origin: NonFiniteOrigin | None = None
         self._notes: dict[str, dict[str, str]] = {}
         self._sentinels: dict[int, weakref.ref[Parameter]] = {}
+        self._newest = None
         self._suspicions = 0
         self._step = 0
         self._flags.clear()
@@ -321,6 +341,15 @@ class _DeviceFlag:
         self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         self._event.record()
         return False
+
+
+def _is_finite(sentinel: weakref.ref[Parameter]) -> bool:
+    parameter = sentinel()
+    gradient = None if parameter is None else parameter.grad
+    if gradient is None:
+        return False  # the next check looks for another one
+    total = sum(gradient.tolist())
+    return bool(total - total == 0)
 
 
 def _is_plain(gradient: Tensor) -> bool:

@@ -240,7 +240,7 @@ def test_a_loop_that_has_gone_silent_is_at_rest() -> None:
     take_step(model, optimizer)
     session.check_rest()
     assert session.control.state == "running"
-    session._last_active -= 1000.0
+    session.pulse.active -= 1000.0
     session.check_rest()
     assert session.control.state == "idle"
     assert not session.training
@@ -253,6 +253,6 @@ def test_a_loop_that_has_gone_silent_is_at_rest() -> None:
 def test_a_tracked_loop_never_comes_to_rest_by_itself() -> None:
     session = Session()
     session.loop_began()
-    session._last_active -= 1000.0
+    session.pulse.active -= 1000.0
     session.check_rest()
     assert session.control.state == "running"

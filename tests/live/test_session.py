@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from nnwidgets.live.protocols import Kind
+from nnwidgets.live.pulse import Kind
 from nnwidgets.live.session import Session
 
 

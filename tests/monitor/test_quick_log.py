@@ -1,0 +1,165 @@
+"""Logging in steps where the session wants to hear nothing, which take a shorter way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from nnwidgets import TrainingMonitor
+
+values = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True, width=32),
+    st.integers(-5, 5),
+    st.booleans(),
+    st.floats(width=32).map(torch.tensor),
+    st.floats(width=32).map(np.float32),
+)
+calls = st.lists(
+    st.tuples(
+        st.integers(0, 2),  # steps before it
+        st.dictionaries(st.sampled_from(["loss", "accuracy", "learning_rate"]), values),
+        st.booleans(),  # as a dictionary
+        st.booleans(),  # nobody wants to hear of it
+    ),
+    max_size=30,
+)
+
+
+def watched() -> tuple[TrainingMonitor, nn.Module, torch.optim.Optimizer]:
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return TrainingMonitor(model, optimizer), model, optimizer
+
+
+def take_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    optimizer.zero_grad()
+    model(torch.ones(3, 2)).sum().backward()
+    optimizer.step()
+
+
+def keep_quiet(monitor: TrainingMonitor) -> None:
+    """Make the session want to hear nothing, whatever the machine's speed."""
+    pulse = monitor.session.pulse
+    pulse.quiet_until = pulse.log_until = math.inf
+    pulse.rates = monitor.session.slots[0].seen_rates
+
+
+@given(calls)
+def test_both_ways_keep_the_same(made: list[tuple[int, dict[str, object], bool, bool]]) -> None:
+    """Every point is where a plain list says it is, whichever way it took."""
+    monitor, model, optimizer = watched()
+    with monitor:
+        expected: dict[str, list[tuple[int, float]]] = {}
+        step = 0
+        for steps, metrics, as_dictionary, quiet in made:
+            for _ in range(steps):
+                take_step(model, optimizer)
+            step += steps
+            if quiet and step:
+                keep_quiet(monitor)
+            if as_dictionary:
+                monitor.log(metrics)
+            else:
+                monitor.log(**metrics)
+            for name, value in metrics.items():
+                expected.setdefault(name, []).append((step, float(value)))  # type: ignore[arg-type]
+        assert monitor.session.step == step
+        for name, points in expected.items():
+            series = monitor.history[name]
+            np.testing.assert_array_equal(series.steps, [at for at, _ in points])
+            np.testing.assert_array_equal(series.values, [value for _, value in points])
+
+
+def test_a_tensor_is_worth_what_it_held() -> None:
+    monitor, model, optimizer = watched()
+    with monitor:
+        loss = torch.tensor(1.0)
+        for i in range(4):
+            take_step(model, optimizer)
+            if i:
+                keep_quiet(monitor)
+            loss.fill_(i)
+            monitor.log(loss=loss)
+        assert monitor.history["loss"].values.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_step_that_is_only_counted_wants_no_other_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor, model, optimizer = watched()
+    with monitor:
+        take_step(model, optimizer)
+        monitor.log(loss=0.5)
+        keep_quiet(monitor)
+        monitor.session.pulse.before = 0
+        monkeypatch.setattr(monitor, "_log", None)
+        monkeypatch.setattr(type(monitor.session), "after_update", None)
+        monkeypatch.setattr(type(monitor.session), "before_update", None)
+        take_step(model, optimizer)
+        monitor.log(loss=0.25)
+        assert monitor.session.step == 2
+        assert monitor.history["loss"].steps.tolist() == [1, 2]
+
+
+def test_a_bad_gradient_is_seen_in_a_quiet_step() -> None:
+    """The glance at one gradient calls for the session when it is not finite."""
+    monitor, model, optimizer = watched()
+    with monitor:
+        take_step(model, optimizer)
+        monitor.log(loss=0.5)
+        take_step(model, optimizer)
+        monitor.log(loss=0.5)
+        keep_quiet(monitor)
+        pulse = monitor.session.pulse
+        assert pulse.glance is not None
+        pulse.before, pulse.glance_at = 1, 2
+        optimizer.zero_grad()
+        (model(torch.ones(3, 2)).sum() * math.inf).backward()
+        optimizer.step()
+        model(torch.ones(3, 2))
+        assert [finding.kind for finding in monitor.findings()].count("nan") == 1
+
+
+def test_a_rate_that_changes_ends_the_quiet() -> None:
+    monitor, model, optimizer = watched()
+    with monitor:
+        take_step(model, optimizer)
+        keep_quiet(monitor)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.025
+        take_step(model, optimizer)
+        assert monitor.history["learning_rate"].steps.tolist() == [1, 2]
+        assert monitor.history["learning_rate"].values.tolist() == [0.1, 0.025]
+
+
+def test_a_factor_set_in_the_quiet_acts_on_the_next_step() -> None:
+    monitor, model, optimizer = watched()
+    with monitor:
+        take_step(model, optimizer)
+        keep_quiet(monitor)
+        before = model.bias.item()
+        monitor.lr_scale = 10.0
+        take_step(model, optimizer)
+        assert model.bias.item() == pytest.approx(before - 0.1 * 10.0 * 3)
+        assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+class Twice(torch.optim.SGD):
+    """An optimiser whose step calls the one that it inherits: torch wraps both."""
+
+    def step(self, closure: object = None) -> object:  # type: ignore[override]
+        return super().step()
+
+
+def test_a_step_within_a_step_counts_once() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = Twice(model.parameters(), lr=0.1)
+    with TrainingMonitor(model, optimizer) as monitor:
+        for _ in range(3):
+            take_step(model, optimizer)
+            keep_quiet(monitor)
+        assert monitor.session.step == 3
