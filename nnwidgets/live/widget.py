@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -186,7 +187,8 @@ class LiveWidget(anywidget.AnyWidget):
             governor = self._session.governor
             afford = not running or governor.allows(self._sending_cost, "sending")
             self._send_due(now, 0.0 if afford else _THRIFTY_SECONDS)
-        elif not self._views or (not running and self._unsent):
+        elif not self._views or not running:
+            # at rest hidden views are served too: what is on the screen is what gets saved
             self._send_due(now, _UNSEEN_SECONDS if running else 0.0)
         return running or self._unsent
 
@@ -386,7 +388,7 @@ class LiveWidget(anywidget.AnyWidget):
         if getattr(self, "_closed", True):
             return
         with contextlib.suppress(Exception):  # the last picture stays in a saved notebook
-            if self._shown:
+            if not (isinstance(self.comm, comm.DummyComm) or sys.is_finalizing()):
                 self.flush()
         self._closed = True
         publisher.remove(self)

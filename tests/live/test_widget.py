@@ -198,6 +198,39 @@ def test_a_hidden_widget_sends_its_last_picture_once_the_loop_rests(
     assert values(browser.updates()) == [5]
 
 
+def test_a_widget_hidden_just_before_the_end_still_sends_all_of_its_last_picture(
+    probe: Probe, browser: Browser
+) -> None:
+    probe.session.loop_began()
+    browser.look()
+    probe.publish(10.0)
+    browser.look(False)
+    probe.value = probe.slow_value = 1
+    probe.publish(10.1)
+    browser.updates()
+    probe.session.loop_ended("finished")
+    for tick in range(10):  # the slow part has been sent less than a second before
+        probe.publish(10.2 + tick * 0.2)
+    updates = browser.updates()
+    assert values(updates) == values(updates, "_slow") == [1]
+
+
+def test_what_is_logged_after_the_end_reaches_hidden_views_too(
+    probe: Probe, browser: Browser
+) -> None:
+    probe.session.loop_began()
+    browser.look(False)
+    probe.session.loop_ended("finished")
+    for tick in range(5):
+        probe.publish(20.0 + tick)
+    browser.updates()
+    probe.value = probe.slow_value = 2  # a last evaluation, in a thread that is no cell
+    for tick in range(5):
+        probe.publish(30.0 + tick)
+    updates = browser.updates()
+    assert values(updates) == values(updates, "_slow") == [2]
+
+
 def test_without_any_view_the_state_is_brought_up_to_date_now_and_then(
     probe: Probe, browser: Browser
 ) -> None:
@@ -474,10 +507,13 @@ def test_close_is_final_and_idempotent(quiet: NoPublisher, monkeypatch: pytest.M
     assert probe.get_state()["title"] == ""
 
 
-def test_closing_a_shown_widget_sends_its_last_picture(quiet: NoPublisher) -> None:
+@pytest.mark.parametrize("view", ["shown", "hidden", "none"])
+def test_closing_a_widget_sends_its_last_picture(quiet: NoPublisher, view: str) -> None:
     probe = Probe(Session())
     browser = Browser(probe)
-    browser.look()
+    probe.session.loop_began()
+    if view != "none":
+        browser.look(view == "shown")
     probe.value = 9
     probe.close()
     assert values(browser.updates()) == [9]
