@@ -1,0 +1,84 @@
+"""Running a private module only as far as one of its layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from nnwidgets.probe.look import call_arguments
+from nnwidgets.probe.refusal import Refusal
+
+__all__ = ["ReachError", "reach", "submodule"]
+
+
+class ReachError(Refusal):
+    """The layer does not exist, was not called, or the model failed before it."""
+
+
+class _ReachedError(Exception):
+    """The rest of the forward pass is not needed."""
+
+
+def submodule(model: nn.Module, layer: str) -> nn.Module:
+    """Return a module by its name, as in ``named_modules()``.
+
+    Raises
+    ------
+    ReachError
+        If there is none.
+    """
+    found: nn.Module | None = dict(model.named_modules(remove_duplicate=False)).get(layer)
+    if found is None:
+        raise ReachError("probe.reach.unknown", layer=layer)
+    return found
+
+
+def reach(
+    model: nn.Module, sample: Any, layer: str, *, call: int = 0, gradients: bool = False
+) -> Any:
+    """Return what a layer returns for a sample; what comes after the layer is not run.
+
+    Parameters
+    ----------
+    model
+        A private copy.
+    sample
+        See `nnwidgets.probe.look.call_arguments`; passed as it is, so that it can be
+        differentiated with respect to.
+    layer
+        Its name.
+    call
+        Which of its calls, from 0.
+    gradients
+        Record a graph.
+
+    Raises
+    ------
+    ReachError
+        If there is no such layer or call, or the model raised before.
+    """
+    module = submodule(model, layer)
+    outputs: list[Any] = []
+
+    def returned(_: nn.Module, args: Any, output: Any) -> None:
+        outputs.append(output)
+        if len(outputs) > call:
+            raise _ReachedError
+
+    handle = module.register_forward_hook(returned)
+    try:
+        args, kwargs = call_arguments(sample)
+        with torch.set_grad_enabled(gradients):
+            model(*args, **kwargs)
+    except _ReachedError:
+        pass
+    except Exception as problem:
+        words = f"{type(problem).__name__}: {problem}"
+        raise ReachError("probe.reach.failed", layer=layer, problem=words) from problem
+    finally:
+        handle.remove()
+    if len(outputs) <= call:
+        raise ReachError("probe.reach.not_called", layer=layer)
+    return outputs[call]

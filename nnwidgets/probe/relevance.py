@@ -1,0 +1,99 @@
+"""How much each channel of a layer bears on what the model decides.
+
+|activation × gradient| of the decided class's score, summed over a channel: the first-order change
+of the score if each unit of it were switched off (Molchanov et al. 2017, "Pruning convolutional
+neural networks for resource efficient inference", equation 8, without its average). It orders
+channels; it is no share of the score.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from nnwidgets.probe.flow import not_in_place
+from nnwidgets.probe.look import look
+from nnwidgets.probe.reach import ReachError, submodule
+from nnwidgets.probe.readout import model_output, score_index
+from nnwidgets.probe.units import UnitError, batch_axis, channel_axis, main_tensor
+
+__all__ = ["channel_scores"]
+
+
+def channel_scores(
+    model: nn.Module,
+    sample: Any,
+    layer: str,
+    sample_index: int = 0,
+    *,
+    target: int | tuple[int, ...] | None = None,
+    axis: int | None = None,
+    call: int = 0,
+) -> NDArray[np.float64]:
+    """Return the sum of |activation × gradient| over each channel of a layer.
+
+    Parameters
+    ----------
+    model
+        A private copy, in evaluation mode.
+    sample
+        See `nnwidgets.probe.look.call_arguments`.
+    layer
+        Name of the layer.
+    sample_index
+        Which sample of the batch.
+    target
+        The score, see `nnwidgets.probe.readout.score_index`; by default that of the predicted
+        class.
+    axis
+        The dimension of the layer's output that counts channels; by default as
+        `nnwidgets.probe.units.channel_axis` says.
+    call
+        Which of the layer's calls.
+
+    Returns
+    -------
+    ndarray
+        float64, one number a channel; zeros where the score does not depend on the layer.
+
+    Raises
+    ------
+    Refusal
+        If the model fails, does not call the layer, or there is no such sample or target.
+    """
+    module = submodule(model, layer)
+    with not_in_place(model):
+        seen = look(model, sample, [layer], gradients=True)
+    if seen.problem is not None:
+        words = f"{type(seen.problem).__name__}: {seen.problem}"
+        raise ReachError("probe.reach.failed", layer=layer, problem=words)
+    if len(seen.calls[layer]) <= call:
+        raise ReachError("probe.reach.not_called", layer=layer)
+    output = main_tensor(seen.calls[layer][call].output)
+    result = model_output(seen.result)
+    score = result[score_index(result, sample_index, target)]
+    gradient = None
+    if score.requires_grad and output.requires_grad:
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(score.real, output, allow_unused=True)
+    if axis is None:
+        axis = channel_axis(module, output)
+    channels = output.shape[axis]
+    if gradient is None:
+        return np.zeros(channels)
+    product = (output.detach() * gradient).abs().double()
+    batch = batch_axis(module, output)
+    axis += output.dim()
+    if batch is not None:
+        if not 0 <= sample_index < output.shape[batch]:
+            count = str(output.shape[batch])
+            raise UnitError("probe.unit.sample", index=str(sample_index), count=count)
+        product = product.select(batch, sample_index)
+        axis -= batch < axis
+    scores = product.movedim(axis, 0).flatten(1).sum(1) if product.dim() > 1 else product
+    result_scores: NDArray[np.float64] = scores.cpu().numpy()
+    return result_scores

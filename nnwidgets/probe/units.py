@@ -1,0 +1,235 @@
+"""Where one unit of a layer stands in what the layer returned.
+
+A unit indexes the output without the batch: an int for vectors, ``(channel, row, column)`` for
+maps, ``(token, feature)`` for sequences. A *channel* is all the units that share their weights: a
+feature map, or a feature at every token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.tensors import tensors_in
+
+__all__ = [
+    "Unit",
+    "UnitError",
+    "as_unit",
+    "batch_axis",
+    "channel_axis",
+    "locate",
+    "main_tensor",
+    "strongest",
+    "unit_words",
+]
+
+Unit = int | tuple[int, ...]
+
+_SPATIAL: Final[tuple[tuple[str, int], ...]] = (("1d", 1), ("2d", 2), ("3d", 3))
+_LAST: Final = (nn.Linear, nn.Bilinear, nn.LayerNorm, nn.Embedding, nn.EmbeddingBag, nn.RNNBase)
+
+
+class UnitError(Refusal):
+    """A unit or a sample that the layer's output does not have."""
+
+
+def as_unit(unit: Any) -> tuple[int, ...]:
+    """Return the indices of a unit, given as a whole number or as several.
+
+    Raises
+    ------
+    UnitError
+        For anything else.
+    """
+    items = unit if isinstance(unit, (tuple, list, np.ndarray)) else (unit,)
+    result = []
+    for item in items:
+        if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, np.integer)):
+            raise UnitError("probe.unit.kind", unit=repr(unit))
+        result.append(int(item))
+    return tuple(result)
+
+
+def unit_words(unit: Sequence[int]) -> str:
+    """Write a unit: ``7`` or ``(3, 5, 7)``."""
+    return str(unit[0]) if len(unit) == 1 else f"({', '.join(map(str, unit))})"
+
+
+def main_tensor(output: Any) -> Tensor:
+    """Return the first tensor of numbers in what a module returned.
+
+    Raises
+    ------
+    UnitError
+        If there is none.
+    """
+    for tensor in tensors_in(output):
+        if tensor.dtype.is_floating_point or tensor.dtype.is_complex:
+            return tensor
+    raise UnitError("probe.unit.none")
+
+
+def spatial_dims(module: nn.Module) -> int | None:
+    """Return 1, 2 or 3 for torch's own modules on signals, images and volumes, else None."""
+    for kind in type(module).__mro__:
+        # A batch norm may be of vectors as well, and is never without a batch.
+        if issubclass(kind, nn.modules.batchnorm._BatchNorm):
+            return None
+        if kind.__module__.startswith("torch.nn."):
+            for ending, count in _SPATIAL:
+                if kind.__name__.endswith(ending):
+                    return count
+    return None
+
+
+def batch_axis(module: nn.Module, output: Tensor) -> int | None:
+    """Return which dimension of a module's output counts the samples; None without a batch."""
+    spatial = spatial_dims(module)
+    if spatial is not None:
+        return 0 if output.dim() == spatial + 2 else None
+    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+        if output.dim() < 3:
+            return None
+        return 0 if module.batch_first else 1
+    return 0 if output.dim() > 1 else None
+
+
+def locate(
+    module: nn.Module, output: Tensor, sample_index: int, unit: Any
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Find a unit in a module's output.
+
+    Parameters
+    ----------
+    module
+        Tells where the batch is.
+    output
+        What it returned (its main tensor).
+    sample_index
+        Position in the batch; not looked at where there is no batch.
+    unit
+        See the module; negative indices count from the end.
+
+    Returns
+    -------
+    tuple
+        The index into `output`, and the unit with no negative indices.
+
+    Raises
+    ------
+    UnitError
+        If there is no such sample or unit.
+    """
+    indices = as_unit(unit)
+    axis = batch_axis(module, output)
+    shape = tuple(output.shape)
+    inner = shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
+    words = "×".join(map(str, inner)) or "1"
+    if len(indices) != len(inner):
+        raise UnitError(
+            "probe.unit.dims", unit=unit_words(indices) if indices else "()", shape=words,
+            count=str(len(inner)),
+        )  # fmt: skip
+    whole = tuple(i + n if i < 0 else i for i, n in zip(indices, inner, strict=True))
+    if any(not 0 <= i < n for i, n in zip(whole, inner, strict=True)):
+        raise UnitError("probe.unit.range", unit=unit_words(indices), shape=words)
+    if axis is None:
+        return whole, whole
+    if not 0 <= sample_index < shape[axis]:
+        raise UnitError("probe.unit.sample", index=str(sample_index), count=str(shape[axis]))
+    return (*whole[:axis], sample_index, *whole[axis:]), whole
+
+
+def channel_axis(module: nn.Module, output: Tensor, before: Sequence[nn.Module] = ()) -> int:
+    """Return which dimension of a module's output counts its channels, counted from the end.
+
+    Parameters
+    ----------
+    module
+        What returned `output`.
+    output
+        Its main tensor.
+    before
+        Modules before it, the nearest last: they tell where three dimensions after an activation
+        function are (sample, channel, time) and where (sample, token, feature).
+    """
+    own = _own_axis(module, output)
+    if own is not None:
+        return own
+    if output.dim() == 3:
+        for earlier in reversed(before):
+            axis = _own_axis(earlier, output)
+            if axis is not None and _width(earlier) in (None, output.shape[axis]):
+                return axis
+    return -1 if output.dim() <= 3 else 1 - output.dim()
+
+
+def _own_axis(module: nn.Module, output: Tensor) -> int | None:
+    if isinstance(module, (*_LAST, nn.MultiheadAttention)):
+        return -1
+    dims = output.dim()
+    if isinstance(module, (nn.modules.batchnorm._NormBase, nn.GroupNorm)):
+        return None if dims < 2 else 1 - dims
+    spatial = spatial_dims(module)
+    if spatial is not None and dims > spatial:
+        return -1 - spatial
+    return None
+
+
+def _width(module: nn.Module) -> int | None:
+    for name in ("out_features", "out_channels", "embedding_dim", "embed_dim", "num_features"):
+        width = getattr(module, name, None)
+        if isinstance(width, int):
+            return width
+    return None
+
+
+def strongest(
+    module: nn.Module, output: Tensor, sample_index: int, channel: int, axis: int
+) -> tuple[int, ...]:
+    """Return the unit of a channel that is largest in one sample.
+
+    Parameters
+    ----------
+    module, output, sample_index
+        As in `locate`.
+    channel
+        Number of the channel.
+    axis
+        See `channel_axis`.
+
+    Raises
+    ------
+    UnitError
+        If there is no such sample or channel.
+    """
+    batch = batch_axis(module, output)
+    inner = [n for i, n in enumerate(output.shape) if i != batch]
+    place = axis + output.dim()
+    place -= batch is not None and batch < place
+    first = [0] * len(inner)
+    if not inner:
+        raise UnitError("probe.unit.none")
+    first[place] = channel
+    index, whole = locate(module, output, sample_index, tuple(first))
+    sample = output.detach() if batch is None else output.detach().select(batch, index[batch])
+    flat = torch.nan_to_num(sample.select(place, whole[place]).double(), nan=-np.inf)
+    best = [int(i) for i in np.unravel_index(int(flat.argmax()), tuple(flat.shape) or (1,))]
+    if len(inner) == 1:
+        best = []
+    return (*best[:place], whole[place], *best[place:])
+
+
+def packed(output: Any) -> bool:
+    """Whether a module returned a packed sequence, in which samples stand interleaved."""
+    return any(
+        isinstance(part, PackedSequence)
+        for part in (output if type(output) is tuple else (output,))
+    )

@@ -1,0 +1,541 @@
+"""Contributions against each layer's own output in float64, and against sums by brute force."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from nnwidgets.catalogue import text
+from nnwidgets.probe.contribution_blocks import contribution_blocks
+from nnwidgets.probe.contributions import (
+    Contributions,
+    NoContributions,
+    contributions,
+    has_contributions,
+)
+from nnwidgets.probe.flow import producer
+from nnwidgets.probe.look import Call, look
+from nnwidgets.probe.relevance import channel_scores
+from nnwidgets.probe.units import UnitError
+
+CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def randn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=seeded(seed), dtype=torch.float64)
+
+
+def refill(module: nn.Module, seed: int = 0) -> nn.Module:
+    generator = seeded(seed)
+    module = module.double().eval()
+    with torch.no_grad():
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.is_floating_point():
+                tensor.copy_(torch.rand(tensor.shape, generator=generator).double() + 0.1)
+        for parameter in module.parameters():
+            parameter.sub_(0.6)
+    return module
+
+
+def called(module: nn.Module, *args: Any, **kwargs: Any) -> Call:
+    with torch.no_grad():
+        return Call(args, kwargs, module(*args, **kwargs))
+
+
+def check(found: Contributions, expected: torch.Tensor | float) -> None:
+    """The terms and the bias make the layer's output, and the parts of a term its product."""
+    assert np.isclose(found.total, float(expected), rtol=1e-9, atol=1e-12)
+    assert np.isclose(found.values.sum() + (found.bias or 0.0), found.total, rtol=1e-12)
+    np.testing.assert_array_equal(found.activation * found.weight, found.product)
+    np.testing.assert_array_equal(found.values.ravel(), found.product)
+    assert found.inputs.shape[0] == found.product.size
+    assert found.output == float(expected)
+
+
+# ---- linear
+
+
+def test_linear_terms_are_activation_times_weight() -> None:
+    layer = refill(nn.Linear(5, 3))
+    x = randn(4, 5)
+    call = called(layer, x)
+    found = contributions(layer, call, 2, 1)
+    np.testing.assert_array_equal(found.values, (x[2] * layer.weight[1]).detach().numpy())
+    assert found.values.shape == (5,)
+    assert found.bias == float(layer.bias[1].detach())
+    assert found.inputs.tolist() == [[0], [1], [2], [3], [4]]
+    check(found, call.output[2, 1])
+
+
+def test_linear_over_tokens_and_without_a_bias() -> None:
+    layer = refill(nn.Linear(5, 3, bias=False))
+    x = randn(2, 7, 5)
+    call = called(layer, x)
+    found = contributions(layer, call, 1, (6, 2))
+    assert found.bias is None
+    assert found.inputs.tolist() == [[6, i] for i in range(5)]
+    check(found, call.output[1, 6, 2])
+
+
+def test_linear_of_one_vector_without_a_batch() -> None:
+    layer = refill(nn.Linear(5, 3))
+    call = called(layer, randn(5))
+    check(contributions(layer, call, 0, 2), call.output[2])
+
+
+def test_input_by_name_and_negative_indices() -> None:
+    layer = refill(nn.Linear(5, 3))
+    call = called(layer, input=randn(2, 5))
+    found = contributions(layer, call, 0, -1)
+    assert found.unit == (2,)
+    check(found, call.output[0, 2])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_other_precisions_are_added_up_in_float64(dtype: torch.dtype) -> None:
+    layer = refill(nn.Linear(300, 2)).to(dtype)
+    x = randn(2, 300).to(dtype)
+    call = called(layer, x)
+    found = contributions(layer, call, 0, 1)
+    wide = (x[0].double() * layer.weight[1].double()).sum() + layer.bias[1].double()
+    assert math.isclose(found.total, float(wide.detach()), rel_tol=1e-12)
+    assert found.values.dtype == np.float64
+
+
+def test_a_parametrised_weight_is_the_weight_that_is_used() -> None:
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)).double().eval()
+    call = called(layer, randn(2, 4))
+    check(contributions(layer, call, 1, 0), call.output[1, 0])
+
+
+# ---- convolutions
+
+
+@st.composite
+def geometry(draw: st.DrawFn, transposed: bool = False) -> tuple[nn.Module, torch.Tensor]:
+    dims = draw(st.integers(1, 3))
+    groups = draw(st.integers(1, 3))
+    options: dict[str, Any] = {"groups": groups, "bias": draw(st.booleans())}
+
+    def each(low: int, high: int) -> tuple[int, ...]:
+        return tuple(draw(st.integers(low, high)) for _ in range(dims))
+
+    kernel, stride, dilation = each(1, 4), each(1, 3), each(1, 2)
+    size = [draw(st.integers(1, 4)) + d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    width = groups * draw(st.integers(1, 2))
+    out = groups * draw(st.integers(1, 2))
+    if transposed:
+        extra = tuple(
+            draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)
+        )
+        padding = tuple(
+            min(p, d * (k - 1) // 2) for p, d, k in zip(each(0, 2), dilation, kernel, strict=True)
+        )
+        kind = TRANSPOSED[dims]
+        options |= {"padding": padding, "output_padding": extra, "stride": stride}
+    else:
+        kind = CONVOLUTIONS[dims]
+        mode = draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"]))
+        form = draw(st.sampled_from(["numbers", "same", "valid"]))
+        if mode == "reflect":
+            size = [
+                max(n, d * (k - 1) + 1, 3) for n, k, d in zip(size, kernel, dilation, strict=True)
+            ]
+        padding = tuple(min(p, n - 1) for p, n in zip(each(0, 2), size, strict=True))
+        if form == "same":
+            stride = (1,) * dims
+        options |= {"padding": padding if form == "numbers" else form, "stride": stride}
+        options["padding_mode"] = mode
+    layer = kind(width, out, kernel, dilation=dilation, **options)
+    batch = () if draw(st.booleans()) else (2,)
+    return refill(layer, draw(st.integers(0, 9))), randn(*batch, width, *size)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@given(geometry(), st.randoms(use_true_random=False))
+def test_terms_of_any_convolution_sum_to_its_own_output(
+    case: tuple[nn.Module, torch.Tensor], random: Any
+) -> None:
+    compare_with_output(*case, random)
+
+
+@given(geometry(transposed=True), st.randoms(use_true_random=False))
+def test_terms_of_any_transposed_convolution_sum_to_its_own_output(
+    case: tuple[nn.Module, torch.Tensor], random: Any
+) -> None:
+    compare_with_output(*case, random)
+
+
+def compare_with_output(layer: Any, x: torch.Tensor, random: Any) -> None:
+    call = called(layer, x)
+    batched = x.dim() == len(layer.kernel_size) + 2
+    shape = call.output.shape[1:] if batched else call.output.shape
+    for _ in range(3):
+        unit = tuple(random.randrange(n) for n in shape)
+        sample = random.randrange(2) if batched else 0
+        index = (sample, *unit) if batched else unit
+        found = contributions(layer, call, sample, unit)
+        check(found, call.output[index])
+        assert found.values.shape == (layer.in_channels // layer.groups, *layer.kernel_size)
+        # Each term's input is where it says, and is what it says.
+        maps = (x[sample] if batched else x).numpy()
+        for place, activation in zip(found.inputs, found.activation, strict=True):
+            inside = all(0 <= i < n for i, n in zip(place, maps.shape, strict=True))
+            assert activation == (maps[tuple(place)] if inside else 0.0)
+
+
+def test_a_convolution_by_hand() -> None:
+    layer = nn.Conv2d(1, 1, 2, padding=1).double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]))
+        layer.bias.fill_(0.5)
+    call = called(layer, torch.tensor([[[[5.0, 6.0], [7.0, 8.0]]]], dtype=torch.float64))
+    found = contributions(layer, call, 0, (0, 0, 1))
+    assert found.values.tolist() == [[[0.0, 0.0], [15.0, 24.0]]]
+    assert found.inputs.tolist() == [[0, -1, 0], [0, -1, 1], [0, 0, 0], [0, 0, 1]]
+    assert (found.bias, found.total) == (0.5, 39.5)
+
+
+# ---- the other kinds
+
+
+def test_embedding_is_its_row() -> None:
+    layer = refill(nn.Embedding(9, 4))
+    call = called(layer, torch.tensor([[3, 8], [1, 0]]))
+    found = contributions(layer, call, 1, (0, 2))
+    assert found.values.tolist() == [float(layer.weight.detach()[1, 2])]
+    assert found.inputs.tolist() == [[1]]
+    check(found, call.output[1, 0, 2])
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("padding_idx", [None, 2])
+@pytest.mark.parametrize("flat", [False, True])
+def test_embedding_bag(mode: str, padding_idx: int | None, flat: bool) -> None:
+    layer = refill(nn.EmbeddingBag(9, 4, mode=mode, padding_idx=padding_idx))
+    ids = torch.tensor([[3, 8, 2], [1, 2, 2]])
+    args = (ids.reshape(-1), torch.tensor([0, 4])) if flat else (ids,)
+    call = called(layer, *args)
+    for bag in (0, 1):
+        check(contributions(layer, call, bag, 3), call.output[bag, 3])
+
+
+def test_embedding_bag_with_weights() -> None:
+    layer = refill(nn.EmbeddingBag(9, 4, mode="sum"))
+    scales = randn(2, 3)
+    call = called(layer, torch.tensor([[3, 8, 2], [1, 2, 2]]), per_sample_weights=scales)
+    found = contributions(layer, call, 1, 0)
+    np.testing.assert_array_equal(found.activation, scales[1].numpy())
+    check(found, call.output[1, 0])
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.BatchNorm1d(6), (3, 6)),
+        (nn.BatchNorm1d(6), (3, 6, 5)),
+        (nn.BatchNorm2d(6), (3, 6, 4, 5)),
+        (nn.BatchNorm3d(6, affine=False), (3, 6, 2, 3, 4)),
+        (nn.BatchNorm2d(6, track_running_stats=False), (3, 6, 4, 5)),
+        (nn.LayerNorm(6), (3, 6)),
+        (nn.LayerNorm((4, 6)), (3, 5, 4, 6)),
+        (nn.LayerNorm(6, elementwise_affine=False), (3, 5, 6)),
+        (nn.LayerNorm(6, bias=False), (3, 5, 6)),
+        (nn.GroupNorm(2, 6), (3, 6, 4)),
+        (nn.GroupNorm(3, 6, affine=False), (3, 6, 4, 5)),
+        (nn.InstanceNorm1d(6, affine=True), (3, 6, 5)),
+        (nn.InstanceNorm2d(6), (3, 6, 4, 5)),
+        (nn.InstanceNorm2d(6, track_running_stats=True), (3, 6, 4, 5)),
+    ],
+)
+def test_normalisation_is_scale_times_what_it_normalised(
+    layer: nn.Module, shape: tuple[int, ...]
+) -> None:
+    refill(layer)
+    call = called(layer, randn(*shape))
+    for place in [(0,) * (len(shape) - 1), tuple(n - 1 for n in shape[1:])]:
+        found = contributions(layer, call, 2, place if len(place) > 1 else place[0])
+        assert found.values.shape == (1,)
+        assert found.inputs.tolist() == [list(place)]
+        np.testing.assert_allclose(found.total, float(call.output[(2, *place)]), rtol=1e-9)
+
+
+@pytest.mark.skipif(not hasattr(nn, "RMSNorm"), reason="new in torch 2.4")
+def test_rms_norm() -> None:
+    layer = refill(nn.RMSNorm(6))
+    call = called(layer, randn(3, 5, 6))
+    np.testing.assert_allclose(
+        contributions(layer, call, 1, (4, 2)).total, float(call.output[1, 4, 2]), rtol=1e-9
+    )
+
+
+def test_a_recurrent_cell_sums_before_its_tanh() -> None:
+    layer = refill(nn.RNNCell(3, 4))
+    for args in [(randn(2, 3), randn(2, 4, seed=1)), (randn(2, 3),)]:
+        call = called(layer, *args)
+        found = contributions(layer, call, 1, 2)
+        assert found.values.shape == (7,)
+        assert math.isclose(math.tanh(found.total), float(call.output[1, 2]), rel_tol=1e-12)
+        assert found.inputs[3:].tolist() == [[1, i] for i in range(4)]
+
+
+def test_bilinear() -> None:
+    layer = refill(nn.Bilinear(3, 4, 2))
+    call = called(layer, randn(5, 3), randn(5, 4, seed=1))
+    found = contributions(layer, call, 3, 1)
+    assert found.values.shape == (3, 4)
+    check(found, call.output[3, 1])
+
+
+# ---- no terms, wrong units
+
+
+@pytest.mark.parametrize(
+    ("layer", "key"),
+    [
+        (nn.ReLU(), "no_weights"),
+        (nn.Dropout(), "no_weights"),
+        (nn.MaxPool2d(1), "no_weights"),
+        (nn.Softmax(dim=1), "softmax"),
+        (nn.Sequential(nn.ReLU()), "container"),
+        (nn.PReLU(), "unknown"),
+        (nn.LSTM(4, 4, batch_first=True), "gates"),
+        (nn.MultiheadAttention(4, 1, batch_first=True), "attention"),
+    ],
+)
+def test_other_layers_say_why_there_are_no_terms(layer: nn.Module, key: str) -> None:
+    assert not has_contributions(layer)
+    x = torch.rand(1, 4, 4, generator=seeded())
+    args = (x, x, x) if key == "attention" else (x,)
+    with pytest.raises(NoContributions) as caught:
+        contributions(layer, called(layer, *args), 0, (0, 0))
+    assert caught.value.key == f"probe.contributions.{key}"
+    assert type(layer).__name__ in str(caught.value)
+    assert text(caught.value.key, "zh", **caught.value.params) != str(caught.value)
+
+
+class Doubled(nn.Linear):
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(input)
+
+
+class Named(nn.Linear):
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return F.linear(input, self.weight, self.bias)
+
+
+def test_a_derived_layer_is_believed_if_its_terms_add_up() -> None:
+    layer = refill(Named(4, 3))
+    call = called(layer, randn(2, 4))
+    check(contributions(layer, call, 0, 0), call.output[0, 0])
+    other = refill(Doubled(4, 3))
+    with pytest.raises(NoContributions, match="Doubled is derived from Linear"):
+        contributions(other, called(other, randn(2, 4)), 0, 0)
+
+
+@pytest.mark.parametrize("unit", [3, -4, (0, 0), (), "a", 1.5, True, None])
+def test_a_unit_that_is_not_there(unit: Any) -> None:
+    layer = nn.Linear(4, 3)
+    with pytest.raises(UnitError):
+        contributions(layer, called(layer, torch.ones(2, 4)), 0, unit)
+
+
+@pytest.mark.parametrize("sample", [2, -1])
+def test_a_sample_that_is_not_there(sample: int) -> None:
+    layer = nn.Linear(4, 3)
+    with pytest.raises(UnitError, match="the batch holds 2"):
+        contributions(layer, called(layer, torch.ones(2, 4)), sample, 0)
+
+
+def test_packed_sequences_and_complex_numbers_are_refused() -> None:
+    embedded = nn.utils.rnn.pack_sequence([torch.ones(2, 4), torch.ones(1, 4)])
+    linear = nn.Linear(4, 4)
+    with pytest.raises(NoContributions, match="packed"):
+        contributions(linear, Call((embedded.data,), {}, embedded), 0, (0, 0))
+    layer = nn.Linear(4, 3, dtype=torch.complex64)
+    with pytest.raises(NoContributions, match="complex"):
+        contributions(layer, called(layer, torch.ones(1, 4, dtype=torch.complex64)), 0, 0)
+
+
+def test_values_that_are_not_finite_stay_what_they_are() -> None:
+    layer = refill(nn.Linear(3, 1))
+    call = called(layer, torch.tensor([[math.nan, 1.0, math.inf]], dtype=torch.float64))
+    found = contributions(layer, call, 0, 0)
+    assert math.isnan(found.values[0])
+    assert math.isinf(found.values[2])
+    blocks = contribution_blocks(layer, call, 0, 0)
+    assert blocks[0].meta["sum"] is None
+    assert blocks[0].arrays["inputs"][:2].tolist() == [[0], [2]]  # the worst first
+
+
+# ---- blocks
+
+
+def test_the_list_is_sorted_and_what_is_left_out_is_summed() -> None:
+    layer = refill(nn.Linear(200, 2))
+    call = called(layer, randn(1, 200))
+    block = contribution_blocks(layer, call, 0, 1)[0]
+    assert (block.meta["total"], block.meta["shown"]) == (200, 64)
+    product = block.arrays["product"].astype(np.float64)
+    assert (np.diff(np.abs(product)) <= 0).all()
+    total = product.sum() + block.meta["rest"] + block.meta["bias"]
+    assert math.isclose(total, float(call.output[0, 1]), rel_tol=1e-5)
+    row = block.arrays["inputs"][:, 0]
+    expected = (call.args[0][0, row] * layer.weight[1, row]).detach().numpy()
+    np.testing.assert_allclose(product, expected, rtol=1e-6)
+
+
+def test_a_short_list_leaves_nothing_out() -> None:
+    layer = refill(nn.Linear(3, 2, bias=False))
+    block, sentence = contribution_blocks(layer, called(layer, randn(1, 3)), 0, 1)
+    assert block.meta["rest"] is None
+    assert block.meta["bias"] is None
+    assert sentence.title is not None
+    assert sentence.title[0] == "probe.contributions.sum"
+
+
+def test_a_picture_of_the_products_for_each_input_channel() -> None:
+    layer = refill(nn.Conv2d(4, 2, 3))
+    call = called(layer, randn(1, 4, 5, 5))
+    found = contributions(layer, call, 0, (1, 2, 2))
+    block = contribution_blocks(layer, call, 0, (1, 2, 2))[1]
+    assert block.kind == "maps"
+    assert block.arrays["pixels"].shape == (4, 3, 3)
+    np.testing.assert_allclose(
+        block.arrays["pixels"], found.values[block.arrays["units"]], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        block.arrays["values"], found.values.sum((1, 2))[block.arrays["units"]], rtol=1e-6
+    )
+    assert (np.diff(np.abs(block.arrays["values"])) <= 0).all()
+    assert -block.meta["low"] == block.meta["high"] > 0
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "kind", "pixels"),
+    [
+        (nn.Conv2d(1, 2, 3), (1, 1, 5, 5), "map", (3, 3)),
+        (nn.Conv1d(4, 2, 3), (1, 4, 5), "matrix", (4, 3)),
+        (nn.Conv3d(2, 2, (2, 3, 4)), (1, 2, 5, 5, 5), "maps", (2, 3, 8)),
+        (nn.ConvTranspose2d(3, 2, 2), (1, 3, 5, 5), "maps", (3, 2, 2)),
+        (nn.Conv2d(6, 6, 3, groups=6), (1, 6, 5, 5), "map", (3, 3)),
+    ],
+)
+def test_pictures_of_other_convolutions(
+    layer: nn.Module, shape: tuple[int, ...], kind: str, pixels: tuple[int, ...]
+) -> None:
+    block = contribution_blocks(layer, called(layer, torch.ones(shape)), 0, (1,) * (len(shape) - 1))
+    assert block[1].kind == kind
+    assert block[1].arrays["pixels"].shape == pixels
+
+
+def test_slices_of_a_volume_stand_side_by_side() -> None:
+    layer = refill(nn.Conv3d(2, 1, (2, 1, 3)))
+    call = called(layer, randn(1, 2, 4, 4, 4))
+    found = contributions(layer, call, 0, (0, 1, 1, 1))
+    block = contribution_blocks(layer, call, 0, (0, 1, 1, 1))[1]
+    for pixels, channel in zip(block.arrays["pixels"], block.arrays["units"], strict=True):
+        np.testing.assert_allclose(
+            pixels, np.concatenate(list(found.values[channel]), axis=-1), rtol=1e-6
+        )
+
+
+def test_errors_are_notes() -> None:
+    layer = nn.Linear(3, 2)
+    (block,) = contribution_blocks(layer, called(layer, torch.ones(1, 3)), 0, 7)
+    assert (block.kind, block.meta["level"]) == ("note", "warning")
+
+
+# ---- where a layer's input comes from
+
+
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.act = nn.Tanh()
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(self.body(x))
+        x = self.act(x)
+        x = self.act(x)
+        return self.head(x.flatten(1))
+
+
+def test_the_layer_that_made_the_input() -> None:
+    model = Branches().eval()
+    x = torch.rand(2, 1, 8, 8, generator=seeded())
+    assert producer(model, x, "body.0") is None
+    assert producer(model, x, "body.2") == ("body.1", 0)
+    assert producer(model, x, "pool") == ("body.2", 0)
+    assert producer(model, x, "act") == ("pool", 0)
+    assert producer(model, x, "act", call=1) == ("act", 0)
+    assert producer(model, x, "head") is None  # flattened in between
+    assert producer(model, torch.ones(3), "body.2") is None
+    assert model.body[2].inplace
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_an_activation_function_shows_the_terms_of_the_layer_before() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(inplace=True))
+    x = torch.rand(2, 4, generator=seeded())
+    seen = look(model, x, ["0", "1"], copy=True)
+    before = ("0", model[0], seen.calls["0"][0])
+    blocks = contribution_blocks(model[1], seen.calls["1"][0], 1, 2, before=before)
+    assert [block.kind for block in blocks] == ["note", "terms", "note"]
+    assert blocks[0].title is not None
+    assert blocks[0].title[1] == {"type": "ReLU", "layer": "0"}
+    own = contribution_blocks(model[0], seen.calls["0"][0], 1, 2)
+    np.testing.assert_array_equal(blocks[1].arrays["product"], own[0].arrays["product"])
+
+
+# ---- channels by what they contribute
+
+
+def test_channel_scores_are_activation_times_gradient() -> None:
+    model = copy.deepcopy(Branches()).double().eval()
+    x = randn(3, 1, 8, 8)
+    scores = channel_scores(model, x, "body.1", 1)
+    normed = model.body[1](model.body[0](x)).detach().requires_grad_()
+    out = model.head(model.act(model.act(model.pool(F.relu(normed)))).flatten(1))
+    (gradient,) = torch.autograd.grad(out[1, out[1].argmax()], normed)
+    expected = (normed * gradient).abs()[1].sum((1, 2)).detach().numpy()
+    np.testing.assert_allclose(scores, expected, rtol=1e-9)
+    assert scores.shape == (4,)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_channel_scores_of_vectors_tokens_and_other_targets() -> None:
+    model = nn.Sequential(nn.Linear(3, 5), nn.GELU(), nn.Linear(5, 2)).double()
+    x = randn(2, 7, 3)
+    scores = channel_scores(model, x, "1", 0, target=(3, 1))
+    hidden = model[:2](x)[0, 3].detach().numpy()
+    np.testing.assert_allclose(scores, np.abs(hidden * model[2].weight[1].detach().numpy()))
+    flat = channel_scores(model, x[0], "1", 4, target=0)
+    hidden = model[:2](x)[0, 4].detach().numpy()
+    np.testing.assert_allclose(flat, np.abs(hidden * model[2].weight[0].detach().numpy()))
+
+
+def test_channel_scores_where_the_score_does_not_depend_on_the_layer() -> None:
+    class Detached(Branches):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x).detach()
+
+    x = torch.rand(2, 1, 8, 8, generator=seeded())
+    assert channel_scores(Detached().eval(), x, "body.0").tolist() == [0.0] * 4
