@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, thread_time
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import anywidget
 import comm
@@ -29,6 +29,7 @@ from nnwidgets.live import wire
 from nnwidgets.live.cells import Cells
 from nnwidgets.live.channel import Paced, publisher
 from nnwidgets.live.commands import Ticket
+from nnwidgets.live.jobs import Job
 from nnwidgets.live.kernel import KernelLink, kernel_link
 from nnwidgets.live.session import Session
 
@@ -42,6 +43,7 @@ _UNSEEN_SECONDS: Final = 2.5  # between two messages to a front end that has no 
 _THRIFTY_SECONDS: Final = 1.0  # between two messages while the budget is spent
 
 F = TypeVar("F", bound=Callable[..., Any])
+How = Literal["at once", "safe point", "long"]
 
 
 def bundle(file: str) -> str:
@@ -70,17 +72,20 @@ def check_language(language: object) -> None:
         )
 
 
-def action(name: str, *, touches_model: bool = False) -> Callable[[F], F]:
+def action(name: str, *, touches_model: bool = False, long: bool = False) -> Callable[[F], F]:
     """Mark a method as the answer to the browser's request `name`.
 
     Parameters
     ----------
     touches_model
         Run it at a safe point of the session instead of at once.
+    long
+        Run it in a thread of its own; the method's first argument is the `Job`.
     """
+    how: How = "long" if long else "safe point" if touches_model else "at once"
 
     def mark(method: F) -> F:
-        method._nnwidgets_action = (name, touches_model)  # type: ignore[attr-defined]
+        method._nnwidgets_action = (name, how)  # type: ignore[attr-defined]
         return method
 
     return mark
@@ -122,7 +127,7 @@ class LiveWidget(anywidget.AnyWidget):
     _live = t.Dict().tag(sync=True)
     _notes = t.Dict().tag(sync=True)
 
-    _actions: ClassVar[dict[str, tuple[str, bool]]] = {}
+    _actions: ClassVar[dict[str, tuple[str, How]]] = {}
     _quiet: ClassVar[frozenset[str]] = frozenset({"_live", "_notes"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -146,7 +151,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._session = session
         self._parts: list[Part] = []
         self._views: dict[str, bool] = {}
-        self._waiting: dict[int, Ticket] = {}
+        self._waiting: dict[int, Ticket | Job] = {}
         self._page_language = "en"
         self._seq = 0
         self._error: str | None = None
@@ -305,12 +310,12 @@ class LiveWidget(anywidget.AnyWidget):
         if known is None:
             self._say(wire.error(request.id, f"this widget has no action {request.action!r}."))
             return
-        name, touches_model = known
+        name, how = known
 
-        def call() -> Any:
-            return getattr(self, name)(**request.args)
+        def call(*job: Job) -> Any:
+            return getattr(self, name)(*job, **request.args)
 
-        def answer(ticket: Ticket) -> None:
+        def answer(ticket: Ticket | Job) -> None:
             self._waiting.pop(request.id, None)
             if ticket.problem is not None:
                 log.error("%s failed", request.action, exc_info=ticket.problem)
@@ -323,8 +328,14 @@ class LiveWidget(anywidget.AnyWidget):
                     self._say(wire.error(request.id, sentence(problem)))
             self._part_changed("_live")
 
-        if not touches_model:
+        if how == "at once":
             Ticket(call, answer).run()
+            return
+        if how == "long":
+            job = Job(call, answer, lambda *far: self._say(wire.progress(request.id, *far)))
+            self._waiting[request.id] = job
+            self._say(wire.accepted(request.id, None))
+            job.start()
             return
         ticket = self._session.submit(call, answer)
         if not ticket.wait(0):
@@ -391,6 +402,8 @@ class LiveWidget(anywidget.AnyWidget):
             if not (isinstance(self.comm, comm.DummyComm) or sys.is_finalizing()):
                 self.flush()
         self._closed = True
+        for waiting in list(self._waiting.values()):
+            waiting.cancelled = True
         publisher.remove(self)
         self._session.leave(self)
         self._parts.clear()

@@ -1,0 +1,93 @@
+"""Long answers to clicks: worked out in a thread of their own, with progress, to be cancelled."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final
+
+__all__ = ["CancelledError", "Job"]
+
+log = logging.getLogger("nnwidgets")
+
+_TELL_SECONDS: Final = 0.1  # between two reports of progress
+
+
+class CancelledError(Exception):
+    """Whoever asked wants no answer any more."""
+
+
+class Job:
+    """One long answer.
+
+    Parameters
+    ----------
+    work
+        Called with the job, in its thread; asks `cancelled` or calls `progress` now and then.
+    then
+        Called with the job afterwards, in its thread, whatever came of it.
+    tell
+        Called with ``(fraction, note)``, at most ten times a second.
+
+    Attributes
+    ----------
+    cancelled
+        Set by whoever wants no answer any more.
+    result
+        What `work` returned.
+    problem
+        The exception that it raised, if any; a `CancelledError` is none.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Job], Any],
+        then: Callable[[Job], None],
+        tell: Callable[[float, str], None],
+    ) -> None:
+        self.cancelled = False
+        self.result: Any = None
+        self.problem: Exception | None = None
+        self._work = work
+        self._then = then
+        self._tell = tell
+        self._told = 0.0
+        self._thread = threading.Thread(target=self._run, name="nnwidgets job", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is over; False if `timeout` seconds passed first."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Report how far the work is, from 0 to 1.
+
+        Raises
+        ------
+        CancelledError
+            If nobody waits for the answer any more.
+        """
+        if self.cancelled:
+            raise CancelledError
+        now = monotonic()
+        if now - self._told >= _TELL_SECONDS:
+            self._told = now
+            self._tell(fraction, note)
+
+    def _run(self) -> None:
+        try:
+            self.result = self._work(self)
+        except CancelledError:
+            self.cancelled = True
+        except Exception as problem:
+            self.problem = problem
+        try:
+            self._then(self)
+        except Exception:
+            log.exception("the answer to a click could not be given")
