@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any, Final
 
 import torch
@@ -21,9 +22,16 @@ from torch import nn
 from nnwidgets.probe.origin import NonFiniteOrigin, with_counts
 from nnwidgets.probe.tensors import has_bad, is_readable, tensors_in
 
-__all__ = ["RandomState", "bare_copy", "run_and_find", "size_in_bytes"]
+__all__ = [
+    "HOOKS",
+    "RandomState",
+    "bare_copy",
+    "is_torch_hook",
+    "run_and_find",
+    "size_in_bytes",
+]
 
-_HOOKS: Final = (
+HOOKS: Final = (
     "_forward_hooks",
     "_forward_pre_hooks",
     "_backward_hooks",
@@ -81,32 +89,49 @@ def size_in_bytes(model: nn.Module) -> int:
     )
 
 
-def bare_copy(model: nn.Module) -> nn.Module:
+def bare_copy(model: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     """Return a deep copy of a model that calls none of the user's hooks.
 
     Hooks are left out *before* copying: a bound method would drag its whole object along, a
-    trainer with its data set perhaps. Torch's own, which compute weights (spectral norm), stay.
+    trainer with its data set perhaps. Torch's own, which compute weights (spectral norm, lazy
+    modules), are copied.
+
+    Parameters
+    ----------
+    model
+        What to copy.
+    memo
+        As in ``copy.deepcopy``: what to use for some objects, by `id`, instead of a copy. Added
+        to, so that afterwards it tells the copy of everything.
 
     Raises
     ------
     Exception
         Whatever ``copy.deepcopy`` raises for this model.
     """
-    memo: dict[int, Any] = {}
+    memo = {} if memo is None else memo
+    tables: list[tuple[Mapping[int, Any], OrderedDict[int, Any]]] = []
     for module in model.modules():
-        for name in _HOOKS:
+        for name in HOOKS:
             hooks = vars(module).get(name)
             if isinstance(hooks, Mapping):
-                kept = OrderedDict((k, h) for k, h in hooks.items() if _is_torch(h))
-                memo[id(hooks)] = kept
+                kept = memo[id(hooks)] = OrderedDict[int, Any]()
+                tables.append((hooks, kept))
     state = RandomState.now()
     try:
-        return copy.deepcopy(model, memo)
+        result = copy.deepcopy(model, memo)
+        for hooks, kept in tables:
+            # After the model: a bound method must find its module in the memo.
+            kept.update((k, copy.deepcopy(h, memo)) for k, h in hooks.items() if is_torch_hook(h))
+        return result
     finally:
         state.restore()
 
 
-def _is_torch(hook: Any) -> bool:
+def is_torch_hook(hook: Any) -> bool:
+    """Whether a hook belongs to torch itself and computes weights before a forward pass."""
+    if isinstance(hook, MethodType):
+        return hook.__func__.__module__ == "torch.nn.modules.lazy"
     owner = hook if isinstance(hook, type) else type(hook)
     return owner.__module__.startswith("torch.nn.utils.")
 
