@@ -12,6 +12,11 @@ const PATHS = {
   warning: "M8 1.6l7 12.6H1zM7.2 6v4.2h1.6V6zM7.2 11.2v1.6h1.6v-1.6z",
   error:
     "M5.3 1.5h5.4l3.8 3.8v5.4l-3.8 3.8H5.3l-3.8-3.8V5.3zM7.2 4v5h1.6V4zM7.2 10.3v1.6h1.6v-1.6z",
+  plus: "M7.2 3h1.6v4.2H13v1.6H8.8V13H7.2V8.8H3V7.2h4.2z",
+  minus: "M3 7.2h10v1.6H3z",
+  whole:
+    "M2 2h4.5v1.5h-3v3H2zM9.5 2H14v4.5h-1.5v-3h-3zM2 9.5h1.5v3h3V14H2zM12.5 9.5H14V14H9.5v-1.5h3z",
+  list: "M2 3h12v1.6H2zM4.5 7.2H14v1.6H4.5zM4.5 11.4H14V13H4.5z",
   reset: "M8 3a5 5 0 1 1-4.9 6h1.6A3.4 3.4 0 1 0 8 4.6V7L4.4 3.8 8 .8z",
 } as const;
 
