@@ -19,11 +19,12 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import nn
 
+from nnwidgets.probe.given import argument, numbers
 from nnwidgets.probe.look import Call
+from nnwidgets.probe.norms import NORMS, normalised
 from nnwidgets.probe.refusal import Refusal
-from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.tree import type_name
 from nnwidgets.probe.units import Unit, batch_axis, locate, main_tensor, packed, unit_words
 from nnwidgets.probe.windows import convolution_window, transposed_window
@@ -153,24 +154,6 @@ def _agrees(found: Contributions, dtype: torch.dtype) -> bool:
     return bool(gap <= allowed) or not np.isfinite(gap)
 
 
-# ---- reading a call
-
-
-def argument(call: Call, position: int = 0, name: str = "input") -> Any:
-    """Return an argument of a call, None if it was not given."""
-    if len(call.args) > position:
-        return call.args[position]
-    if name in call.kwargs:
-        return call.kwargs[name]
-    return next(tensors_in(call.kwargs), None) if position == 0 else None
-
-
-def numbers(tensor: Tensor) -> NDArray[np.float64]:
-    """Return a tensor as float64 on the host."""
-    result: NDArray[np.float64] = tensor.detach().to("cpu", torch.float64).numpy()
-    return result
-
-
 def _line(*parts: NDArray[np.int64] | int, count: int) -> NDArray[np.int64]:
     columns = [np.broadcast_to(np.asarray(part, np.int64), (count,)) for part in parts]
     return np.stack(columns, axis=1) if columns else np.zeros((count, 0), np.int64)
@@ -255,63 +238,11 @@ def _embedding_bag(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
     return _Terms(activation, weight, _line(numbers(rows).astype(np.int64), count=len(rows)), None)
 
 
-def _normalised(
-    module: Any, call: Call, index: tuple[int, ...], over: tuple[Any, ...], at: Any
-) -> _Terms:
-    """Terms of a unit normalised over a part of the input (an index), scaled by weight[at]."""
-    part = numbers(argument(call)[over])
-    return _scaled(module, call, index, float(part.mean()), float(part.var()), at)
-
-
-def _scaled(
-    module: Any, call: Call, index: tuple[int, ...], mean: float, variance: float, at: Any
-) -> _Terms:
-    value = float(numbers(argument(call)[index]))
-    scaled = (value - mean) / np.sqrt(variance + module.eps)
-    weight = 1.0 if module.weight is None else float(module.weight[at])
-    bias = getattr(module, "bias", None)
-    place = index if batch_axis(module, argument(call)) is None else index[1:]
-    inputs = np.asarray([place], np.int64)
-    return _Terms([scaled], [weight], inputs, None if bias is None else float(bias[at]))
-
-
-def _batch_norm(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
-    channel = index[1]
-    if module.running_mean is None or module.training:
-        return _normalised(module, call, index, (slice(None), channel), channel)
-    mean, variance = float(module.running_mean[channel]), float(module.running_var[channel])
-    return _scaled(module, call, index, mean, variance, channel)
-
-
-def _instance_norm(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
-    spatial = 1 + ("2d" in type(module).__name__) + 2 * ("3d" in type(module).__name__)
-    channel = index[-1 - spatial]
-    if module.running_mean is None or module.training:
-        return _normalised(module, call, index, index[:-spatial], channel)
-    mean, variance = float(module.running_mean[channel]), float(module.running_var[channel])
-    return _scaled(module, call, index, mean, variance, channel)
-
-
-def _layer_norm(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
-    dims = len(module.normalized_shape)
-    return _normalised(module, call, index, index[:-dims], index[-dims:])
-
-
-def _rms_norm(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
-    dims = len(module.normalized_shape)
+def _norm(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
     given = argument(call)
-    part = numbers(given[index[:-dims]])
-    eps = torch.finfo(given.dtype).eps if module.eps is None else module.eps
-    scaled = float(numbers(given[index])) / np.sqrt(np.square(part).mean() + eps)
-    weight = 1.0 if module.weight is None else float(module.weight[index[-dims:]])
-    return _Terms([scaled], [weight], np.asarray([index[1:]], np.int64), None)
-
-
-def _group_norm(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
-    channel, width = index[1], module.num_channels // module.num_groups
-    first = channel // width * width
-    over = (index[0], slice(first, first + width))
-    return _normalised(module, call, index, over, channel)
+    found = normalised(module, given, index)
+    place = index if batch_axis(module, given) is None else index[1:]
+    return _Terms([found.scaled], [found.weight], np.asarray([place], np.int64), found.bias)
 
 
 def _cell(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
@@ -342,17 +273,9 @@ _RULES: Final[tuple[tuple[type[nn.Module], _Rule], ...]] = (
     (nn.ConvTranspose3d, _transposed),
     (nn.Embedding, _embedding),
     (nn.EmbeddingBag, _embedding_bag),
-    (nn.BatchNorm1d, _batch_norm),
-    (nn.BatchNorm2d, _batch_norm),
-    (nn.BatchNorm3d, _batch_norm),
-    (nn.InstanceNorm1d, _instance_norm),
-    (nn.InstanceNorm2d, _instance_norm),
-    (nn.InstanceNorm3d, _instance_norm),
-    (nn.LayerNorm, _layer_norm),
-    (nn.GroupNorm, _group_norm),
+    *((kind, _norm) for kind in NORMS),
     (nn.Bilinear, _bilinear),
     (nn.RNNCell, _cell),
-    *(((nn.RMSNorm, _rms_norm),) if hasattr(nn, "RMSNorm") else ()),  # new in torch 2.4
 )
 
 
