@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import weakref
 from time import monotonic, thread_time
@@ -32,6 +33,9 @@ class Publishes(Protocol):
 
     def spent(self, seconds: float) -> None:
         """So much processor time went into `publish`."""
+
+    def send_last(self) -> None:
+        """Send the last picture: the interpreter is about to end."""
 
 
 class Paced:
@@ -100,7 +104,16 @@ class Paced:
 
 
 class Publisher:
-    """One daemon thread that lets widgets send; widgets are held weakly."""
+    """One daemon thread that lets widgets send; widgets are held weakly.
+
+    The end of the interpreter is the delicate part: it stops daemon threads wherever they are,
+    and a lock that one of them holds is never free again, while widgets that are still to be
+    collected go on to close themselves. So the thread is asked to end before that, and joined
+    while everything still works: at ``atexit``, after threads that are no daemons have ended and
+    before ipykernel, which was there first, takes its sockets down. The wait is bounded, so that
+    nothing that hangs in there keeps a script from ending, and from then on `remove` takes no
+    lock.
+    """
 
     def __init__(self) -> None:
         self._targets: list[weakref.ref[Publishes]] = []
@@ -110,9 +123,9 @@ class Publisher:
         self._thread: threading.Thread | None = None
         self._over = False
         self.dozing = False
-        # A daemon thread that the interpreter's end catches inside the lock never lets go of it,
-        # and the widgets that are collected after that would wait for ever.
         atexit.register(self.end)
+        if hasattr(os, "register_at_fork"):  # not on Windows
+            os.register_at_fork(after_in_child=self._forked)
 
     def add(self, target: Publishes) -> None:
         """Let `target` send from now on."""
@@ -129,12 +142,14 @@ class Publisher:
 
     def remove(self, target: Publishes) -> None:
         """Forget `target`; without targets the thread ends."""
+        if self._over:
+            return
         with self._lock:
             self._targets = [ref for ref in self._targets if ref() not in (None, target)]
         self._wake.set()
 
     def end(self) -> None:
-        """Send no more, and wait for the thread to end: the interpreter is about to."""
+        """Let every widget send its last picture, and wait for the thread to end."""
         with self._lock:
             self._over = True
             thread = self._thread
@@ -146,32 +161,48 @@ class Publisher:
         """Something has happened: look at once."""
         self._wake.set()
 
+    def _forked(self) -> None:
+        """Begin anew in the worker of a DataLoader.
+
+        There is no thread there that would ever release the lock, and nothing may be sent: the
+        sockets are the parent's.
+        """
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._targets, self._thread = [], None
+
     def _work(self) -> None:
         while True:
             with self._lock:
                 self._targets = [ref for ref in self._targets if ref() is not None]
-                if self._over or not self._targets:
+                refs, over = list(self._targets), self._over
+                if not refs:
                     self._thread = None
                     return
-                refs = list(self._targets)
-            busy = [self._serve(ref) for ref in refs]  # every widget, whatever the first says
+            busy = [self._serve(ref, last=over) for ref in refs]  # all, whatever the first says
+            if over:
+                return
             self.dozing = not any(busy)
             self._wake.wait(_DOZE if self.dozing else _TICK)
             self._wake.clear()
 
     @staticmethod
-    def _serve(ref: weakref.ref[Publishes]) -> bool:
+    def _serve(ref: weakref.ref[Publishes], *, last: bool) -> bool:
         target = ref()
         if target is None:
             return False
         begun = thread_time()
         try:
-            return target.publish(monotonic())
+            if last:
+                target.send_last()
+                return False
+            try:
+                return target.publish(monotonic())
+            finally:
+                target.spent(thread_time() - begun)
         except Exception:
             log.exception("nnwidgets could not send to the notebook; training goes on")
             return False
-        finally:
-            target.spent(thread_time() - begun)
 
 
 publisher: Final = Publisher()

@@ -217,6 +217,11 @@ class LiveWidget(anywidget.AnyWidget):
         """The cell has ended: what has not been sent goes now, before a kernel shuts down."""
         self.flush()
 
+    def send_last(self) -> None:
+        """Send the last picture, if anybody may listen: this widget, or the interpreter, ends."""
+        if not isinstance(self.comm, comm.DummyComm):
+            self.flush()
+
     def flush(self) -> None:
         """Bring the synced state up to date and send it, here and now."""
         with self._sending:  # or the publisher, in the middle of it, would undo the hurry
@@ -399,8 +404,8 @@ class LiveWidget(anywidget.AnyWidget):
         if getattr(self, "_closed", True):
             return
         with contextlib.suppress(Exception):  # the last picture stays in a saved notebook
-            if not (isinstance(self.comm, comm.DummyComm) or sys.is_finalizing()):
-                self.flush()
+            if not sys.is_finalizing():
+                self.send_last()
         self._closed = True
         for waiting in list(self._waiting.values()):
             waiting.cancelled = True

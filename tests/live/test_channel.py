@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import signal
 import threading
 import weakref
 
 import pytest
 
 from nnwidgets.live.channel import Paced, Publisher
-from tests.live.doubles import until
+from tests.live.doubles import background, until
 
 
 def test_at_most_so_often() -> None:
@@ -73,6 +75,7 @@ class Target:
 
     def __init__(self, *, busy: bool = True, fails: bool = False) -> None:
         self.asked = 0
+        self.ended = 0
         self.cost = 0.0
         self.threads: set[str] = set()
         self.busy = busy
@@ -87,6 +90,14 @@ class Target:
 
     def spent(self, seconds: float) -> None:
         self.cost += seconds
+        if self.fails:
+            raise RuntimeError("planted")
+
+    def send_last(self) -> None:
+        self.ended += 1
+        self.threads.add(threading.current_thread().name)
+        if self.fails:
+            raise RuntimeError("planted")
 
 
 @pytest.fixture
@@ -160,6 +171,79 @@ def test_its_thread_does_not_keep_a_script_alive(publisher: Publisher) -> None:
     thread = publisher._thread
     assert thread is not None
     assert thread.daemon
+    publisher.remove(target)
+    until(lambda: idle(publisher))
+
+
+def test_at_the_end_every_target_sends_its_last_picture(
+    publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    targets = [Target(fails=True), Target(busy=False), Target()]
+    with caplog.at_level(logging.CRITICAL, "nnwidgets"):
+        for target in targets:
+            publisher.add(target)
+        thread = publisher._thread
+        publisher.end()
+    assert [target.ended for target in targets] == [1, 1, 1]
+    assert {name for target in targets for name in target.threads} == {"nnwidgets publisher"}
+    assert thread is not None
+    assert not thread.is_alive()
+    publisher.end()
+    publisher.add(targets[0])
+    assert [target.ended for target in targets] == [1, 1, 1]
+
+
+def test_without_targets_there_is_nothing_to_end(publisher: Publisher) -> None:
+    publisher.end()
+    target = Target()
+    publisher.add(target)
+    publisher.remove(target)
+    until(lambda: publisher._thread is None)
+    publisher.end()
+    assert target.ended == 0
+
+
+def test_what_closes_after_the_end_waits_for_nobody(publisher: Publisher) -> None:
+    """The interpreter stops daemon threads wherever they are, with whatever they hold."""
+    target = Target()
+    publisher.add(target)
+    publisher.end()
+    caught, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with publisher._lock:
+            caught.set()
+            let_go.wait(120)
+
+    with background(hold):
+        caught.wait(30)
+        with background(lambda: publisher.remove(target)) as closing:
+            until(lambda: closing.done)
+        let_go.set()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_worker_forked_while_something_is_sent_is_not_caught(publisher: Publisher) -> None:
+    """A DataLoader forks whenever it likes; the thread with the lock is not there any more."""
+    target = Target()
+    publisher.add(target)
+    caught, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with publisher._lock:
+            caught.set()
+            let_go.wait(120)
+
+    with background(hold):
+        caught.wait(30)
+        child = os.fork()
+        if not child:
+            signal.alarm(20)  # ends it if it hangs
+            publisher.remove(target)
+            os._exit(0 if not publisher._targets else 1)
+        let_go.set()
+    assert os.waitpid(child, 0)[1] == 0
     publisher.remove(target)
     until(lambda: idle(publisher))
 

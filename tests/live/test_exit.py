@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
+import pytest
+
+from tests.live.kernel_process import front_end, running_kernel
 from tests.repo.tree import ROOT
 
 # What is registered first runs last, after everything that the package does at the end.
@@ -52,3 +56,33 @@ def test_no_thread_is_left_to_the_interpreter() -> None:
 def test_a_widget_that_is_open_at_the_end_goes_without_a_word() -> None:
     """Nothing can be built any more when the interpreter collects what is left."""
     assert run(KERNEL).stderr == ""
+
+
+@pytest.mark.parametrize("kernel", ["python3", "nnwidgets-ipykernel6"])
+def test_a_kernel_that_is_shut_down_in_mid_training_sends_the_last_picture(kernel: str) -> None:
+    """Nobody looks, so nothing was sent; but the notebook may be saved with what is sent now."""
+    code = """
+import json, time, nnwidgets
+monitor = nnwidgets.TrainingMonitor()
+monitor._receive({"type": "view", "view": "v", "visible": False, "language": "en"}, [])
+def train():
+    for step in monitor.track(range(10**9)):
+        monitor.log(loss=1.0)
+        time.sleep(0.001)
+run = monitor.run(train)
+while monitor.history.count("loss") < 500:
+    time.sleep(0.001)
+print(json.dumps(monitor.comm.comm_id))
+"""
+    with running_kernel(kernel) as manager, front_end(manager, names_subshell=False) as page:
+        comm_id = page.finish(code)
+
+        def steps() -> list[Any]:
+            """Return the steps of the pictures that have come."""
+            sent = [m["content"] for m in page.iopub if m["msg_type"] == "comm_msg"]
+            data = [content["data"] for content in sent if content["comm_id"] == comm_id]
+            states = [d["state"] for d in data if d.get("method") == "update"]
+            return [state["_live"]["meta"]["step"] for state in states if "_live" in state]
+
+        page.client.control_channel.send(page.client.session.msg("shutdown_request", {}))
+        page.wait(lambda: steps() and steps()[-1] >= 499)
