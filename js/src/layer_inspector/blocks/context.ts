@@ -16,6 +16,8 @@ export interface BlockContext {
   words: Words;
   signal: AbortSignal;
   hooks: BlockHooks;
+  /** Choices that outlive a block: they hold for the next layer too. */
+  memory: Map<string, string>;
   /** Reads a sentence to those who do not see the picture. */
   say(text: string): void;
 }

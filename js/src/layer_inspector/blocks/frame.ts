@@ -1,6 +1,6 @@
 /** What all blocks share: a title above the picture, and that the whole has a name. */
 
-import { h, setText, uniqueId } from "../../ui/dom";
+import { h, setHidden, setText, uniqueId } from "../../ui/dom";
 import type { Words } from "../../ui/i18n";
 import type { BlockData } from "./types";
 
@@ -12,29 +12,37 @@ export function titleOf({ title }: BlockData, words: Words): string {
 
 export interface Frame {
   element: HTMLElement;
-  /** Beside the title: choices, a count. */
+  /** Beside the title: choices. */
   aside: HTMLElement;
-  /** Writes the title; a block without one is named by its kind. */
-  draw(block: BlockData): void;
+  /** Writes the title, and gives it; a block without one is named by its kind. */
+  draw(block: BlockData): string;
+  /** A few muted words beside the title. */
+  note(text: string): void;
 }
 
 export function frame(kind: string, words: Words, ...content: readonly HTMLElement[]): Frame {
   const title = h("h4", { class: "nnw-block-title", id: uniqueId("nnw-block") });
+  const note = h("span", { class: "nnw-muted", hidden: true });
   const aside = h("div", { class: "nnw-block-aside" });
-  const head = h("div", { class: "nnw-block-head" }, title, aside);
   const element = h(
     "section",
     { class: `nnw-block nnw-block-${kind}`, "aria-labelledby": title.id },
-    head,
+    h("div", { class: "nnw-block-head" }, title, note, aside),
     ...content,
   );
   return {
     element,
     aside,
     draw(block) {
-      const text = titleOf(block, words);
-      setText(title, text || words(`ui.inspector.block.${kind}`));
-      title.classList.toggle("nnw-spoken", text === "");
+      const written = titleOf(block, words);
+      const text = written || words(`ui.inspector.block.${kind}`);
+      setText(title, text);
+      title.classList.toggle("nnw-spoken", written === "");
+      return text;
+    },
+    note(text) {
+      setText(note, text);
+      setHidden(note, text === "");
     },
   };
 }

@@ -1,16 +1,45 @@
 /** The blocks that make up the picture of a layer, each kept while its kind stays. */
 
+import "./blocks.css";
 import { h, setText } from "../../ui/dom";
 import type { Words } from "../../ui/i18n";
+import { arithmeticBlock } from "./arithmetic";
+import { attentionBlock } from "./attention";
+import { barsBlock } from "./bars";
 import type { BlockContext, BlockHooks, BlockMaker, BlockView } from "./context";
+import { histogramBlock } from "./histogram";
+import { imageBlock } from "./image";
+import { linesBlock } from "./lines";
+import { mapBlock } from "./map";
+import { mapsBlock } from "./maps";
+import { matrixBlock } from "./matrix";
 import { noteBlock } from "./note";
+import { numbersBlock } from "./numbers";
+import { outputsBlock } from "./outputs";
+import { ridgeBlock } from "./ridge";
+import { samplesBlock } from "./samples";
+import { termsBlock } from "./terms";
 import type { BlockData, LayerPicture } from "./types";
 
 export type { BlockHooks } from "./context";
 export { type BlockData, type LayerPicture, readLayer, type Unit } from "./types";
 
 const MAKERS: Readonly<Record<string, BlockMaker>> = {
+  arithmetic: arithmeticBlock,
+  attention: attentionBlock,
+  bars: barsBlock,
+  histogram: histogramBlock,
+  image: imageBlock,
+  lines: linesBlock,
+  map: mapBlock,
+  maps: mapsBlock,
+  matrix: matrixBlock,
   note: noteBlock,
+  numbers: numbersBlock,
+  outputs: outputsBlock,
+  ridge: ridgeBlock,
+  samples: samplesBlock,
+  terms: termsBlock,
 };
 
 interface Entry {
@@ -31,6 +60,7 @@ export function blockList(words: Words, signal: AbortSignal, hooks: BlockHooks):
   const list = h("div", { class: "nnw-blocks" });
   const spoken = h("div", { class: "nnw-spoken", "aria-live": "polite" });
   const element = h("div", { class: "nnw-blocks-part" }, list, spoken);
+  const memory = new Map<string, string>();
   let entries: Entry[] = [];
   let place = "";
 
@@ -42,6 +72,7 @@ export function blockList(words: Words, signal: AbortSignal, hooks: BlockHooks):
       words,
       signal: gone.signal,
       hooks,
+      memory,
       say: (text) => setText(spoken, text),
     };
     return { key, view: maker(context), gone };

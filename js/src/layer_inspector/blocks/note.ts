@@ -21,7 +21,10 @@ export function noteBlock({ words }: BlockContext): BlockView {
       setAttribute(element, "data-level", severity);
       setIcon(sign, severity as IconName);
       setText(level, `${words(`ui.severity.${severity}`)} `);
-      setText(text, titleOf(block, words) || words("ui.inspector.block.unknown", { kind: block.kind }));
+      setText(
+        text,
+        titleOf(block, words) || words("ui.inspector.block.unknown", { kind: block.kind }),
+      );
     },
     repaint() {},
   };

@@ -1,0 +1,32 @@
+/** What a click on a picture of a layer may pick. */
+
+import type { BlockData, LayerPicture } from "./types";
+
+/**
+ * Activations are of units at places; weights and their gradients belong to a whole unit; in the
+ * other pictures numbers count something else (inputs, steps), and a click picks nothing.
+ */
+export type Pick = "place" | "unit" | "none";
+
+export function canPick({ meta }: BlockData, { tab }: LayerPicture): Pick {
+  if (meta.pick === "place" || meta.pick === "unit" || meta.pick === "none") return meta.pick;
+  if (tab === "activations") return "place";
+  return tab === "weights" || tab === "gradients" ? "unit" : "none";
+}
+
+/** Whether this unit, or the unit that a place belongs to, is the chosen one. */
+export function isChosen(unit: number, block: BlockData, layer: LayerPicture): boolean {
+  return canPick(block, layer) !== "none" && unit === chosenUnit(block, layer);
+}
+
+/** The chosen unit without its place. */
+export function chosenUnit({ meta }: BlockData, { unit }: LayerPicture): number | null {
+  const chosen = Array.isArray(unit) ? unit[0] : unit;
+  if (chosen !== undefined && chosen !== null) return chosen;
+  return typeof meta.unit === "number" ? meta.unit : null;
+}
+
+/** What a click on a unit picks: the unit, or nothing where it is picked already. */
+export function toggled(unit: number, { unit: chosen }: LayerPicture): number | null {
+  return unit === chosen ? null : unit;
+}
