@@ -18,7 +18,7 @@ __all__ = ["Sampler", "Sampling"]
 
 _AT_LEAST_EVERY: Final = 2.0  # seconds: a dear model is still looked at this often …
 _AT_MOST_EVERY: Final = 0.05  # … and a cheap one not more often than anybody can see
-_ASK_EVERY: Final = 0.05  # seconds between two questions to the governor
+_ASK_EVERY: Final = 0.1  # seconds between two questions to the governor
 
 
 class Sampler(Protocol):

@@ -42,7 +42,7 @@ log = logging.getLogger("nnwidgets")
 
 _PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks for clicks
 _REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
-_QUIET_SECONDS: Final = 0.05  # for so long a step is counted and nothing else looked at
+_QUIET_SECONDS: Final = 0.1  # for so long a step is counted and nothing else looked at
 
 
 class Session:

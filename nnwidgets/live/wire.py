@@ -28,6 +28,7 @@ __all__ = [
     "Request",
     "ViewReport",
     "accepted",
+    "blocks_part",
     "curves_part",
     "error",
     "layers_part",
@@ -234,6 +235,32 @@ def progress(id: int, fraction: float, note: str = "") -> Message:
         "fraction": min(1.0, max(0.0, fraction)),
         "note": note,
     }, []
+
+
+# --- pictures made of blocks -------------------------------------------------------------
+
+
+def blocks_part(
+    meta: Mapping[str, Any],
+    blocks: Sequence[tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]],
+) -> Packed:
+    """Pack a picture that consists of blocks, one behind another.
+
+    Parameters
+    ----------
+    meta
+        Of the whole.
+    blocks
+        Head (kind, title, text, meta) and arrays of each; array ``a`` of block ``i`` travels as
+        ``"i.a"``.
+    """
+    heads = [{**head, "arrays": list(arrays)} for head, arrays in blocks]
+    packed = {
+        f"{i}.{name}": array
+        for i, (_, arrays) in enumerate(blocks)
+        for name, array in arrays.items()
+    }
+    return pack({**meta, "blocks": heads}, packed)
 
 
 # --- the parts of a TrainingMonitor ------------------------------------------------------
