@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nnwidgets.probe.look import call_arguments
+from nnwidgets.probe.nests import fresh_arguments
 from nnwidgets.probe.tensors import tensors_in
 
 __all__ = ["not_in_place", "producer"]
@@ -82,7 +82,7 @@ def producer(model: nn.Module, sample: Any, layer: str, *, call: int = 0) -> tup
         for module in model.modules():
             handles.append(module.register_forward_pre_hook(enters, with_kwargs=True))
             handles.append(module.register_forward_hook(leaves))
-        args, kwargs = call_arguments(sample)
+        args, kwargs = fresh_arguments(sample)
         with torch.no_grad(), not_in_place(model):
             model(*args, **kwargs)
     except _FoundError:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nnwidgets.probe.look import call_arguments
+from nnwidgets.probe.nests import fresh_arguments
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["ReachError", "reach", "submodule"]
@@ -45,8 +45,8 @@ def reach(
     model
         A private copy.
     sample
-        See `nnwidgets.probe.look.call_arguments`; passed as it is, so that it can be
-        differentiated with respect to.
+        See `nnwidgets.probe.look.call_arguments`; what comes out can be differentiated with
+        respect to its tensors.
     layer
         Its name.
     call
@@ -69,7 +69,7 @@ def reach(
 
     handle = module.register_forward_hook(returned)
     try:
-        args, kwargs = call_arguments(sample)
+        args, kwargs = fresh_arguments(sample)
         with torch.set_grad_enabled(gradients):
             model(*args, **kwargs)
     except _ReachedError:

@@ -15,11 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from nnwidgets.probe.flow import not_in_place
-from nnwidgets.probe.look import look
-from nnwidgets.probe.reach import ReachError, submodule
+from nnwidgets.probe.leaf import run_from
 from nnwidgets.probe.readout import model_output, score_index
-from nnwidgets.probe.units import UnitError, batch_axis, channel_axis, main_tensor
+from nnwidgets.probe.units import UnitError, batch_axis, channel_axis
 
 __all__ = ["channel_scores"]
 
@@ -65,28 +63,21 @@ def channel_scores(
     Refusal
         If the model fails, does not call the layer, or there is no such sample or target.
     """
-    module = submodule(model, layer)
-    with not_in_place(model):
-        seen = look(model, sample, [layer], gradients=True)
-    if seen.problem is not None:
-        words = f"{type(seen.problem).__name__}: {seen.problem}"
-        raise ReachError("probe.reach.failed", layer=layer, problem=words)
-    if len(seen.calls[layer]) <= call:
-        raise ReachError("probe.reach.not_called", layer=layer)
-    output = main_tensor(seen.calls[layer][call].output)
-    result = model_output(seen.result)
-    score = result[score_index(result, sample_index, target)]
+    run = run_from(model, sample, layer, call=call)
+    output = run.output
+    result = model_output(run.result)
     gradient = None
-    if score.requires_grad and output.requires_grad:
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(score.real, output, allow_unused=True)
+    with torch.enable_grad():
+        score = result[score_index(result, sample_index, target)]
+        if score.requires_grad:
+            (gradient,) = torch.autograd.grad(score, output, allow_unused=True)
     if axis is None:
-        axis = channel_axis(module, output)
+        axis = channel_axis(run.module, output)
     channels = output.shape[axis]
     if gradient is None:
         return np.zeros(channels)
     product = (output.detach() * gradient).abs().double()
-    batch = batch_axis(module, output)
+    batch = batch_axis(run.module, output)
     axis += output.dim()
     if batch is not None:
         if not 0 <= sample_index < output.shape[batch]:
@@ -95,5 +86,5 @@ def channel_scores(
         product = product.select(batch, sample_index)
         axis -= batch < axis
     scores = product.movedim(axis, 0).flatten(1).sum(1) if product.dim() > 1 else product
-    result_scores: NDArray[np.float64] = scores.cpu().numpy()
-    return result_scores
+    found: NDArray[np.float64] = scores.cpu().numpy()
+    return found
