@@ -25,6 +25,7 @@ NAN_CODE: Final = 253
 INF_CODE: Final = 254
 MINUS_INF_CODE: Final = 255
 EXACT: Final = 16_384  # so many numbers still travel as float32
+_LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +82,13 @@ def encode(values: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
     NaN is 253, +inf 254, -inf 255.
     """
     array = np.asarray(values, dtype=np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        width = high - low
-        place = (array - low) / width if width > 0 else np.zeros_like(array)
-        codes = np.rint(np.clip(np.nan_to_num(place, nan=0.0), 0.0, 1.0) * LEVELS)
-    result = codes.astype(np.uint8)
+    half = 1.0 if math.isfinite(high - low) else 0.5  # a width beyond all floats
+    bad = ~np.isfinite(array)
+    width = high * half - low * half
+    # Clipped first, so that no difference overflows.
+    kept = np.clip(np.where(bad, low, array), low, high)
+    place = (kept * half - low * half) / width if width > 0 else np.zeros_like(array)
+    result = np.asarray(np.rint(place * LEVELS)).astype(np.uint8)
     result[np.isnan(array)] = NAN_CODE
     result[np.isposinf(array)] = INF_CODE
     result[np.isneginf(array)] = MINUS_INF_CODE
@@ -94,7 +97,8 @@ def encode(values: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
 
 def decode(codes: NDArray[np.uint8], low: float, high: float) -> NDArray[np.float64]:
     """Return what `encode` kept of the values."""
-    values = low + codes.astype(np.float64) / LEVELS * (high - low)
+    part = np.asarray(codes) / LEVELS
+    values = np.asarray(low * (1 - part) + high * part)  # the difference of the ends may overflow
     values[codes == NAN_CODE] = np.nan
     values[codes == INF_CODE] = np.inf
     values[codes == MINUS_INF_CODE] = -np.inf
@@ -132,21 +136,28 @@ def picture(
     -------
     Block
         With ``meta["low"]``, ``meta["high"]``, ``meta["signed"]`` and the array ``"pixels"``:
-        float32, or codes of `encode` (uint8) when there are many.
+        float32, or codes of `encode` (uint8) when there are many or float32 cannot hold them.
     """
     array = np.asarray(values)
     low, high = span(array, signed=signed) if ends is None else ends
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"the ends of a scale must be finite, not {low!r} and {high!r}.")
-    few = array.size <= EXACT
-    with np.errstate(over="ignore"):
-        pixels: NDArray[Any] = array.astype(np.float32) if few else encode(array, low, high)
+    exact = array.size <= EXACT and max(abs(low), abs(high)) <= _LARGEST
+    pixels: NDArray[Any] = _as_float32(array) if exact else encode(array, low, high)
     return Block(
         kind,
         {"low": low, "high": high, "signed": signed, **(meta or {})},
         {"pixels": pixels, **{name: np.asarray(a) for name, a in (arrays or {}).items()}},
         title,
     )
+
+
+def _as_float32(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Round; what is finite but too large becomes the largest there is, not an infinity."""
+    if array.dtype != np.float64:
+        return array.astype(np.float32)
+    kept = np.where(np.isfinite(array), np.clip(array, -_LARGEST, _LARGEST), array)
+    return kept.astype(np.float32)
 
 
 def note(key: str, /, level: str = "info", **params: str) -> Block:
@@ -175,7 +186,7 @@ def bars(
     title, meta
         As in `picture`.
     """
-    array = np.asarray(values, dtype=np.float32).reshape(-1)
+    array = _as_float32(np.asarray(values)).reshape(-1)
     numbers = np.arange(len(array)) if units is None else np.asarray(units)
     words: dict[str, Any] = dict(meta or {})
     if labels is not None:

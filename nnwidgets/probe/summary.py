@@ -17,15 +17,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nnwidgets.probe.blocks import Block, Words
 from nnwidgets.probe.tensors import quietly
 
 __all__ = [
     "BINS",
     "QUANTILES",
     "TensorSummary",
+    "histogram_block",
     "plain_values",
     "summarise",
     "summarise_many",
+    "summary_block",
 ]
 
 QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -110,6 +113,37 @@ def summarise_many(tensors: Sequence[Tensor], steps: Sequence[int | None]) -> li
             _unpacked(numbers, shape, step)
             for numbers, shape, step in zip(_fetched(packed), shapes, steps, strict=True)
         ]
+
+
+def summary_block(summary: TensorSummary, title: Words | None = None) -> Block:
+    """Say in numbers what a summary holds; NaN and infinities only where there are any.
+
+    Returns
+    -------
+    Block
+        ``"numbers"``: shares are fractions of one.
+    """
+    rows: list[tuple[str, str, float]] = [
+        ("ui.inspector.mean", "number", summary.mean),
+        ("ui.inspector.std", "number", summary.std),
+        ("ui.inspector.min", "number", summary.min),
+        ("ui.inspector.max", "number", summary.max),
+        ("ui.inspector.zeros", "percent", summary.zero_fraction),
+    ]
+    if summary.nan_count:
+        rows.append(("ui.inspector.nan_count", "integer", summary.nan_count))
+    if summary.inf_count:
+        rows.append(("ui.inspector.inf_count", "integer", summary.inf_count))
+    items = [[key, form, "–" if math.isnan(value) else None] for key, form, value in rows]
+    values = np.array([value for _, _, value in rows], np.float64)
+    return Block("numbers", {"items": items}, {"values": values}, title)
+
+
+def histogram_block(summary: TensorSummary, title: Words | None = None) -> Block:
+    """Make a histogram of a summary; the step is None where none is counted."""
+    counts, edges = summary.histogram
+    meta = {"step": summary.step, "count": int(counts.sum())}
+    return Block("histogram", meta, {"counts": counts.astype(np.float64), "edges": edges}, title)
 
 
 def plain_values(tensor: Tensor) -> Tensor:
