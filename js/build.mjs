@@ -3,12 +3,13 @@
  *
  *   node build.mjs            minified, sizes checked, licences collected
  *   node build.mjs --watch    rebuilds on change, with source maps
- *   node build.mjs --demo     the page that runs the widget without Python, into demo/dist
+ *   node build.mjs --demo     the pages that run the widgets without Python, into demo/dist
  */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
+import { KEYS, kept } from "./catalogue.mjs";
 
 const root = import.meta.dirname;
 const out = path.join(root, "../nnwidgets/static");
@@ -16,26 +17,22 @@ const out = path.join(root, "../nnwidgets/static");
 const LIMIT = 60_000;
 const entries = {
   training_monitor: "src/training_monitor/index.ts",
+  layer_inspector: "src/layer_inspector/index.ts",
   offline: "src/offline.ts",
 };
-/**
- * Catalogue keys that views render. Python writes findings and messages itself: their long
- * sentences need not travel in every notebook. Of events it sends the keys, which a view
- * translates when it speaks another language.
- */
-const PREFIXES = { en: ["ui.", "route."], zh: ["ui.", "route.", "event."] };
 
-const catalogue = {
+/** Leaves of the catalogue what `entry` shows; all of it where no list is kept. */
+const catalogue = (entry) => ({
   name: "catalogue",
   setup(build) {
     build.onLoad({ filter: /catalogue[\\/](en|zh)\.json$/ }, async ({ path: file }) => {
-      const all = Object.entries(JSON.parse(await readFile(file, "utf8")));
-      const prefixes = PREFIXES[path.basename(file, ".json")];
-      const kept = all.filter(([key]) => prefixes.some((prefix) => key.startsWith(prefix)));
-      return { contents: JSON.stringify(Object.fromEntries(kept)), loader: "json" };
+      const all = JSON.parse(await readFile(file, "utf8"));
+      const language = path.basename(file, ".json");
+      const part = entry in KEYS ? kept(all, entry, language) : all;
+      return { contents: JSON.stringify(part), loader: "json" };
     });
   },
-};
+});
 
 const common = {
   absWorkingDir: root,
@@ -43,9 +40,17 @@ const common = {
   target: ["es2022"],
   charset: "utf8",
   logLevel: "warning",
-  plugins: [catalogue],
   metafile: true,
 };
+
+/** What esbuild is told for one widget: each has its own part of the catalogue. */
+const bundle = (entry) => ({
+  ...common,
+  entryPoints: { [entry]: entries[entry] },
+  outdir: out,
+  format: "esm",
+  plugins: [catalogue(entry)],
+});
 
 /** The real licence file of every package that ended up in a bundle. */
 async function licences(inputs) {
@@ -67,21 +72,18 @@ async function licences(inputs) {
 }
 
 async function build() {
-  const result = await esbuild.build({
-    ...common,
-    entryPoints: entries,
-    outdir: out,
-    format: "esm",
-    minify: true,
-    legalComments: "none",
-  });
+  const options = { minify: true, legalComments: "none" };
+  const results = await Promise.all(
+    Object.keys(entries).map((entry) => esbuild.build({ ...bundle(entry), ...options })),
+  );
   const tooBig = [];
-  for (const file of Object.keys(result.metafile.outputs).sort()) {
+  const outputs = results.flatMap(({ metafile }) => Object.keys(metafile.outputs));
+  for (const file of outputs.sort()) {
     const size = gzipSync(await readFile(path.join(root, file)), { level: 9 }).length;
     console.log(`${path.basename(file).padEnd(24)} ${(size / 1000).toFixed(1)} kB gzipped`);
     if (size > LIMIT) tooBig.push(path.basename(file));
   }
-  const text = await licences(Object.keys(result.metafile.inputs));
+  const text = await licences(results.flatMap(({ metafile }) => Object.keys(metafile.inputs)));
   await writeFile(path.join(out, "THIRD_PARTY_LICENSES.txt"), text);
   if (tooBig.length > 0) {
     console.error(`larger than ${LIMIT / 1000} kB gzipped: ${tooBig.join(", ")}`);
@@ -95,30 +97,28 @@ async function demo() {
   // A classic script: browsers refuse module scripts on file:// pages.
   await esbuild.build({
     ...common,
-    entryPoints: { demo: "demo/demo.ts" },
+    entryPoints: { demo: "demo/demo.ts", inspector: "demo/inspector.ts" },
     outdir: folder,
     format: "iife",
     sourcemap: "inline",
   });
-  await writeFile(
-    path.join(folder, "index.html"),
-    await readFile(path.join(root, "demo/index.html")),
-  );
-  console.log(path.join("demo", "dist", "index.html"));
+  for (const page of ["index.html", "inspector.html"]) {
+    await copyFile(path.join(root, "demo", page), path.join(folder, page));
+    console.log(path.join("demo", "dist", page));
+  }
 }
 
 if (process.argv.includes("--demo")) {
   await demo();
 } else if (process.argv.includes("--watch")) {
-  const context = await esbuild.context({
-    ...common,
-    entryPoints: entries,
-    outdir: out,
-    format: "esm",
-    sourcemap: "inline",
-    logLevel: "info",
-  });
-  await context.watch();
+  for (const entry of Object.keys(entries)) {
+    const context = await esbuild.context({
+      ...bundle(entry),
+      sourcemap: "inline",
+      logLevel: "info",
+    });
+    await context.watch();
+  }
 } else {
   await build();
 }

@@ -1,7 +1,7 @@
 /** A kernel in the page: traits, messages and clicks of a simulated run. */
 
-import type { AnyModel } from "../src/link";
 import type { JsonObject } from "../src/wire";
+import { FakeKernel, type KernelOptions } from "./fake_kernel";
 import { type PackedDict, pack } from "./pack";
 import {
   EPOCHS,
@@ -14,18 +14,13 @@ import {
   TOTAL,
 } from "./run";
 
-type Callback = (...args: never[]) => void;
 type State = "idle" | "running" | "paused" | "stopped" | "finished";
 
-export interface FakeOptions {
+export interface FakeOptions extends KernelOptions {
   title?: string;
   language?: string;
   run?: SimulatedRun;
   state?: State;
-  /** A kernel that answers nothing: clicks stay queued. */
-  deaf?: boolean;
-  /** Clicks wait for the end of the cell. */
-  late?: boolean;
   /** No optimiser and no model are known. */
   logOnly?: boolean;
   error?: string;
@@ -35,61 +30,19 @@ export interface FakeOptions {
 
 const BUCKETS = 400;
 
-export class FakeModel implements AnyModel {
-  readonly sent: JsonObject[] = [];
+export class FakeModel extends FakeKernel {
   readonly run: SimulatedRun;
   state: State;
   stopping = false;
   cursor: number | null = null;
   readonly #options: FakeOptions;
-  readonly #traits = new Map<string, unknown>();
-  readonly #listeners = new Map<string, Set<Callback>>();
-  #seq = 0;
 
   constructor(options: FakeOptions = {}) {
+    const { title = "Digits CNN", language = "" } = options;
+    super(options, { title, language, _live: {}, _curves: {}, _layers: {}, _notes: {} });
     this.#options = options;
     this.run = options.run ?? new SimulatedRun();
     this.state = options.state ?? "running";
-    this.#traits.set("title", options.title ?? "Digits CNN");
-    this.#traits.set("language", options.language ?? "");
-    for (const name of ["_live", "_curves", "_layers", "_notes"]) this.#traits.set(name, {});
-  }
-
-  // --- anywidget's model ---------------------------------------------------------------------
-
-  get(name: string): unknown {
-    return this.#traits.get(name);
-  }
-
-  on(name: string, callback: Callback): void {
-    const known = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, known.add(callback));
-  }
-
-  off(name: string, callback: Callback): void {
-    this.#listeners.get(name)?.delete(callback);
-  }
-
-  send(content: unknown): void {
-    const message = content as JsonObject;
-    this.sent.push(message);
-    if (message.type === "request" && !this.#options.deaf) this.#answer(message);
-  }
-
-  /** How many listeners are left; 0 after everything has been closed. */
-  get listenerCount(): number {
-    return [...this.#listeners.values()].reduce((sum, set) => sum + set.size, 0);
-  }
-
-  set(name: string, value: unknown): void {
-    this.#traits.set(name, value);
-    this.emit(`change:${name}`);
-  }
-
-  emit(event: string, ...args: unknown[]): void {
-    for (const callback of [...(this.#listeners.get(event) ?? [])]) {
-      (callback as (...args: unknown[]) => void)(...args);
-    }
   }
 
   // --- the kernel ----------------------------------------------------------------------------
@@ -116,7 +69,7 @@ export class FakeModel implements AnyModel {
     const left = (TOTAL - run.step) / 124;
     return pack(
       {
-        seq: ++this.#seq,
+        seq: this.nextSeq(),
         state: this.state,
         stopping: this.stopping,
         step: run.step,
@@ -169,7 +122,7 @@ export class FakeModel implements AnyModel {
     const column = (k: number) => rows.map((row) => row[k] ?? Number.NaN);
     return pack(
       {
-        seq: ++this.#seq,
+        seq: this.nextSeq(),
         series,
         panels: PANELS,
         range: zoom ?? [Math.min(1, this.run.step), this.run.step],
@@ -200,7 +153,7 @@ export class FakeModel implements AnyModel {
     ];
     return pack(
       {
-        seq: ++this.#seq,
+        seq: this.nextSeq(),
         step: run.layerSteps.at(-1) ?? 0,
         rows: LAYERS.map(({ name, type, label }, i) => ({
           name,
@@ -222,7 +175,7 @@ export class FakeModel implements AnyModel {
 
   #notes(): PackedDict {
     return pack({
-      seq: ++this.#seq,
+      seq: this.nextSeq(),
       findings: this.#options.findings ?? this.#findings(),
       events: this.run.events.map((event: EventInfo) => ({ ...event, key: "", params: {} })),
       messages: this.#options.messages ?? [],
@@ -257,27 +210,7 @@ export class FakeModel implements AnyModel {
     ];
   }
 
-  #answer(message: JsonObject): void {
-    const { id, action } = message;
-    const args = (message.args ?? {}) as Record<string, number | string | null>;
-    // Answers come later, as they do from a kernel.
-    setTimeout(() => {
-      if (this.#options.late && action !== "hello") {
-        this.emit("msg:custom", { type: "accepted", id, waits: "cell" }, []);
-        return;
-      }
-      const packed = this.#act(String(action), args);
-      if (packed === null) {
-        this.emit("msg:custom", { type: "reply", id, result: null, packed: null }, []);
-      } else {
-        const { data, ...rest } = packed;
-        this.emit("msg:custom", { type: "reply", id, result: null, packed: rest }, [data]);
-      }
-      if (action !== "hello") this.publish();
-    }, 30);
-  }
-
-  #act(action: string, args: Record<string, number | string | null>): PackedDict | null {
+  protected override act(action: string, args: JsonObject): PackedDict | null {
     const event = (kind: string, text: string) =>
       this.run.events.push({ kind, text, step: this.run.step });
     switch (action) {

@@ -37,7 +37,7 @@ export function foot(
   /** The last position of the slider is the newest step, whatever it is by then. */
   const stepAt = (position: number): number | null => steps[position] ?? null;
   const time = slider({
-    label: words("ui.inspector.step"),
+    label: words("ui.inspector.step_shown"),
     min: 0,
     max: 1,
     step: 1,
@@ -100,7 +100,7 @@ function samplePicker(words: Words, signal: AbortSignal, choose: (index: number)
     type: "number",
     class: "nnw-number-field",
     min: 1,
-    "aria-label": words("ui.inspector.sample.number"),
+    "aria-label": words("ui.inspector.samples.number"),
   });
   const label = h("span", { class: "nnw-muted" }, words("ui.inspector.samples"));
   const element = h("div", { class: "nnw-samples", hidden: true }, label, row, number);
@@ -153,7 +153,7 @@ function samplePicker(words: Words, signal: AbortSignal, choose: (index: number)
       const named = samples.labels[index] ?? "";
       const params = { number: formatInteger(index + 1), label: named };
       const name = words(
-        named === "" ? "ui.inspector.sample" : "ui.inspector.sample.labelled",
+        named === "" ? "ui.inspector.samples.one" : "ui.inspector.samples.labelled",
         params,
       );
       const item = h("button", {

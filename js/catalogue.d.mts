@@ -1,0 +1,13 @@
+export interface Part {
+  keep: string[];
+  leave: string[];
+  foreign: string[];
+}
+
+export const KEYS: Record<"training_monitor" | "layer_inspector" | "offline", Part>;
+
+export function kept(
+  catalogue: Readonly<Record<string, string>>,
+  entry: keyof typeof KEYS,
+  language: string,
+): Record<string, string>;

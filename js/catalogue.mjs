@@ -1,0 +1,62 @@
+/**
+ * Which sentences of the catalogue each bundle carries.
+ *
+ * Python writes findings and messages itself: their long sentences need not travel in every
+ * notebook, nor those of one widget with another. Of events Python sends the keys, which a view
+ * translates when it speaks another language. An entry that ends in a dot stands for all keys that
+ * begin with it, another for itself and what is below it. A test holds the lists against the code.
+ */
+
+/** What stands at the head of every widget, and its notices. */
+const SHARED = [
+  "route.",
+  "ui.clicks.",
+  "ui.cost",
+  "ui.dismiss",
+  "ui.export",
+  "ui.fault",
+  "ui.live",
+  "ui.progress",
+  "ui.queued.",
+  "ui.severity.",
+  "ui.state.",
+  "ui.step_at",
+  "ui.time",
+  "ui.withdraw",
+  "ui.working",
+];
+
+export const KEYS = {
+  training_monitor: {
+    keep: ["route.", "ui."],
+    leave: ["ui.inspector."],
+    foreign: ["event."],
+  },
+  layer_inspector: {
+    keep: [...SHARED, "ui.inspector."],
+    leave: ["ui.export."],
+    foreign: [],
+  },
+  offline: { keep: ["ui.connection.offline"], leave: [], foreign: [] },
+};
+
+const covers = (entry, key) =>
+  entry.endsWith(".") ? key.startsWith(entry) : key === entry || key.startsWith(`${entry}.`);
+
+/**
+ * The part of a catalogue that an entry's bundle carries.
+ *
+ * @param {Record<string, string>} catalogue
+ * @param {keyof typeof KEYS} entry
+ * @param {string} language
+ * @returns {Record<string, string>}
+ */
+export function kept(catalogue, entry, language) {
+  const { keep, leave, foreign } = KEYS[entry];
+  const wanted = language === "en" ? keep : [...keep, ...foreign];
+  return Object.fromEntries(
+    Object.entries(catalogue).filter(
+      ([key]) => wanted.some((one) => covers(one, key)) && !leave.some((one) => covers(one, key)),
+    ),
+  );
+}

@@ -1,0 +1,149 @@
+/** What is asked of the kernel, shown at once, and what comes of it. */
+
+import type { Link } from "../link";
+import { CancelledError, LatestRequest } from "../requests";
+import { connected } from "../session";
+import { fileOf, saveFile } from "../ui/save";
+import { throttled } from "../ui/throttled";
+import type { JsonObject } from "../wire";
+import { Asked } from "./asked";
+import type { LayerPicture, Unit } from "./blocks";
+import type { Live, Source } from "./state";
+
+/** Of these only the newest matters: a new one withdraws the one that still waits. */
+const LATEST: readonly string[] = [
+  "select",
+  "unit",
+  "sample",
+  "tab",
+  "sort",
+  "source",
+  "call",
+  "direction",
+];
+
+export interface Reported {
+  link: Link;
+  live: Live | null;
+  layer: LayerPicture | null;
+}
+
+/** What is chosen at the moment, whether or not the kernel has said so yet. */
+export interface Choice {
+  selected: string;
+  tab: string;
+  sample: number;
+  unit: Unit | null;
+  source: Source;
+  cursor: number | null;
+  /** The picture is not the one that was asked for. */
+  loading: boolean;
+}
+
+const sameUnit = (a: Unit | null, b: Unit | null) => String(a) === String(b);
+
+export class Asking {
+  /** What went wrong with a click, until it is dismissed or another one goes well. */
+  problem: string | null = null;
+  readonly #link: Link;
+  readonly #signal: AbortSignal;
+  readonly #redraw: () => void;
+  readonly #latest: ReadonlyMap<string, LatestRequest>;
+  readonly #selected: Asked<string>;
+  readonly #tab: Asked<string>;
+  readonly #sample: Asked<number>;
+  readonly #unit: Asked<Unit | null>;
+  readonly #source: Asked<Source>;
+  readonly #cursor: Asked<number | null>;
+  readonly #sendCursor: (step: number | null) => void;
+  /** Of the cursor, the answer that `Asked` waits for: the last of a drag. */
+  #cursorAnswer: ((taken: boolean) => void) | null = null;
+
+  constructor(link: Link, signal: AbortSignal, redraw: () => void) {
+    this.#link = link;
+    this.#signal = signal;
+    this.#redraw = redraw;
+    this.#latest = new Map(
+      LATEST.map((action) => [action, new LatestRequest(link.requests, action)]),
+    );
+    this.#selected = new Asked(signal, redraw);
+    this.#tab = new Asked(signal, redraw);
+    this.#sample = new Asked(signal, redraw);
+    this.#unit = new Asked<Unit | null>(signal, redraw, sameUnit);
+    this.#source = new Asked<Source>(signal, redraw);
+    this.#cursor = new Asked<number | null>(signal, redraw);
+    this.#sendCursor = throttled(signal, (step) => {
+      const answer = this.#cursorAnswer;
+      void this.act("cursor", { step }).then((taken) => answer?.(taken));
+    });
+  }
+
+  /** Asks for something; false if the kernel did not do it. */
+  async act(action: string, args: JsonObject = {}): Promise<boolean> {
+    try {
+      const latest = this.#latest.get(action);
+      await (latest !== undefined && connected(this.#link.connection)
+        ? latest.send(args)
+        : this.#link.request(action, args));
+      this.problem = null;
+      this.#redraw();
+      return true;
+    } catch (error) {
+      this.#report(error);
+      return false;
+    }
+  }
+
+  select = (name: string): void => this.#selected.ask(name, this.act("select", { layer: name }));
+  tab = (tab: string): void => this.#tab.ask(tab, this.act("tab", { tab }));
+  sample = (index: number): void => this.#sample.ask(index, this.act("sample", { index }));
+  pickUnit = (unit: Unit | null): void => this.#unit.ask(unit, this.act("unit", { unit }));
+  source = (source: Source): void => this.#source.ask(source, this.act("source", { source }));
+
+  setCursor = (step: number | null): void => {
+    this.#cursor.ask(
+      step,
+      new Promise((resolve) => {
+        this.#cursorAnswer = resolve;
+      }),
+    );
+    this.#sendCursor(step);
+  };
+
+  async save(format: string): Promise<void> {
+    try {
+      const file = fileOf((await this.#link.request("export", { format })).packed);
+      saveFile(file.content, file.name);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  choice({ link, live, layer }: Reported): Choice {
+    const reported = (name: string, otherwise: string): string => {
+      const value = link.plain(name);
+      return typeof value === "string" && value !== "" ? value : otherwise;
+    };
+    const index = link.plain("sample_index");
+    const selected = this.#selected.shown(reported("selected", layer?.name ?? ""));
+    const tab = this.#tab.shown(reported("tab", layer?.tab || "activations"));
+    return {
+      selected,
+      tab,
+      sample: this.#sample.shown(typeof index === "number" ? index : (layer?.sampleIndex ?? 0)),
+      unit: this.#unit.shown(layer?.unit ?? null),
+      source: this.#source.shown(live?.source ?? "probe"),
+      cursor: this.#cursor.shown(live?.cursor ?? null),
+      loading:
+        selected !== "" &&
+        connected(link.connection) &&
+        (layer === null || layer.name !== selected || layer.tab !== tab),
+    };
+  }
+
+  #report(error: unknown): void {
+    if (error instanceof CancelledError || this.#signal.aborted) return;
+    this.problem = error instanceof Error ? error.message : String(error);
+    this.#redraw();
+  }
+}

@@ -1,0 +1,68 @@
+/** Long work in the kernel: what it is, how far it is, and the way to end it. */
+
+import type { Pending } from "../requests";
+import { button } from "../ui/controls";
+import { h, setAttribute, setHidden, setText } from "../ui/dom";
+import { formatPercent } from "../ui/format";
+import type { Words } from "../ui/i18n";
+import type { Live } from "./state";
+
+export interface BusyLine {
+  element: HTMLElement;
+  /**
+   * @param own a click of this page that is being worked on: it can be cancelled here
+   * @param other what the kernel says that it is at, whoever asked for it
+   */
+  draw(own: Pending | null, other: Live["busy"]): void;
+}
+
+export function busyLine(
+  words: Words,
+  signal: AbortSignal,
+  options: { label(action: string): string; cancel(id: number): void },
+): BusyLine {
+  let current: Pending | null = null;
+  const text = h("span", { role: "status" });
+  const bar = h("div", { class: "nnw-progress-bar" });
+  const progress = h(
+    "div",
+    { class: "nnw-progress", role: "progressbar", "aria-label": words("ui.progress") },
+    bar,
+  );
+  const share = h("span", { class: "nnw-busy-share nnw-muted" });
+  const cancel = button({
+    label: words("ui.inspector.cancel"),
+    kind: "plain",
+    signal,
+    onClick: () => current !== null && options.cancel(current.id),
+  });
+  const element = h(
+    "div",
+    { class: "nnw-busy", hidden: true },
+    text,
+    progress,
+    share,
+    cancel.element,
+  );
+  return {
+    element,
+    draw(own, other) {
+      current = own;
+      const work = own ?? other;
+      setHidden(element, work === null);
+      setHidden(cancel.element, own === null);
+      if (work === null) return;
+      const parts = [words("ui.working", { action: options.label(work.action) }), work.note];
+      setText(text, parts.filter((part) => part !== "").join(" "));
+      const { fraction } = work;
+      setHidden(progress, fraction === null);
+      setText(share, fraction === null ? "" : formatPercent(fraction));
+      setAttribute(
+        progress,
+        "aria-valuenow",
+        fraction === null ? null : Math.round(fraction * 100),
+      );
+      bar.style.transform = `scaleX(${(fraction ?? 0).toFixed(4)})`;
+    },
+  };
+}
