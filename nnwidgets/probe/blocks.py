@@ -112,6 +112,7 @@ def picture(
     signed: bool,
     title: Words | None = None,
     ends: tuple[float, float] | None = None,
+    exact: int = EXACT,
     meta: Mapping[str, Any] | None = None,
     arrays: Mapping[str, ArrayLike] | None = None,
 ) -> Block:
@@ -129,6 +130,8 @@ def picture(
         Above it.
     ends
         Of the colour scale; by default those of the finite values, around zero if `signed`.
+    exact
+        So many numbers at most are sent as float32.
     meta, arrays
         More words and numbers.
 
@@ -142,8 +145,8 @@ def picture(
     low, high = span(array, signed=signed) if ends is None else ends
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"the ends of a scale must be finite, not {low!r} and {high!r}.")
-    exact = array.size <= EXACT and max(abs(low), abs(high)) <= _LARGEST
-    pixels: NDArray[Any] = _as_float32(array) if exact else encode(array, low, high)
+    few = array.size <= exact and max(abs(low), abs(high)) <= _LARGEST
+    pixels: NDArray[Any] = _as_float32(array) if few else encode(array, low, high)
     return Block(
         kind,
         {"low": low, "high": high, "signed": signed, **(meta or {})},

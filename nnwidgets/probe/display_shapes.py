@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nnwidgets.probe.blocks import Block, bars, note, picture
+from nnwidgets.probe.blocks import EXACT, Block, bars, note, picture
 from nnwidgets.probe.pooling import MAPS, Ranking, cell_starts, fitted, pooled, side_for
 
 __all__ = ["BARS", "MATRIX", "PICTURE", "Order", "map_blocks", "matrix_blocks", "unit_blocks"]
@@ -115,7 +115,7 @@ def matrix_blocks(
     title
         Above it.
     cells
-        How many it may have.
+        How many it may have, and bytes it may take.
     """
     tokens, count = values.shape
     ends, signed = ends_of(values)
@@ -151,7 +151,16 @@ def matrix_blocks(
         arrays["row_numbers"] = cell_starts(tokens, high).astype(np.int32)
     pixels = small.cpu().numpy()
     return [
-        picture("matrix", pixels, signed=signed, ends=ends, meta=meta, arrays=arrays, title=title),
+        picture(
+            "matrix",
+            pixels,
+            signed=signed,
+            ends=ends,
+            exact=min(EXACT, cells // 4),
+            meta=meta,
+            arrays=arrays,
+            title=title,
+        ),
         *curve,
     ]
 

@@ -20,6 +20,7 @@ from nnwidgets.probe.outputs import Part, sample_of
 from nnwidgets.probe.pooling import cell_starts, pooled, ranked
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.summary import plain_values
+from nnwidgets.probe.tensors import quietly
 from nnwidgets.probe.units import Unit, as_unit
 
 __all__ = ["hidden_blocks", "layer_states", "state_of"]
@@ -130,11 +131,12 @@ def layer_states(module: nn.RNNBase, call: Call, sample_index: int) -> list[Tens
     inputs = sample_of(module, given, sample_index).unsqueeze(1)
     directions = 2 if module.bidirectional else 1
     found = []
-    for layer in range(module.num_layers):
-        single = _single(module, layer)
-        here = slice(layer * directions, (layer + 1) * directions)
-        inputs, _ = single(inputs, _start(start, here, sample_index))
-        found.append(inputs.squeeze(1))
+    with quietly():
+        for layer in range(module.num_layers):
+            single = _single(module, layer)
+            here = slice(layer * directions, (layer + 1) * directions)
+            inputs, _ = single(inputs, _start(start, here, sample_index))
+            found.append(inputs.squeeze(1))
     return found
 
 

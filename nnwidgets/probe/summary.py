@@ -36,6 +36,7 @@ BINS: Final = 64
 
 _CHUNK: Final = 1 << 20  # so many elements are held as float64 at a time
 _NO_NUMBERS: Final = "This tensor holds no numbers that can be read here ({reason})."
+_LARGEST: Final = float(np.finfo(np.float64).max)
 _Floats = NDArray[np.float64]
 
 
@@ -238,7 +239,7 @@ def _mean_and_std(values: NDArray[np.floating], low: float, high: float) -> tupl
 def _edges(low: float, high: float) -> _Floats:
     if low == high:  # as numpy's histogram does, and wider where half would be lost in rounding
         half = max(0.5, abs(low) * 1e-6)
-        low, high = low - half, high + half
+        low, high = max(low - half, -_LARGEST), min(high + half, _LARGEST)
     part = np.arange(BINS + 1) / BINS
     edges = low * (1 - part) + high * part
     return np.minimum(np.maximum.accumulate(edges), high)
@@ -285,15 +286,18 @@ def _on_device(values: Tensor) -> Tensor:
     kept = torch.where(finite, values, 0)
     mean = kept.sum(dtype=double) / count
     squares = sum(
-        (torch.where(finite[at : at + _CHUNK], kept[at : at + _CHUNK] - mean, 0).square().sum())
+        torch.where(finite[at : at + _CHUNK], kept[at : at + _CHUNK].to(double) - mean, 0)
+        .square()
+        .sum()
         for at in range(0, size, _CHUNK)
     )
     std = (torch.as_tensor(squares, dtype=double, device=values.device) / count).sqrt()
     place = torch.tensor(QUANTILES, dtype=double, device=values.device) * (count - 1)
     part = torch.arange(BINS + 1, dtype=double, device=values.device) / BINS
     half = torch.where(low == high, torch.clamp(low.abs() * 1e-6, min=0.5), 0.0)
-    edges = (low - half) * (1 - part) + (high + half) * part
-    edges = torch.minimum(torch.cummax(edges, 0).values, high + half)
+    first, last = (low - half).clamp(min=-_LARGEST), (high + half).clamp(max=_LARGEST)
+    edges = first * (1 - part) + last * part
+    edges = torch.minimum(torch.cummax(edges, 0).values, last)
     edges = torch.where(count > 0, edges, part)
     # A value is at or above an edge if it is at or above the next number of its own type.
     own = edges.to(values.dtype)

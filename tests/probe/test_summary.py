@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nnwidgets.probe import moments as moments_module
 from nnwidgets.probe import summary as summary_module
-from nnwidgets.probe.moments import MOMENTS, moments, moments_to_numpy
 from nnwidgets.probe.summary import BINS, QUANTILES, TensorSummary, summarise, summarise_many
 
 FLOATS = st.sampled_from([np.float32, np.float64])
@@ -145,15 +143,12 @@ def test_every_type(kind: torch.dtype) -> None:
         values = values * (1 + 2j)
     plain = values.abs() if kind.is_complex else values
     agree(summarise(values), plain.to(torch.float64).numpy())
-    expected = [getattr(summarise(values), name) for name in MOMENTS]
-    np.testing.assert_allclose(moments(values), expected, rtol=1e-6, atol=1e-6)
 
 
 def test_half_precision_does_not_overflow() -> None:
     values = torch.full((4096,), 60_000.0, dtype=torch.float16)
     values[::2] = -60_000.0
     assert summarise(values).std == 60_000.0
-    assert float(moments(values)[1]) == pytest.approx(60_000.0, rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support", "ignore:torch.quantize_per")
@@ -201,38 +196,10 @@ def test_tensors_of_other_devices_come_over_together(monkeypatch: pytest.MonkeyP
         np.testing.assert_array_equal(one.histogram[0], other.histogram[0])
 
 
-@settings(max_examples=60)
-@given(array=st.one_of(usual, wild))
-@pytest.mark.parametrize("reduce", [moments, moments_module._on_device])
-def test_moments_are_those_of_the_summary(reduce: Any, array: np.ndarray) -> None:
-    tensor = torch.from_numpy(array)
-    if (
-        reduce is not moments
-        and array.size
-        and np.abs(array[np.isfinite(array)]).max(initial=0) > 1e15
-    ):
-        return  # squares of those overflow there, and the spread is said to be infinite
-    exact, quick = summarise(tensor), reduce(tensor).numpy()
-    assert quick.dtype == np.float64
-    expected = np.array([getattr(exact, name) for name in MOMENTS])
-    size = max(abs(exact.min), abs(exact.max)) if exact.min == exact.min else 0
-    np.testing.assert_array_equal(quick[2:], expected[2:])
-    np.testing.assert_allclose(quick[:2], expected[:2], rtol=1e-4, atol=1e-6 * size)
-
-
-def test_moments_of_many() -> None:
-    tensors = [torch.randn(50), torch.tensor([float("nan"), 0.0, 1.0])]
-    table = moments_to_numpy([moments(tensor) for tensor in tensors])
-    assert table.shape == (2, len(MOMENTS))
-    assert table[1].tolist() == [0.5, 0.5, 0.0, 1.0, 0.5, 1.0, 0.0]
-    assert moments_to_numpy([]).shape == (0, len(MOMENTS))
-
-
 def test_nothing_is_recorded_or_changed() -> None:
     weight = torch.nn.Parameter(torch.randn(4, 4))
     before = weight.detach().clone()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert not moments(weight).requires_grad
         assert summarise(weight).std == pytest.approx(float(before.double().std(correction=0)))
     assert torch.equal(before, weight)
     assert weight.grad is None
