@@ -82,6 +82,11 @@ class LayerWatch:
         return self._armed
 
     @property
+    def looking(self) -> bool:
+        """Whether the forward pass of the step under way is seen (not: compiled, replicated)."""
+        return self._looking
+
+    @property
     def notes(self) -> tuple[tuple[str, dict[str, str]], ...]:
         """What could not be observed, as catalogue keys with their parameters."""
         return tuple(self._notes.items())

@@ -61,6 +61,8 @@ class ForwardTap:
     visit
         Called as ``visit(token, module, args, output)``. May raise: the tap then closes itself and
         keeps the exception in `error`.
+    limit
+        So many calls are looked at; after them the tap closes itself and is `truncated`.
 
     Notes
     -----
@@ -70,9 +72,13 @@ class ForwardTap:
     """
 
     def __init__(
-        self, modules: Mapping[int, tuple[weakref.ref[nn.Module], Any]], visit: Visit
+        self,
+        modules: Mapping[int, tuple[weakref.ref[nn.Module], Any]],
+        visit: Visit,
+        limit: int = _CALL_LIMIT,
     ) -> None:
         self.calls = 0
+        self._limit = limit
         self.seconds = 0.0
         self.truncated = False
         self.error: Exception | None = None
@@ -125,7 +131,7 @@ class ForwardTap:
                 self._thread = current
             elif self._thread != current:
                 return
-            if self.calls >= _CALL_LIMIT:
+            if self.calls >= self._limit:
                 self.truncated = True
                 self.close()
                 return
@@ -146,7 +152,8 @@ class NextForward:
     module
         The module; held weakly.
     before
-        Called right before its forward.
+        Called right before its forward; `args` then holds the positional inputs, before the
+        forward could work on them in place.
     after
         Called right after it as ``after(args, kwargs)``; both detach first.
     failed
@@ -160,6 +167,7 @@ class NextForward:
         after: Callable[[tuple[Any, ...], dict[str, Any]], None],
         failed: Callable[[Exception], None],
     ) -> None:
+        self.args: tuple[Any, ...] = ()
         self._module = weakref.ref(module)
         self._before = before
         self._after = after
@@ -176,7 +184,7 @@ class NextForward:
             if not torch.compiler.is_compiling():
                 tap = this()
                 if tap is not None:
-                    tap._begins(module)
+                    tap._begins(module, args)
 
         def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             if not torch.compiler.is_compiling():
@@ -192,15 +200,18 @@ class NextForward:
         """Detach; idempotent."""
         _remove(self._handles)
 
-    def _begins(self, module: nn.Module) -> None:
+    def _begins(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if module is not self._module() or not torch.is_grad_enabled() or looking_is_unsafe():
             return
         try:
             self._thread = threading.get_ident()
+            self.args = args
             self._before()
         except Exception as problem:
             self.close()
             self._failed(problem)
+        finally:
+            self.args = ()
 
     def _returns(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         if module is not self._module() or self._thread != threading.get_ident():

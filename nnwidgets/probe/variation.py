@@ -1,0 +1,98 @@
+"""Whether what a layer says differs from one sample of a batch to another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn.parameter import Parameter
+
+from nnwidgets.probe.look import Call
+from nnwidgets.probe.tensors import is_readable, tensors_in
+
+__all__ = ["constant_layers", "numbers_in", "variation"]
+
+_COMPARED: Final = 16  # samples on a device that are compared with each other
+
+
+def numbers_in(out: Any) -> Tensor | None:
+    """Return the first tensor of numbers in an output, a scalar only if there is nothing else."""
+    if isinstance(out, Tensor):
+        return out if is_readable(out) else None
+    found = [t for t in tensors_in(out, 3, 16) if is_readable(t)]
+    return next((t for t in found if t.dim() > 0), found[0] if found else None)
+
+
+def variation(args: Any, out: Tensor) -> tuple[Tensor | float, Tensor | float]:
+    """Say whether the output and the input of a call differ along the first dimension.
+
+    Parameters
+    ----------
+    args
+        What the module was given; the first tensor in it counts.
+    out
+        What it returned.
+
+    Returns
+    -------
+    out_varies, given_varies
+        1 or 0, as a number or a 0-d tensor on the device of `out`; NaN where that cannot be told:
+        there is one sample only, input and output do not have the same number of them, or (for the
+        input) the module worked in place.
+    """
+    given = next((t for t in tensors_in(args, 2, 8) if _has_samples(t)), None)
+    if given is None or not _has_samples(out) or given.shape[0] != out.shape[0]:
+        return math.nan, math.nan
+    if given.device != out.device or given.data_ptr() == out.data_ptr():
+        return _varies(out), math.nan
+    return _varies(out), _varies(given)
+
+
+def constant_layers(calls: Mapping[str, Sequence[Call]]) -> tuple[str, ...]:
+    """Return the layers that say the same for every sample of a batch although they differ.
+
+    Parameters
+    ----------
+    calls
+        What each layer was given and gave for the batch (see ``nnwidgets.probe.look``).
+
+    Returns
+    -------
+    tuple of str
+        Names of those whose own inputs differ from sample to sample and whose outputs do not, in
+        the order of `calls`. Those behind them, which can do no better, are not among them.
+    """
+    found = []
+    for name, made in calls.items():
+        told = [
+            (float(out), float(given))
+            for call in made
+            if (tensor := numbers_in(call.output)) is not None
+            for out, given in [variation((call.args, call.kwargs), tensor)]
+        ]
+        if told and all(out == 0 for out, _ in told) and any(given == 1 for _, given in told):
+            found.append(name)
+    return tuple(found)
+
+
+def _has_samples(tensor: Tensor) -> bool:
+    return (
+        type(tensor) in (Tensor, Parameter)
+        and tensor.device.type != "meta"
+        and tensor.layout is torch.strided
+        and tensor.dim() > 0
+        and tensor.shape[0] > 1
+        and tensor.numel() > 0
+    )
+
+
+def _varies(tensor: Tensor) -> Tensor | float:
+    tensor = tensor.detach()
+    if tensor.device.type != "cpu":
+        tensor = tensor[:_COMPARED]
+    elif not torch.equal(tensor[0], tensor[1]):
+        return 1.0
+    return (tensor != tensor[:1]).any()
