@@ -103,7 +103,9 @@ class Card {
   readonly #life = new AbortController();
   readonly #legends = new Map<string, Legend>();
   readonly #list = h("div", { class: "nnw-legend" });
-  readonly #best = h("span", { class: "nnw-best nnw-muted" });
+  readonly #bestValue = h("span");
+  readonly #bestStep = h("span");
+  readonly #best = h("span", { class: "nnw-best nnw-muted" }, this.#bestValue, " ", this.#bestStep);
   readonly #summary = h("p", { class: "nnw-spoken" });
   #hidden: ReadonlySet<string> = new Set();
 
@@ -170,12 +172,12 @@ class Card {
       setAttribute(legend.button, "aria-pressed", String(!options.hidden.has(series.name)));
     }
     const best = bestOf(panel);
-    const text =
-      best === null
-        ? ""
-        : this.#words("ui.best", { value: formatNumber(best[1]), step: formatInteger(best[0]) });
-    setText(this.#best, text);
-    setHidden(this.#best, text === "");
+    setHidden(this.#best, best === null);
+    if (best === null) return;
+    setText(this.#bestValue, this.#words("ui.best", { value: formatNumber(best[1]) }));
+    setText(this.#bestStep, this.#words("ui.best.at", { step: formatInteger(best[0]) }));
+    const whole = `${this.#bestValue.textContent} ${this.#bestStep.textContent}`;
+    setAttribute(this.#best, "title", whole);
   }
 
   drawChart(panel: Panel, input: Omit<PanelsInput, "live">): void {

@@ -110,14 +110,16 @@ export function toolbar(
   const element = h(
     "div",
     { class: "nnw-toolbar", role: "group", "aria-label": words("ui.controls") },
-    steer,
-    rate.element,
-    h("span", { class: "nnw-break" }),
-    smoothing.element,
-    logY,
-    axis,
-    h("span", { class: "nnw-spring" }),
-    files.element,
+    h("div", { class: "nnw-toolbar-run" }, steer, rate.element),
+    h(
+      "div",
+      { class: "nnw-toolbar-picture" },
+      smoothing.element,
+      logY,
+      axis,
+      h("span", { class: "nnw-spring" }),
+      files.element,
+    ),
   );
 
   return {

@@ -22,8 +22,15 @@ export interface Band {
   hi: Float64Array;
 }
 
+/** Of fewer points each is shown as one, and there is nothing to smooth yet. */
+const FEW = 30;
+/** An average with less weight on the past than this is the points themselves. */
+const LEAST_WEIGHT = 0.1;
+
 export interface Prepared {
   view: SeriesView;
+  /** Few points, each known and none smoothed: dots joined by a line. */
+  few: boolean;
   /** Buckets in the unit of the x axis. */
   from: Float64Array;
   to: Float64Array;
@@ -68,11 +75,17 @@ export function debiasedAverage(values: ArrayLike<number>, weight: number): Floa
  * The densest series gets the weight asked for; a sparser one the weight that makes the average
  * reach equally far back along x. Otherwise ten validation points beside four hundred training
  * buckets would be averaged over most of the run, and the turn of an overfitting curve be lost.
+ * 0 where that leaves nothing to average, and on a chart on which every series has few points.
  */
 export function weightFor(view: SeriesView, all: readonly SeriesView[], smoothing: number): number {
-  const most = Math.max(...all.map(({ x, stepLine }) => (stepLine ? 0 : x.length)));
-  return view.x.length === 0 ? smoothing : smoothing ** Math.max(1, most / view.x.length);
+  const smooth = all.filter(({ stepLine }) => !stepLine);
+  if (smooth.every(isShort)) return 0;
+  const most = Math.max(...smooth.map(({ x }) => x.length));
+  const weight = view.x.length === 0 ? smoothing : smoothing ** Math.max(1, most / view.x.length);
+  return isShort(view) && weight < LEAST_WEIGHT ? 0 : weight;
 }
+
+const isShort = ({ points, x }: SeriesView): boolean => (points ?? x.length) < FEW;
 
 /**
  * The raw curve: one vertex for a point, two for a bucket, in the order in which its extremes came.
@@ -156,13 +169,15 @@ export function prepare(
   log: boolean,
 ): Prepared {
   const { from, to } = units.buckets(view);
+  const band = bandOf(view, from, to, log);
   const smoothed = smoothing > 0 && !view.stepLine && view.mean.length > 1;
   return {
     view,
+    few: !view.stepLine && !smoothed && band === null && isShort(view),
     from,
     to,
     raw: rawLine(view, from, to, log),
-    band: bandOf(view, from, to, log),
+    band,
     smooth: smoothed ? smoothLine(view, from, to, smoothing, log) : null,
   };
 }

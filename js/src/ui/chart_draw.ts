@@ -175,7 +175,8 @@ function paintSeries(ctx: CanvasRenderingContext2D, painter: Painter, scene: Sce
     ctx.globalAlpha = strong ? 1 : FAINT;
     painter.line(one.raw, strong && one.band === null ? 1.5 : 1);
     // Of a bucket of many points it is not known where its extremes lie: no dots.
-    if (!one.view.stepLine && one.band === null && isSparse(one, painter, ratio)) {
+    const apart = !one.view.stepLine && one.band === null && isSparse(one, painter, ratio);
+    if (one.few || apart) {
       painter.dots(one.raw, one.raw.x.keys(), strong ? 2.25 : 1.75);
     }
   });

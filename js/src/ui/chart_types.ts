@@ -26,6 +26,8 @@ export interface SeriesView {
   hi: Float32Array;
   mean: Float32Array;
   flags: Uint8Array;
+  /** Points in the whole run, of which a zoomed view may hold a few; without it, as many as `x`. */
+  points?: number;
   /** Step and value of the best point; ringed unless the series is a training one. */
   best: [number, number] | null;
 }

@@ -19,6 +19,14 @@ describe("charts", () => {
     expect(summary).toMatch(/val_loss: 12 points.*Best 0\.2\d+ at step 2,\d{3}\./);
   });
 
+  it("say the best of the validation, and when it was", async () => {
+    const { text, find } = monitor();
+    expect(text(".nnw-best")).toMatch(/^best 0\.\d+ at \d,\d+$/);
+    expect(find(".nnw-best").title).toBe(text(".nnw-best"));
+    const { shown } = monitor({}, 5); // before the first validation there is none
+    expect(shown(".nnw-best")).toBe(false);
+  });
+
   it("hide and show a series by its legend", async () => {
     const { all } = monitor();
     const legend = all(".nnw-legend-item").find((item) => item.textContent?.startsWith("val"));

@@ -119,6 +119,22 @@ describe("drawing", () => {
     expect(calls.some(({ name }) => name === "lineTo")).toBe(true);
   });
 
+  it("draws few points as dots joined by a line, also where they stand close together", () => {
+    const dots = (count: number) => {
+      const close = seriesOf(
+        Array.from({ length: count }, (_, i) => i),
+        1,
+        { stride: 2 },
+      );
+      const { set } = chartOf();
+      calls.length = 0;
+      set({ series: [close], full: [0, 10_000] });
+      return calls.filter(({ name }) => name === "arc").length;
+    };
+    expect(dots(29)).toBe(29);
+    expect(dots(30)).toBe(0);
+  });
+
   it("resolves colours when it draws", () => {
     const { root, chart, set } = chartOf();
     root.style.setProperty("--nnw-series-1", "rgb(1, 2, 3)");

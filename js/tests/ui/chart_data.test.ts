@@ -64,12 +64,42 @@ describe("weightFor", () => {
 
   it("gives the densest series what was asked for", () => {
     expect(weightFor(dense, [dense, sparse], 0.9)).toBe(0.9);
-    expect(weightFor(sparse, [sparse], 0.9)).toBe(0.9);
   });
 
   it("makes ten points beside four hundred reach equally far back", () => {
-    expect(weightFor(sparse, [dense, sparse], 0.9)).toBeCloseTo(0.9 ** 40);
+    expect(weightFor(sparse, [dense, sparse], 0.99)).toBeCloseTo(0.99 ** 40);
     expect(weightFor(sparse, [dense, sparse], 0)).toBe(0);
+  });
+
+  it("leaves few points alone where their average would be the points themselves", () => {
+    expect(0.9 ** 40).toBeLessThan(0.1);
+    expect(weightFor(sparse, [dense, sparse], 0.9)).toBe(0);
+    expect(weightFor(seriesOf(Array(30).fill(1)), [dense], 0.6)).toBeCloseTo(0.6 ** (400 / 30));
+  });
+
+  it("smooths nothing on a chart of few points, a held rate beside them or not", () => {
+    const held = seriesOf(Array(50).fill(1), 1, { stepLine: true });
+    for (const all of [[sparse], [sparse, held]]) expect(weightFor(sparse, all, 0.9)).toBe(0);
+    // thirty are enough; and a zoom in which few of many lie changes nothing
+    const thirty = seriesOf(Array(30).fill(1));
+    expect(weightFor(thirty, [thirty], 0.9)).toBe(0.9);
+    const zoomed = { ...sparse, points: 400 };
+    expect(weightFor(zoomed, [zoomed], 0.9)).toBe(0.9);
+  });
+});
+
+describe("few points", () => {
+  const prepared = (view: SeriesView, smoothing: number) =>
+    prepare(view, STEPS, smoothing, false).few;
+
+  it("are shown one by one, unless they are smoothed, held, or stand for more", () => {
+    const values = [3, 1, 2];
+    expect(prepared(seriesOf(values), 0)).toBe(true);
+    expect(prepared(seriesOf(values), 0.5)).toBe(false);
+    expect(prepared(seriesOf(values, 1, { stepLine: true }), 0)).toBe(false);
+    expect(prepared(seriesOf(values, 2), 0)).toBe(false);
+    expect(prepared(seriesOf(values, 1, { points: 30 }), 0)).toBe(false);
+    expect(prepared(seriesOf(Array(30).fill(1)), 0)).toBe(false);
   });
 });
 
