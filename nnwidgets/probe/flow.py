@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nnwidgets.probe.nests import fresh_arguments
+from nnwidgets.probe.reach import canonical
 from nnwidgets.probe.tensors import tensors_in
 
 __all__ = ["not_in_place", "producer"]
@@ -54,6 +55,7 @@ def producer(model: nn.Module, sample: Any, layer: str, *, call: int = 0) -> tup
         the tensor was made by operations between the layers, or is the model's own input.
     """
     names = {id(module): name for name, module in model.named_modules()}
+    layer = canonical(model, layer)
     # By identity; the references are weak, so that the run holds no more memory than it would.
     made: dict[int, tuple[weakref.ref[Tensor], tuple[str, int]]] = {}
     calls: dict[int, int] = {}

@@ -1,7 +1,8 @@
-"""Tensors in nests of tuples, lists and dicts, put in place of others."""
+"""Tensors in nests of tuples, lists, dicts and dataclasses, put in place of others."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ __all__ = ["fresh_arguments", "replaced"]
 
 
 def replaced(value: Any, new: Mapping[int, Tensor]) -> Any:
-    """Return a nest of tuples, lists and dicts with some tensors replaced, found by their id."""
+    """Return a new nest with some tensors, found by their id, replaced."""
     if isinstance(value, Tensor):
         return new.get(id(value), value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -23,6 +24,11 @@ def replaced(value: Any, new: Mapping[int, Tensor]) -> Any:
         return type(value)(replaced(item, new) for item in value)
     if type(value) is dict:
         return {key: replaced(item, new) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        held = {f.name: getattr(value, f.name, None) for f in dataclasses.fields(value) if f.init}
+        changed = {name: replaced(item, new) for name, item in held.items()}
+        different = {name: item for name, item in changed.items() if item is not held[name]}
+        return dataclasses.replace(value, **different) if different else value
     return value
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from nnwidgets.probe.nests import fresh_arguments
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["ReachError", "reach", "submodule"]
+__all__ = ["ReachError", "canonical", "reach", "submodule"]
 
 
 class ReachError(Refusal):
@@ -33,6 +33,19 @@ def submodule(model: nn.Module, layer: str) -> nn.Module:
     if found is None:
         raise ReachError("probe.reach.unknown", layer=layer)
     return found
+
+
+def canonical(model: nn.Module, layer: str) -> str:
+    """Return the first name of a module that is known by several.
+
+    Raises
+    ------
+    ReachError
+        If there is none.
+    """
+    module = submodule(model, layer)
+    names: list[str] = [name for name, other in model.named_modules() if other is module]
+    return names[0]
 
 
 def reach(

@@ -117,7 +117,7 @@ def score_index(
     return (sample_index, *whole)
 
 
-def read_out(result: Any, *, inputs: Any = None) -> Readout:
+def read_out(result: Any, *, inputs: Any = None, how: str | None = None) -> Readout:
     """Return a model's result as a table, as probabilities where it looks like classes.
 
     Taken for classes: two or more columns that are not shaped like the input (as the output of an
@@ -130,6 +130,8 @@ def read_out(result: Any, *, inputs: Any = None) -> Readout:
         What the model returned.
     inputs
         What it was given.
+    how
+        Read it this way (see `Readout`) instead of finding out.
 
     Raises
     ------
@@ -147,12 +149,13 @@ def read_out(result: Any, *, inputs: Any = None) -> Readout:
     elif values.dim() > 3:
         values, where, rebuilt = values.flatten(2).mean(2), "mean", True
     table = values.numpy()
-    how = "given"
-    if not rebuilt and 2 <= table.shape[1] <= _CLASSES:
-        how = _kind(table)
-    if how == "softmax":
-        shifted = np.exp(table - table.max(axis=1, keepdims=True))
-        table = shifted / shifted.sum(axis=1, keepdims=True)
+    if how is None:
+        classes = not rebuilt and 2 <= table.shape[1] <= _CLASSES
+        how = _kind(table) if classes else "given"
+    if how == "softmax" and table.size:
+        with np.errstate(invalid="ignore"):
+            shifted = np.exp(table - table.max(axis=1, keepdims=True))
+            table = shifted / shifted.sum(axis=1, keepdims=True)
     elif how == "log_softmax":
         table = np.exp(table)
     return Readout(table, how, where)

@@ -27,6 +27,7 @@ __all__ = [
     "locate",
     "main_tensor",
     "strongest",
+    "unit_values",
     "unit_words",
 ]
 
@@ -225,6 +226,53 @@ def strongest(
     if len(inner) == 1:
         best = []
     return (*best[:place], whole[place], *best[place:])
+
+
+def unit_values(
+    module: nn.Module,
+    output: Tensor,
+    unit: Any,
+    *,
+    before: Sequence[nn.Module] = (),
+    largest: bool = False,
+) -> Tensor:
+    """Return how active a unit or a channel is in each sample.
+
+    Parameters
+    ----------
+    module, output
+        As in `locate`.
+    unit
+        A whole unit; or an int where that takes several indices: a channel.
+    before
+        See `channel_axis`.
+    largest
+        Of a channel, take the largest unit; by default their mean.
+
+    Returns
+    -------
+    Tensor
+        Shape (samples,).
+
+    Raises
+    ------
+    UnitError
+        If there is no such unit or channel.
+    """
+    indices = as_unit(unit)
+    batch = batch_axis(module, output)
+    samples = output.unsqueeze(0) if batch is None else output.movedim(batch, 0)
+    inner = samples.dim() - 1
+    if len(indices) != 1 or inner <= 1:
+        index, _ = locate(module, output, 0, unit)
+        place: Any = index if batch is None else (*index[:batch], *index[batch + 1 :])
+        return samples.movedim(0, -1)[place]
+    axis = channel_axis(module, output, before)
+    count = samples.shape[axis]
+    if not -count <= indices[0] < count:
+        raise UnitError("probe.unit.channel", unit=str(indices[0]), count=str(count))
+    places = samples.select(axis, indices[0]).flatten(1)
+    return places.amax(1) if largest else places.mean(1)
 
 
 def packed(output: Any) -> bool:
