@@ -20,7 +20,7 @@ from matplotlib.transforms import Transform
 
 from nnwidgets.catalogue import text as say
 from nnwidgets.export.chart import PLAIN, PLOT_INCHES, Chart, Curve, draw, font, grouped, short
-from nnwidgets.export.lines import lines_of
+from nnwidgets.export.lines import lines_of, weight_for
 from nnwidgets.export.look import DARK, LIGHT, Look, has_chinese, number, series_colours
 from nnwidgets.live.history import CurveView, History
 
@@ -168,9 +168,7 @@ def _charts(
     charts = []
     for panel, view in zip(panels, views, strict=True):
         log = log_y and bool((view.hi > 0).any())
-        # A sparser series looks equally far back along x as the densest one, or ten validation
-        # points beside six hundred buckets would be averaged over most of the run.
-        weights = [smoothing ** max(1.0, densest / max(1, int(count))) for count in view.count]
+        weights = [weight_for(int(count), densest, smoothing) for count in view.count]
         curves = _curves(history, panel, view, weights, log, look)
         charts.append(Chart(curves, _best(history, panel, curves), log))
     return charts

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from nnwidgets.live.curves import CurveView
 
-__all__ = ["Lines", "averaged", "lines_of"]
+__all__ = ["Lines", "averaged", "lines_of", "weight_for"]
 
 Floats = NDArray[np.float64]
+
+_FEW = 30  # of fewer points each is shown as one, as in the widget
+_LEAST_WEIGHT = 0.1  # an average with less on the past is the points themselves
 
 _NAN, _INF, _NEGATIVE_INF, _HIGH_LAST = 1, 2, 4, 8
 
@@ -95,6 +98,30 @@ def lines_of(
         start[(flags & _NEGATIVE_INF) > 0],
         len(start),
     )
+
+
+def weight_for(count: int, densest: int, smoothing: float) -> float:
+    """Return the weight of the past for one of several series.
+
+    A sparser series looks equally far back along x as the densest one, or ten validation points
+    beside six hundred buckets would be averaged over most of the run.
+
+    Parameters
+    ----------
+    count, densest
+        Points of this series, and of the one that has most.
+    smoothing
+        The weight for that one, from 0 to below 1.
+
+    Returns
+    -------
+    float
+        0 where that leaves nothing to average, and where even the densest has few points.
+    """
+    if densest < _FEW:
+        return 0.0
+    weight = float(smoothing ** max(1.0, densest / max(1, count)))
+    return 0.0 if count < _FEW and weight < _LEAST_WEIGHT else weight
 
 
 def averaged(values: NDArray[Any], weight: float) -> Floats:

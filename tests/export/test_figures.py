@@ -15,7 +15,7 @@ from matplotlib import image
 from matplotlib.text import Text
 
 from nnwidgets.export.figures import Panel, curves_figure, to_png, to_svg
-from nnwidgets.export.lines import averaged, lines_of
+from nnwidgets.export.lines import averaged, lines_of, weight_for
 from nnwidgets.export.look import LIGHT, number, series_colours, tick
 from nnwidgets.live.history import History
 
@@ -61,6 +61,24 @@ def test_smoothing_keeps_the_raw_curve_faint():
     assert raw.get_alpha() < 1
     assert raw.get_linewidth() < smooth.get_linewidth()
     assert np.ptp(smooth.get_ydata()) < np.ptp(raw.get_ydata()) / 3
+
+
+def test_few_points_are_drawn_as_points_and_not_smoothed():
+    for count in (29, 30):
+        few = history_of(norm=np.random.default_rng(0).normal(size=count))
+        figure = curves_figure(few, panels=[Panel("norm", ("norm",))], smoothing=0.9)
+        raw, *smooth = curves(figure.axes[0])
+        assert raw.get_marker() == "."
+        assert (len(smooth), raw.get_alpha() == 1) == ((0, True) if count < 30 else (1, False))
+
+
+def test_a_sparse_series_is_smoothed_as_far_back_as_the_densest():
+    assert weight_for(600, 600, 0.6) == 0.6
+    assert weight_for(20, 600, 0.99) == pytest.approx(0.99**30)
+    assert weight_for(20, 600, 0.6) == 0.0  # the points themselves, but for a millionth
+    assert weight_for(60, 600, 0.6) == pytest.approx(0.6**10)
+    assert weight_for(0, 600, 0.9) == 0.0
+    assert weight_for(29, 29, 0.9) == 0.0
 
 
 def test_a_train_and_a_validation_curve_share_axes_and_the_best_is_ringed():
