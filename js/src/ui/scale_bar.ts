@@ -6,6 +6,9 @@ import { formatInteger, formatNumber } from "./format";
 import type { Words } from "./i18n";
 import { CODE, type Marks, type Scale } from "./raster";
 
+const KINDS = ["nan", "plus", "minus"] as const;
+const SIGNS = { nan: "×", plus: "▲", minus: "▼" } as const;
+
 export interface ScaleBar {
   element: HTMLElement;
   draw(scale: Scale, marks: Marks, dark: boolean): void;
@@ -18,13 +21,20 @@ export function formatSigned(value: number, digits = 3): string {
   return value > 0 ? `+${formatNumber(value, digits)}` : formatNumber(value, digits);
 }
 
+/** How many numbers are not finite: "NaN: 12 · +∞: 3"; nothing where all are. */
+export function marksText(words: Words, marks: Marks): string {
+  return KINDS.filter((kind) => marks[kind] > 0)
+    .map((kind) => words(`ui.inspector.mark.${kind}`, { count: formatInteger(marks[kind]) }))
+    .join(" · ");
+}
+
 export function scaleBar(words: Words): ScaleBar {
   const low = h("span", { class: "nnw-scale-end" });
   const high = h("span", { class: "nnw-scale-end" });
   const tick = h("span", { class: "nnw-scale-tick", hidden: true });
   const bar = h("span", { class: "nnw-scale-bar" }, tick);
   const colors = h("span", { class: "nnw-scale-colors", role: "img" }, low, bar, high);
-  const legend = (["nan", "plus", "minus"] as const).map((kind) => {
+  const legend = KINDS.map((kind) => {
     const swatch = h("span", { class: "nnw-scale-swatch", "aria-hidden": "true" }, SIGNS[kind]);
     const text = h("span");
     return { kind, swatch, text, element: h("span", { class: "nnw-scale-mark" }, swatch, text) };
@@ -64,5 +74,3 @@ export function scaleBar(words: Words): ScaleBar {
     },
   };
 }
-
-const SIGNS = { nan: "×", plus: "▲", minus: "▼" } as const;

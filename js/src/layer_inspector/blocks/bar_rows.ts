@@ -1,8 +1,8 @@
 /** Named values as rows: name, a bar from zero, the number. One value a row, or before and after. */
 
 import { h, setAttribute, setHidden, setText } from "../../ui/dom";
-import { formatNumber } from "../../ui/format";
 import type { BlockContext } from "./context";
+import { evenFormat } from "./even_format";
 import { extentOf } from "./pooling";
 
 export interface BarRow {
@@ -58,10 +58,9 @@ export function barRows(context: BlockContext, pick?: (row: number) => void): Ba
       const extent = extentOf(data.flatMap(({ values }) => values)) ?? [0, 0];
       const [low, high] = [Math.min(0, extent[0]), Math.max(0, extent[1])];
       const span = high - low || 1;
-      const letters = Math.max(
-        ...data.flatMap(({ values }) => values.map((v) => formatNumber(v).length)),
-      );
-      element.style.setProperty("--nnw-number-width", `${letters + 1}ch`);
+      const format = evenFormat(data.flatMap(({ values }) => values));
+      const letters = data.flatMap(({ values }) => values.map((value) => format(value).length));
+      element.style.setProperty("--nnw-number-width", `${Math.max(4, ...letters) + 1}ch`);
       data.forEach(({ name, values, picked }, index) => {
         const cells = rows[index];
         if (cells === undefined) return;
@@ -85,7 +84,7 @@ export function barRows(context: BlockContext, pick?: (row: number) => void): Ba
           const value = values[which];
           setHidden(number, value === undefined);
           if (value === undefined) return;
-          setText(number, formatNumber(value));
+          setText(number, format(value));
           number.classList.toggle("nnw-bad", !Number.isFinite(value));
         });
       });

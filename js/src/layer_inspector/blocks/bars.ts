@@ -7,9 +7,11 @@ import { paletteOf } from "../../ui/colormap";
 import { h, setHidden } from "../../ui/dom";
 import { formatInteger, formatNumber } from "../../ui/format";
 import type { Area } from "../../ui/pointer";
-import { CODE } from "../../ui/raster";
+import { CODE, codesOf, countMarks } from "../../ui/raster";
+import { marksText } from "../../ui/scale_bar";
 import { type BarRows, barRows } from "./bar_rows";
 import type { BlockContext, BlockView } from "./context";
+import { strideOf } from "./field_axes";
 import { frame } from "./frame";
 import { canPick, isChosen, toggled } from "./picking";
 import { plot } from "./plot";
@@ -20,6 +22,8 @@ import { type BlockData, type LayerPicture, textsOf } from "./types";
 /** So many named bars are rows; more are a picture, with the names in the readout. */
 const MOST_ROWS = 24;
 const HEIGHT = 150;
+/** A scale on which only what is not finite has codes of its own. */
+const FLAT = { low: 0, high: 0, signed: false };
 
 export function barsBlock(context: BlockContext): BlockView {
   const { words, hooks } = context;
@@ -49,6 +53,7 @@ export function barsBlock(context: BlockContext): BlockView {
   });
   const rows: BarRows = barRows(context, pick);
   const part = frame("bars", words, h("div", {}, picture.element, rows.element));
+  part.aside.before(picture.readout);
 
   return {
     element: part.element,
@@ -61,6 +66,10 @@ export function barsBlock(context: BlockContext): BlockView {
       const count = values.length;
       const asRows = labels.length > 0 && count <= MOST_ROWS;
       setHidden(picture.element, asRows);
+      setHidden(picture.readout, asRows);
+      part.note(
+        asRows ? "" : marksText(words, countMarks(codesOf(Float32Array.from(values), FLAT))),
+      );
       setHidden(rows.element, !asRows);
       const picked = Array.from({ length: count }, (_, place) => place).find((place) =>
         isChosen(unitAt(place), block, layer),
@@ -80,7 +89,7 @@ export function barsBlock(context: BlockContext): BlockView {
         {
           count,
           extent: extent === null ? null : [Math.min(0, extent[0]), Math.max(0, extent[1])],
-          labels: labels.length > 0 ? [] : unitLabels(count, unitAt),
+          labels: (width) => (labels.length > 0 ? [] : unitLabels(count, width, unitAt)),
           picked: picked ?? null,
         },
         summary(title),
@@ -102,9 +111,13 @@ export function barsBlock(context: BlockContext): BlockView {
   }
 }
 
-/** Numbers below the bars: of units in order at even places, of sorted ones at the ends. */
-function unitLabels(count: number, unitAt: (place: number) => number): [number, string][] {
-  const stride = Math.max(1, Math.ceil(count / 8));
+/** The units' numbers below the bars, at even places. */
+function unitLabels(
+  count: number,
+  width: number,
+  unitAt: (place: number) => number,
+): [number, string][] {
+  const stride = strideOf(width / count, 44);
   const places = Array.from({ length: Math.ceil(count / stride) }, (_, index) => index * stride);
   return places.map((place) => [(place + 0.5) / count, formatInteger(unitAt(place))]);
 }

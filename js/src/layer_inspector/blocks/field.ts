@@ -27,6 +27,9 @@ export interface Axis {
   label(index: number): string;
   /** Written beside the field; otherwise only in the readout. */
   shown: boolean;
+  /** It counts upwards, and its words stand at these shares of its length. */
+  up?: boolean;
+  ticks?: readonly [share: number, text: string][];
 }
 
 export interface FieldData {
@@ -59,6 +62,11 @@ export interface Field {
   element: HTMLElement;
   draw(data: FieldData, title: string): void;
   repaint(): void;
+}
+
+/** "↓ token   → feature" */
+function axesText({ x, y }: FieldData): string {
+  return x.shown || y.shown ? `${y.up === true ? "↑" : "↓"} ${y.name}   → ${x.name}` : "";
 }
 
 export function field(options: FieldOptions): Field {
@@ -116,7 +124,7 @@ export function field(options: FieldOptions): Field {
     pen.ctx.lineWidth = 1;
     pen.ctx.strokeRect(box[0] - 0.5, box[1] - 0.5, box[2] + 1, box[3] + 1);
     writeRows(pen, shown, box);
-    writeColumns(pen, shown, box, across);
+    writeColumns(pen, shown, box);
   };
 
   /** What is seen first: how large it is, from where to where, and what stands out. */
@@ -170,8 +178,8 @@ export function field(options: FieldOptions): Field {
     ...(options.pick && { pick: options.pick }),
     ...(options.escape && { escape: options.escape }),
   });
-  view.foot.prepend(bar.element);
-  const element = h("div", { class: "nnw-field-part" }, axes, view.element);
+  const foot = h("div", { class: "nnw-stage-foot" }, bar.element, view.readout);
+  const element = h("div", { class: "nnw-field-part" }, axes, view.element, foot);
 
   return {
     element,
@@ -179,7 +187,7 @@ export function field(options: FieldOptions): Field {
       shown = data;
       codes = codesOf(data.data, data.scale);
       drawScale();
-      setText(axes, data.x.shown || data.y.shown ? `↓ ${data.y.name}  → ${data.x.name}` : "");
+      setText(axes, axesText(data));
       setHidden(axes, axes.textContent === "");
       view.update(summary(title, codesHere()), () =>
         data.picked === null ? null : boxOf(data.picked),

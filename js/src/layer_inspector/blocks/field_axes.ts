@@ -9,8 +9,9 @@ const LINE = 13;
 /** Width that a letter of it takes at most, on the average, and a label altogether. */
 const LETTER = 6.4;
 const LONGEST = 84;
-/** Lowest row that can still be pointed at, where there is room. */
+/** Lowest row that can still be pointed at, or that has room for its name, where there is room. */
 const LOW_ROW = 8;
+const NAMED_ROW = 13;
 
 interface Margins {
   left: number;
@@ -19,7 +20,8 @@ interface Margins {
 
 /** Longest label of an axis, in CSS pixels; guessed, so that it is the same on every screen. */
 function longest(axis: Axis, count: number): number {
-  let letters = 0;
+  let letters = Math.max(0, ...(axis.ticks ?? []).map(([, text]) => text.length));
+  if (axis.ticks !== undefined) return Math.min(LONGEST, Math.ceil(letters * LETTER));
   for (let index = 0; index < count; index++) {
     letters = Math.max(letters, axis.label(index).length);
   }
@@ -29,7 +31,11 @@ function longest(axis: Axis, count: number): number {
 const isNumber = (label: string): boolean => /^[\d,.]*$/.test(label);
 
 function areNumbers(axis: Axis, count: number): boolean {
-  return count === 0 || (isNumber(axis.label(0)) && isNumber(axis.label(count - 1)));
+  return (
+    axis.ticks !== undefined ||
+    count === 0 ||
+    (isNumber(axis.label(0)) && isNumber(axis.label(count - 1)))
+  );
 }
 
 export function marginsOf({ x, y, columns, rows }: FieldData): Margins {
@@ -42,7 +48,7 @@ export function marginsOf({ x, y, columns, rows }: FieldData): Margins {
 
 /** Size of the whole field: large cells for small fields, everything in sight for large ones. */
 export function cellSize(
-  { columns, rows }: Pick<FieldData, "columns" | "rows">,
+  { columns, rows, y, edges }: Pick<FieldData, "columns" | "rows" | "y" | "edges">,
   room: number,
   largest: { cell: number; height: number },
   square: boolean,
@@ -56,8 +62,10 @@ export function cellSize(
     const narrow = Math.min(28, room) / columns;
     [across, down] = [Math.max(side, narrow), Math.max(side, low)];
   } else {
-    down = Math.min(down, Math.max(across, Math.min(LOW_ROW, largest.height / rows)));
+    const low = y.shown && !areNumbers(y, rows) ? NAMED_ROW : LOW_ROW;
+    down = Math.min(down, Math.max(across, Math.min(low, largest.height / rows)));
   }
+  if (edges !== undefined) return { width: room, height: down * rows };
   // Whole pixels where that costs little: all cells look alike then.
   const whole = (size: number) => (size >= 4 ? Math.floor(size) : size);
   return { width: whole(across) * columns, height: whole(down) * rows };
@@ -73,10 +81,19 @@ export function strideOf(size: number, needed: number): number {
 
 export function writeRows(pen: Pen, { y, rows }: FieldData, [left, top, , height]: Box): void {
   if (!y.shown) return;
+  const write = (text: string, at: number): void => {
+    // Not cut off at the edges of the canvas.
+    const middle = Math.min(Math.max(at, 6), pen.height - 6);
+    pen.write(text, left - 5, middle, { align: "right", most: LONGEST });
+  };
+  if (y.ticks !== undefined) {
+    for (const [share, text] of y.ticks) write(text, top + share * height);
+    return;
+  }
   const size = height / rows;
   const stride = strideOf(size, LINE - 1);
   for (let row = 0; row < rows; row += stride) {
-    pen.write(y.label(row), left - 5, top + (row + 0.5) * size, { align: "right", most: LONGEST });
+    write(y.label(row), top + (row + 0.5) * size);
   }
 }
 
@@ -84,34 +101,40 @@ export function writeColumns(
   pen: Pen,
   { x, columns }: FieldData,
   [left, top, width, height]: Box,
-  across: (column: number) => number,
 ): void {
   if (!x.shown) return;
-  const upright = !areNumbers(x, columns);
-  const needed = upright ? LINE - 1 : longest(x, columns) + 8;
   const { ctx } = pen;
-  let free = Number.NEGATIVE_INFINITY;
-  const stride = upright || areEven(across, columns) ? strideOf(width / columns, needed) : 1;
-  for (let column = 0; column < columns; column += stride) {
-    const middle = left + ((across(column) + across(column + 1)) / 2) * width;
-    const label = x.label(column);
-    if (upright) {
+  const size = width / columns;
+  if (!areNumbers(x, columns)) {
+    for (let column = 0; column < columns; column += strideOf(size, LINE - 1)) {
       ctx.save();
-      ctx.translate(middle, top + height + 5);
+      ctx.translate(left + (column + 0.5) * size, top + height + 5);
       ctx.rotate(-Math.PI / 2);
-      pen.write(label, 0, 0, { align: "right", most: LONGEST });
+      pen.write(x.label(column), 0, 0, { align: "right", most: LONGEST });
       ctx.restore();
-      continue;
     }
-    // Not cut off at the edges of the canvas.
-    const half = (label.length * LETTER) / 2;
-    const at = Math.min(Math.max(middle, half), pen.width - half);
-    if (at - half < free) continue;
-    free = at + half + 6;
-    pen.write(label, at, top + height + 5, { align: "center", baseline: "top" });
+    return;
   }
+  const stride = strideOf(size, longest(x, columns) + 8);
+  const counted = Array.from({ length: Math.ceil(columns / stride) }, (_, index) => index * stride);
+  const ticks = x.ticks ?? counted.map((column) => [(column + 0.5) / columns, x.label(column)]);
+  writeAlong(pen, ticks as [number, string][], left, width, top + height + 5);
 }
 
-function areEven(across: (column: number) => number, columns: number): boolean {
-  return across(1) * columns < 1.001 && across(1) * columns > 0.999;
+/** Words at shares of a width, not cut off at the edges; those that do not fit are left out. */
+export function writeAlong(
+  pen: Pen,
+  ticks: readonly [share: number, text: string][],
+  left: number,
+  width: number,
+  y: number,
+): void {
+  let free = Number.NEGATIVE_INFINITY;
+  for (const [share, text] of ticks) {
+    const half = (text.length * LETTER) / 2;
+    const at = Math.max(Math.min(left + share * width, pen.width - half), half);
+    if (at - half < free) continue;
+    free = at + half + 8;
+    pen.write(text, at, y, { align: "center", baseline: "top" });
+  }
 }

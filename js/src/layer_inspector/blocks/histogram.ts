@@ -51,6 +51,7 @@ export function histogramBlock(context: BlockContext): BlockView {
     },
   });
   const part = frame("histogram", words, picture.element);
+  part.aside.before(picture.readout);
   part.aside.append(
     checkbox({
       label: words("ui.inspector.histogram.log"),
@@ -85,7 +86,7 @@ export function histogramBlock(context: BlockContext): BlockView {
       {
         count: bins,
         extent: [0, heightOf(counts()[highest] ?? 0) || 1],
-        labels: bins > 0 ? labels : [],
+        labels: () => labels,
         picked: null,
         ...(log && { scale: logScale(counts()[highest] ?? 0) }),
       },

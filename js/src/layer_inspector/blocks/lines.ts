@@ -1,13 +1,14 @@
 /** Small curves over the steps; numbers of one kind share their axis. */
 
-import { h, setAttribute, setText } from "../../ui/dom";
+import { h, setAttribute, setHidden, setText } from "../../ui/dom";
 import { formatInteger, formatNumber } from "../../ui/format";
 import type { BlockContext, BlockView } from "./context";
 import { frame } from "./frame";
+import { axisName } from "./matrix";
 import { plot } from "./plot";
 import { extentOf } from "./pooling";
 import { columnEdges } from "./ridge";
-import { textsOf } from "./types";
+import { textOr, textsOf } from "./types";
 
 const HEIGHT = 130;
 /** The colours of theme.css that curves take in turn. */
@@ -20,6 +21,7 @@ export function linesBlock(context: BlockContext): BlockView {
   let steps: ArrayLike<number> = [];
   let values: ArrayLike<number> = [];
   let names: string[] = [];
+  let axis = "";
 
   const at = (line: number, place: number): number =>
     values[line * steps.length + place] ?? Number.NaN;
@@ -27,9 +29,11 @@ export function linesBlock(context: BlockContext): BlockView {
     context,
     height: HEIGHT,
     describe(place) {
-      const step = words("ui.inspector.step", { step: formatInteger(steps[place] ?? Number.NaN) });
-      const parts = names.map((name, line) => `${name} ${formatNumber(at(line, place))}`);
-      return `${step}: ${parts.join(" · ")}`;
+      return words("ui.inspector.lines.at", {
+        axis,
+        place: formatInteger(steps[place] ?? Number.NaN),
+        values: names.map((name, line) => `${name} ${formatNumber(at(line, place))}`).join(" · "),
+      });
     },
     paint(pen, area, toY) {
       const { ctx } = pen;
@@ -69,6 +73,7 @@ export function linesBlock(context: BlockContext): BlockView {
     },
   });
   const part = frame("lines", words, legend, picture.element);
+  part.aside.before(picture.readout);
 
   return {
     element: part.element,
@@ -77,7 +82,10 @@ export function linesBlock(context: BlockContext): BlockView {
       const title = part.draw(block);
       steps = block.arrays.steps ?? [];
       values = block.arrays.values ?? [];
+      axis = axisName(textOr(block.meta.x, "step"), words);
       const lines = block.shapes.values?.[0] ?? 0;
+      // The last place of a sequence is no newest value.
+      setHidden(legend, block.meta.x !== undefined && lines === 1);
       const named = textsOf(block.meta.names);
       names = Array.from({ length: lines }, (_, line) => named[line] ?? String(line));
       while (entries.length < lines) {
@@ -108,7 +116,7 @@ export function linesBlock(context: BlockContext): BlockView {
           count,
           extent: extentOf(values),
           edges: columnEdges(Float64Array.from(steps)),
-          labels: [
+          labels: () => [
             [0, formatInteger(first)],
             [1, formatInteger(last)],
           ],
@@ -116,6 +124,7 @@ export function linesBlock(context: BlockContext): BlockView {
         },
         words("ui.inspector.lines.summary", {
           title,
+          axis,
           first: formatInteger(first),
           last: formatInteger(last),
           values: names

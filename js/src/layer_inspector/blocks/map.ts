@@ -15,19 +15,18 @@ export function mapBlock(context: BlockContext): BlockView {
   let shown: { block: BlockData; layer: LayerPicture } | null = null;
 
   const unitOf = (): number => (shown === null ? 0 : channelIn(shown.block, shown.layer));
-  const places = () =>
-    placesOf(shown?.layer.shape ?? "", shown?.block.shapes.pixels?.slice(-2) ?? [1, 1], words);
   const picture = field({
     context,
     largest: { cell: LARGEST, height: LARGEST },
     square: true,
     describe(cell, value) {
-      const number = formatValue(value, shown === null ? { signed: false } : scaleOf(shown.block));
-      return words("ui.inspector.at", { place: places().name(cell), value: number });
+      if (shown === null) return "";
+      const place = placesOf(shown.block, shown.layer, words).name(cell);
+      return words("ui.inspector.at", { place, value: formatValue(value, scaleOf(shown.block)) });
     },
     pick(cell) {
       if (shown !== null && canPick(shown.block, shown.layer) === "place") {
-        hooks.pickUnit([unitOf(), ...places().unit(cell)]);
+        hooks.pickUnit(placesOf(shown.block, shown.layer, words).unit(unitOf(), cell));
       }
     },
     escape: () => hooks.pickUnit(null),
@@ -42,9 +41,7 @@ export function mapBlock(context: BlockContext): BlockView {
       shown = { block, layer };
       const title = part.draw(block);
       const [rows = 0, columns = 0] = (block.shapes.pixels ?? []).slice(-2);
-      const { unit } = layer;
-      const placed = canPick(block, layer) === "place" && Array.isArray(unit);
-      const chosen = placed && unit[0] === unitOf() ? places().cell(unit) : null;
+      const mine = canPick(block, layer) === "place" && chosenUnit(block, layer) === unitOf();
       picture.draw(
         {
           data: block.arrays.pixels ?? new Float32Array(0),
@@ -54,7 +51,7 @@ export function mapBlock(context: BlockContext): BlockView {
           scale: scaleOf(block),
           x: { ...axis, shown: false },
           y: { ...axis, shown: false },
-          picked: chosen,
+          picked: mine ? placesOf(block, layer, words).cell(layer.unit) : null,
         },
         title,
       );

@@ -23,7 +23,7 @@ import { frame } from "./frame";
 import { type Grid, layOutMaps } from "./maps_layout";
 import { formatValue, scaleOf } from "./matrix";
 import { canPick, chosenUnit, type Pick } from "./picking";
-import { placesOf } from "./places";
+import { type Places, placesOf } from "./places";
 import { onResize } from "./stage";
 import { type BlockData, type LayerPicture, numberOr, textOr } from "./types";
 
@@ -67,10 +67,8 @@ export function mapsBlock(context: BlockContext): BlockView {
     return { count, rows, columns };
   };
   const unitOf = (tile: number): number => shown?.block.arrays.units?.[tile] ?? tile;
-  const places = () => {
-    const { rows, columns } = sides();
-    return placesOf(shown?.layer.shape ?? "", [rows, columns], words);
-  };
+  const places = (): Places | null =>
+    shown === null ? null : placesOf(shown.block, shown.layer, words);
   const mode = (): Pick => (shown === null ? "none" : canPick(shown.block, shown.layer));
   const chosen = (): number | null =>
     shown === null || mode() === "none" ? null : chosenUnit(shown.block, shown.layer);
@@ -90,7 +88,7 @@ export function mapsBlock(context: BlockContext): BlockView {
   };
   const describe = (tile: number, cell: Cell): string => {
     const unit = words("ui.inspector.unit", { unit: formatInteger(unitOf(tile)) });
-    const place = `${unit} · ${places().name(cell)}`;
+    const place = `${unit} · ${places()?.name(cell) ?? ""}`;
     return words("ui.inspector.at", { place, value: valueAtPlace(tile, cell) });
   };
 
@@ -146,7 +144,8 @@ export function mapsBlock(context: BlockContext): BlockView {
   // --- picking -----------------------------------------------------------------------------
 
   const pickPlace = (tile: number, cell: Cell): void => {
-    hooks.pickUnit([unitOf(tile), ...places().unit(cell)]);
+    const unit = places()?.unit(unitOf(tile), cell);
+    if (unit !== undefined) hooks.pickUnit(unit);
   };
   const focus = (tile: number): void => {
     current = Math.min(Math.max(tile, 0), tiles.length - 1);
@@ -299,10 +298,9 @@ export function mapsBlock(context: BlockContext): BlockView {
       sheet.draw(opened.ctx, [0, tile * rows, columns, rows], box);
       if (!isColored()) markCells(opened.ctx, codes, tile * rows * columns, [columns, rows], box);
     }
-    const { unit } = shown.layer;
     const tile = Array.from({ length: count }, (_, index) => unitOf(index)).indexOf(chosen() ?? -1);
-    const placed = mode() === "place" && Array.isArray(unit) && tile >= 0;
-    const cell = placed ? places().cell(unit) : null;
+    const placed = mode() === "place" && tile >= 0;
+    const cell = placed ? (places()?.cell(shown.layer.unit) ?? null) : null;
     place(picked, cell === null ? null : boxOf(tile, cell));
     tell(false);
   };
@@ -327,6 +325,10 @@ export function mapsBlock(context: BlockContext): BlockView {
       const all = numberOr(block.meta.count, count);
       const counts = { shown: formatInteger(count), all: formatInteger(all) };
       const notes = [all > count ? words("ui.inspector.shown", counts) : ""];
+      const { depth, depths } = block.meta;
+      if (typeof depth === "number" && typeof depths === "number") {
+        notes.push(words("ui.inspector.slice", { depth, depths }));
+      }
       if (block.meta.reduced === true) notes.push(words("ui.inspector.reduced"));
       part.note(notes.filter((note) => note !== "").join(" · "));
       setAttribute(grid, "aria-label", title);

@@ -132,23 +132,31 @@ function pickedIn(
   if (canPick(block, layer) === "none") return null;
   const { meta } = block;
   const { unit } = layer;
-  /** Cells of a reduced matrix stand for all numbers from theirs to the next one's. */
-  const find = (axis: NumberedAxis, count: number, number: number | undefined): number => {
-    if (number === undefined || !(number >= 0)) return -1;
-    let index = count - 1;
-    while (index >= 0 && axis.number(index) > number) index--;
-    return index;
-  };
+  const row = (number: number | undefined) => placeOf(rows, height, number, meta.reduced === true);
+  const column = (number: number | undefined) =>
+    placeOf(columns, width, number, meta.reduced === true);
   const [first, second] = Array.isArray(unit) ? unit : [unit ?? undefined];
-  if (axisKind(meta.rows) === "output") {
-    const row = find(rows, height, first);
-    return row < 0 ? null : { row };
+  let picked: Partial<Cell>;
+  if (axisKind(meta.rows) === "output") picked = { row: row(first) };
+  else if (axisKind(meta.columns) === "output" || second === undefined) {
+    picked = { column: column(first) };
+  } else picked = { row: row(first), column: column(second) };
+  return Object.values(picked).some((place) => place < 0) ? null : picked;
+}
+
+/** Where a number stands on an axis; -1 if it does not. */
+function placeOf(
+  axis: NumberedAxis,
+  count: number,
+  number: number | undefined,
+  reduced: boolean,
+): number {
+  if (number === undefined) return -1;
+  let before = -1;
+  for (let index = 0; index < count; index++) {
+    if (axis.number(index) === number) return index;
+    if (axis.number(index) < number) before = index;
   }
-  if (axisKind(meta.columns) === "output") {
-    const column = find(columns, width, first);
-    return column < 0 ? null : { column };
-  }
-  const row = find(rows, height, first);
-  const column = find(columns, width, second);
-  return row < 0 || column < 0 ? null : { row, column };
+  // A cell of a reduced matrix stands for all numbers from its own to the next one's.
+  return reduced ? before : -1;
 }

@@ -21,9 +21,9 @@ export function isChosen(unit: number, block: BlockData, layer: LayerPicture): b
 
 /** The chosen unit without its place. */
 export function chosenUnit({ meta }: BlockData, { unit }: LayerPicture): number | null {
-  const chosen = Array.isArray(unit) ? unit[0] : unit;
-  if (chosen !== undefined && chosen !== null) return chosen;
-  return typeof meta.unit === "number" ? meta.unit : null;
+  // The kernel knows which of a unit's numbers is the channel.
+  if (typeof meta.unit === "number") return meta.unit;
+  return (Array.isArray(unit) ? unit[0] : unit) ?? null;
 }
 
 /** What a click on a unit picks: the unit, or nothing where it is picked already. */

@@ -4,6 +4,7 @@ import { type Range, type Scale, scaleY } from "../../ui/chart_axes";
 import { type Area, type Cell, cellAt } from "../../ui/pointer";
 import type { Box } from "../../ui/raster";
 import type { BlockContext } from "./context";
+import { writeAlong } from "./field_axes";
 import { type Pen, stage } from "./stage";
 
 export interface PlotData {
@@ -13,8 +14,8 @@ export interface PlotData {
   extent: Range | null;
   /** Where each place begins and ends as shares of the width, if they are not all as wide. */
   edges?: Float64Array;
-  /** Words below, at shares of the width; those that do not fit are left out. */
-  labels: readonly [share: number, text: string][];
+  /** Words below for a plot so wide, at shares of it; those that do not fit are left out. */
+  labels(width: number): readonly [share: number, text: string][];
   picked: number | null;
   /** The y axis, where it is no linear one around `extent`. */
   scale?: Scale;
@@ -31,7 +32,7 @@ export interface PlotOptions {
 
 export interface Plot {
   element: HTMLElement;
-  foot: HTMLElement;
+  readout: HTMLElement;
   draw(data: PlotData, summary: string): void;
   repaint(): void;
 }
@@ -62,8 +63,7 @@ export function plot(options: PlotOptions): Plot {
     context: options.context,
     layout(width) {
       if (shown === null || shown.count === 0) return null;
-      const below = shown.labels.length > 0 ? LINE : 4;
-      const height = options.height - below - 6;
+      const height = options.height - LINE - 6;
       scale = shown.scale ?? scaleY(shown.extent, false, 22 / height, null);
       const letters = Math.max(1, ...scale.labels.map((label) => label.length));
       const left = Math.ceil(letters * LETTER) + 8;
@@ -84,7 +84,7 @@ export function plot(options: PlotOptions): Plot {
         pen.write(scale.labels[index] ?? "", area.left - 6, y, { align: "right" });
       });
       options.paint(pen, area, toY);
-      writeBelow(pen, shown.labels, area);
+      writeAlong(pen, shown.labels(area.width), area.left, area.width, area.top + area.height + 5);
     },
     extent,
     boxOf,
@@ -103,23 +103,11 @@ export function plot(options: PlotOptions): Plot {
 
   return {
     element: view.element,
-    foot: view.foot,
+    readout: view.readout,
     repaint: view.repaint,
     draw(data, summary) {
       shown = data;
       view.update(summary, () => (data.picked === null ? null : boxOf({ column: data.picked })));
     },
   };
-}
-
-function writeBelow(pen: Pen, labels: PlotData["labels"], area: Area): void {
-  let free = Number.NEGATIVE_INFINITY;
-  for (const [share, text] of labels) {
-    const half = (text.length * LETTER) / 2;
-    const middle = area.left + share * area.width;
-    const at = Math.max(Math.min(middle, pen.width - half), half);
-    if (at - half < free) continue;
-    free = at + half + 8;
-    pen.write(text, at, area.top + area.height + 5, { align: "center", baseline: "top" });
-  }
 }

@@ -1,5 +1,6 @@
 /** A layer's histograms over the steps: across the step, upwards the value, colour the share. */
 
+import { multiples, niceStep, type Range } from "../../ui/chart_axes";
 import { formatInteger, formatNumber, formatPercent, formatTick } from "../../ui/format";
 import type { BlockContext, BlockView } from "./context";
 import { field } from "./field";
@@ -53,11 +54,16 @@ export function ridgeBlock(context: BlockContext): BlockView {
             name: axisName("step", words),
             label: (index) => formatInteger(steps[index] ?? Number.NaN),
             shown: true,
+            ticks: ticksOf([steps[0] ?? 0, steps[columns - 1] ?? 0], 0.14, formatInteger),
           },
           y: {
             name: axisName("value", words),
-            label: (row) => formatTick(Number(bin(row).low.toPrecision(2))),
+            label: (row) => formatTick(bin(row).low),
             shown: true,
+            up: true,
+            ticks: ticksOf([bin(rows - 1).low, bin(0).high], 0.11, formatTick).map(
+              ([share, text]) => [1 - share, text],
+            ),
           },
           picked: at < 0 ? null : { column: at },
           edges,
@@ -125,6 +131,18 @@ export function columnEdges(steps: Float64Array): Float64Array {
       last > first ? ((before + after) / 2 - first) / (last - first) : index / steps.length;
   }
   return edges;
+}
+
+/** Round numbers at least `gap` of the range apart, with their places as shares of it. */
+function ticksOf(
+  range: Range,
+  gap: number,
+  format: (value: number) => string,
+): [share: number, text: string][] {
+  const [low, high] = range;
+  if (!(high > low)) return Number.isFinite(low) ? [[0.5, format(low)]] : [];
+  const step = niceStep((high - low) * gap);
+  return multiples(range, step).map((tick) => [(tick - low) / (high - low), format(tick)]);
 }
 
 function nearest(steps: Float64Array, step: number): number {

@@ -56,8 +56,8 @@ export interface StageOptions {
 
 export interface Stage {
   element: HTMLElement;
-  /** Below the canvas: the readout, and room for a scale. */
-  foot: HTMLElement;
+  /** What lies at the place that is looked at, in words; the owner puts it where it has room. */
+  readout: HTMLElement;
   /** Paints what has changed, and reads out the place that is looked at anew. */
   update(label: string, picked?: () => Box | null): void;
   repaint(): void;
@@ -96,8 +96,7 @@ export function stage(options: StageOptions): Stage {
   );
   root.classList.toggle("nnw-stage-pick", options.pick !== undefined);
   const readout = h("span", { class: "nnw-readout", "aria-hidden": "true" });
-  const foot = h("div", { class: "nnw-stage-foot" }, readout);
-  const element = h("div", { class: "nnw-stage-part" }, root, foot, help);
+  const element = h("div", { class: "nnw-stage-part" }, root, help);
   let colors = new Map<Token, string>();
   let chosen: () => Box | null = () => null;
 
@@ -178,7 +177,7 @@ export function stage(options: StageOptions): Stage {
 
   return {
     element,
-    foot,
+    readout,
     update(label, box = () => null) {
       setAttribute(root, "aria-label", label);
       chosen = box;

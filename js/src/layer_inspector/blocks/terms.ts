@@ -2,9 +2,10 @@
 
 import { h, setAttribute, setHidden, setText } from "../../ui/dom";
 import { formatInteger, formatNumber } from "../../ui/format";
-import { formatSigned } from "../../ui/scale_bar";
+import type { Words } from "../../ui/i18n";
 import { columnSum } from "./arrays";
 import type { BlockContext, BlockView } from "./context";
+import { evenFormat } from "./even_format";
 import { frame } from "./frame";
 import { type BlockData, numberOr } from "./types";
 
@@ -43,7 +44,8 @@ export function sumOf({ meta, arrays }: BlockData): Sum {
 export function sumText(
   sum: Sum,
   listed: number,
-  words: (key: string, params: Record<string, string>) => string,
+  words: Words,
+  format: (value: number) => string = formatNumber,
 ): string {
   const parts: [number, string][] = [
     [sum.listed, words("ui.inspector.terms.listed", { count: formatInteger(listed) })],
@@ -54,13 +56,13 @@ export function sumText(
       words("ui.inspector.terms.others", { count: formatInteger(sum.others) }),
     ]);
   }
-  if (sum.bias !== null) parts.push([sum.bias, words("ui.inspector.terms.bias", {})]);
+  if (sum.bias !== null) parts.push([sum.bias, words("ui.inspector.terms.bias")]);
   const text = parts.map(([value, name], index) => {
-    const size = formatNumber(index === 0 ? value : Math.abs(value));
+    const size = format(index === 0 ? value : Math.abs(value));
     const sign = index === 0 ? "" : value < 0 ? "− " : "+ ";
     return `${sign}${size} (${name})`;
   });
-  return `${text.join(" ")} = ${formatNumber(sum.total)}`;
+  return `${text.join(" ")} = ${format(sum.total)}`;
 }
 
 export function termsBlock(context: BlockContext): BlockView {
@@ -106,22 +108,23 @@ export function termsBlock(context: BlockContext): BlockView {
       while (rows.length < count) rows.push(addRow(body));
       for (const surplus of rows.splice(count)) surplus.row.remove();
       const sum = sumOf(block);
+      const format = evenFormat([...products, sum.rest, sum.total], 4);
       const sizes = [...products, sum.rest, sum.bias ?? 0, sum.total].filter(Number.isFinite);
       const largest = Math.max(0, ...sizes.map(Math.abs));
       rows.forEach((row, index) => {
         const place = Array.from(arrays.inputs?.slice(index * dims, (index + 1) * dims) ?? []);
-        write(row, inputText(place), products[index] ?? Number.NaN, largest, [
+        write(row, inputText(place), products[index] ?? Number.NaN, largest, format, [
           arrays.activation?.[index] ?? Number.NaN,
           arrays.weight?.[index] ?? Number.NaN,
         ]);
       });
       setHidden(others.row, sum.others === 0);
       const left = words("ui.inspector.terms.others", { count: formatInteger(sum.others) });
-      write(others, left, sum.rest, largest, []);
+      write(others, left, sum.rest, largest, format, []);
       setHidden(bias.row, sum.bias === null);
-      write(bias, words("ui.inspector.terms.bias"), sum.bias ?? 0, largest, []);
-      write(total, words("ui.inspector.terms.total"), sum.total, largest, []);
-      setText(sentence, sumText(sum, count, words));
+      write(bias, words("ui.inspector.terms.bias"), sum.bias ?? 0, largest, format, []);
+      write(total, words("ui.inspector.terms.total"), sum.total, largest, format, []);
+      setText(sentence, sumText(sum, count, words, format));
     },
   };
 }
@@ -148,6 +151,7 @@ function write(
   name: string,
   product: number,
   largest: number,
+  format: (value: number) => string,
   factors: readonly number[],
 ): void {
   setText(row.input, name);
@@ -158,7 +162,7 @@ function write(
   [product, ...factors].forEach((value, index) => {
     const cell = row.numbers[index];
     if (cell === undefined) return;
-    setText(cell, index === 0 ? formatSigned(value) : formatNumber(value));
+    setText(cell, index > 0 ? formatNumber(value) : `${value > 0 ? "+" : ""}${format(value)}`);
     cell.classList.toggle("nnw-bad", !Number.isFinite(value));
   });
 }
