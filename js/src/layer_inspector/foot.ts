@@ -92,7 +92,7 @@ export function nearest(steps: Float64Array, step: number): number {
 /** A row of thumbnails of which one is chosen: a radio group with one tab stop. */
 function samplePicker(words: Words, signal: AbortSignal, choose: (index: number) => void) {
   const row = h("div", {
-    class: "nnw-samples-row",
+    class: "nnw-picker-row",
     role: "radiogroup",
     "aria-label": words("ui.inspector.samples"),
   });
@@ -103,7 +103,7 @@ function samplePicker(words: Words, signal: AbortSignal, choose: (index: number)
     "aria-label": words("ui.inspector.samples.number"),
   });
   const label = h("span", { class: "nnw-muted" }, words("ui.inspector.samples"));
-  const element = h("div", { class: "nnw-samples", hidden: true }, label, row, number);
+  const element = h("div", { class: "nnw-picker", hidden: true }, label, row, number);
   let drawn: Samples | null = null;
   let items: HTMLButtonElement[] = [];
   let count = 0;
@@ -158,7 +158,7 @@ function samplePicker(words: Words, signal: AbortSignal, choose: (index: number)
       );
       const item = h("button", {
         type: "button",
-        class: "nnw-sample",
+        class: "nnw-pick",
         role: "radio",
         "aria-label": name,
         title: name,
@@ -197,7 +197,7 @@ function thumbnail(samples: Samples, index: number): HTMLCanvasElement | null {
   const { thumbs, width, height, channels } = samples;
   const size = width * height * channels;
   if (thumbs === null || size === 0 || (index + 1) * size > thumbs.length) return null;
-  const canvas = h("canvas", { class: "nnw-thumb", width, height });
+  const canvas = h("canvas", { class: "nnw-pick-thumb", width, height });
   const ctx = canvas.getContext("2d");
   if (ctx === null) return canvas;
   const image = ctx.createImageData(width, height);

@@ -14,7 +14,7 @@ export const LEAST_ZOOM = 0.02;
 /** Room round the graph, in pixels of the screen. */
 export const MARGIN = 16;
 /** Below this scale words could not be read: as much as fits is shown at it first. */
-export const READABLE = 0.7;
+export const READABLE = 0.85;
 
 const limited = (value: number, low: number, high: number): number =>
   Math.min(high, Math.max(low, value));

@@ -43,17 +43,18 @@ export const GAP_X = 22;
 export const GAP_Y = 26;
 /** Room that an edge takes on its way past boxes. */
 const LANE = 10;
-const SWEEPS = 10;
+const SWEEPS = 28;
 
 /**
  * How much a piece of an edge wants to be straight.
  *
  * Long edges are straight on their way and bend at their ends: were the ends to pull, each block
- * of a residual network would stand further to the side than the one before.
+ * of a residual network would stand further to the side than the one before. What many take from
+ * (a mask) pulls each of them less than what one alone takes from.
  */
-function weight(a: Item, b: Item): number {
-  if (a.node < 0 && b.node < 0) return 8;
-  return a.node < 0 || b.node < 0 ? 1e-3 : 1;
+function weight(upper: Item, lower: Item): number {
+  if (upper.node < 0 && lower.node < 0) return 8;
+  return upper.node < 0 || lower.node < 0 ? 1e-3 : 1 / upper.below.length;
 }
 
 /**
@@ -120,7 +121,7 @@ function across(
     });
   });
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
-    const both = sweep >= SWEEPS - 2;
+    const both = sweep >= SWEEPS / 2;
     const down = sweep % 2 === 0;
     for (let step = 0; step < layers.length; step++) {
       const l = down ? step : layers.length - 1 - step;
@@ -132,7 +133,8 @@ function across(
         let total = 0;
         let pull = 0;
         for (const other of near) {
-          const strength = weight(here, items[other] as Item);
+          const there = items[other] as Item;
+          const strength = there.layer < here.layer ? weight(there, here) : weight(here, there);
           total += strength;
           pull += strength * (x[other] as number);
         }

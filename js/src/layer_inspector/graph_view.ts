@@ -341,6 +341,8 @@ export function graphView(
     },
     draw(next) {
       const before = input;
+      const names = ["graph", "tree", "rows", "selected", "search"] as const;
+      if (before !== null && names.every((name) => before[name] === next[name])) return;
       input = next;
       const { graph } = next;
       const nothing = graph === null || graph.nodes.length === 0;
@@ -368,12 +370,15 @@ export function graphView(
       const row = next.tree.byName.get(next.selected) ?? -2;
       const selected = graph.nodes.findIndex(({ layer }) => layer === row);
       const moved = selected !== scene.selected;
+      const mark = (node: number, on: boolean) => {
+        const option = options.children[node];
+        if (option !== undefined) setAttribute(option, "aria-selected", String(on));
+      };
+      mark(scene.selected, false);
+      mark(selected, true);
       scene.selected = selected;
       scene.severities = graph.nodes.map(({ layer }) => severityOf(layer, next.rows));
       scene.found = findNodes(graph, next);
-      [...options.children].forEach((option, node) => {
-        setAttribute(option, "aria-selected", String(node === selected));
-      });
       if (moved && selected >= 0 && at !== null) bring(selected);
       const [sought] = scene.found ?? [];
       if (before?.search !== next.search && sought !== undefined && at !== null) bring(sought);

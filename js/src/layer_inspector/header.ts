@@ -117,6 +117,7 @@ export function header(words: Words, signal: AbortSignal, actions: HeaderActions
       const { live, tree, connection } = input;
       setText(title, input.title === "" ? words("ui.inspector.title") : input.title);
       setText(model, tree?.model ?? "");
+      setAttribute(title, "title", tree?.model);
       const condition = conditionOf(live, connection);
       pill.draw(condition);
       setHidden(pill.element, !SAID.includes(condition));

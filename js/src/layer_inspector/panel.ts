@@ -136,6 +136,7 @@ export function panel(words: Words, signal: AbortSignal, hooks: PanelHooks): Pan
       setAttribute(heading, "title", heading.textContent);
       bar.draw(tab, own ? layer.tabs : []);
       how.draw({ ...input, layer: own ? layer : null });
+      setHidden(how.element, selected === "");
       const text = sentence(input);
       setText(emptyText, text);
       setHidden(empty, text === "");

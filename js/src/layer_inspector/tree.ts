@@ -8,7 +8,7 @@
 import { h, setHidden, setText } from "../ui/dom";
 import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
-import type { Rows, Tree } from "./state";
+import type { ModuleRow, Rows, Tree } from "./state";
 import { ROW_HEIGHT, TreeItem } from "./tree_item";
 import {
   childrenOf,
@@ -243,12 +243,18 @@ export function treeView(
     repaint: () => paintWindow(true),
     draw(next) {
       const before = input;
+      if (before !== null && same(before, next)) return;
       input = next;
       const { tree } = next;
       const newTree = before?.tree !== tree;
       if (newTree) {
         children = childrenOf(tree.rows);
         openness.startAt(firstDepth(tree.rows));
+        scroll.classList.toggle(
+          "nnw-flat",
+          tree.rows.every(({ parent }) => parent < 0),
+        );
+        scroll.style.setProperty("--shape", `${shapeWidth(tree.rows)}ch`);
         const some = tree.shown < tree.all;
         const params = { shown: formatInteger(tree.shown), all: formatInteger(tree.all) };
         setText(cut, some ? words("ui.inspector.tree.cut", params) : "");
@@ -270,4 +276,20 @@ export function treeView(
       paintWindow();
     },
   };
+}
+
+/** Numbers of the run come ten times a second; most of them change nothing here. */
+function same(a: TreeInput, b: TreeInput): boolean {
+  return (
+    a.tree === b.tree && a.rows === b.rows && a.selected === b.selected && a.search === b.search
+  );
+}
+
+/** Room for the longest shape, in widths of a figure; "×" is wider than one. */
+function shapeWidth(rows: readonly ModuleRow[]): number {
+  let widest = 0;
+  for (const { shape } of rows) {
+    widest = Math.max(widest, shape.length + 0.25 * (shape.split("×").length - 1));
+  }
+  return Math.min(14, widest);
 }

@@ -85,6 +85,8 @@ export function inspectorView({ link, root, words, signal, redraw }: ViewContext
   const top = header(words, signal, {
     search(text) {
       search = text;
+      // Where the list is out of sight, what is found must be seen.
+      drawer = text !== "";
       redraw();
     },
     chooseFound: () => tree.chooseFirst(),
