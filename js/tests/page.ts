@@ -1,7 +1,7 @@
 /** What happy-dom lacks or what tests must hold still: frames, visibility, canvases. */
 
 import { vi } from "vitest";
-import { layOut, recordCanvases } from "./ui/chart_fixtures";
+import { type Call, layOut, recordCanvases } from "./ui/chart_fixtures";
 
 export interface Page {
   /** Runs the frames that were asked for. */
@@ -12,10 +12,12 @@ export interface Page {
   show(shown: boolean): void;
   /** Observers that have not been disconnected. */
   readonly observers: number;
+  /** What canvases were asked to draw. */
+  readonly calls: Call[];
 }
 
 export function openPage(): Page {
-  recordCanvases();
+  const calls = recordCanvases();
   layOut(480, 150);
   document.body.replaceChildren();
   const frames = new Map<number, () => void>();
@@ -42,6 +44,7 @@ export function openPage(): Page {
     },
   );
   return {
+    calls,
     get observers() {
       return observers.size;
     },

@@ -111,30 +111,41 @@ export function detectTheme(host: Element): Theme {
 /** Host variables that are also used as small text, on the surface and on raised bars. */
 const TEXT_TOKENS = ["--nnw-muted", "--nnw-accent"];
 
+/** Calls `work` with a function that gives a CSS colour as it computes inside `root`. */
+function resolving<T>(root: HTMLElement, work: (resolve: (value: string) => string) => T): T {
+  const probe = document.createElement("span");
+  root.append(probe);
+  const result = work((value) => {
+    probe.style.color = value;
+    return getComputedStyle(probe).color;
+  });
+  probe.remove();
+  return result;
+}
+
 function repairContrast(root: HTMLElement): void {
   for (const token of TEXT_TOKENS) root.style.removeProperty(token);
   if (matches("(forced-colors: active)")) return;
-  const probe = document.createElement("span");
-  root.append(probe);
-  const resolve = (value: string) => {
-    probe.style.color = value;
-    return parseColor(getComputedStyle(probe).color);
-  };
-  const text = resolve("var(--nnw-text)");
-  const backs = ["--nnw-surface", "--nnw-raised", "--nnw-accent-soft"].map((token) =>
-    resolve(`var(${token})`),
-  );
-  for (const token of TEXT_TOKENS) {
-    const color = resolve(`var(${token})`);
-    if (color === null || text === null || backs.includes(null)) continue;
-    const better = readable(color, text, backs as Rgba[]);
-    if (better !== color) {
-      const [red, green, blue] = better.map(Math.round);
-      root.style.setProperty(token, `rgb(${red}, ${green}, ${blue})`);
+  resolving(root, (resolve) => {
+    const read = (token: string) => parseColor(resolve(`var(${token})`));
+    const text = read("--nnw-text");
+    const backs = ["--nnw-surface", "--nnw-raised", "--nnw-accent-soft"].map(read);
+    for (const token of TEXT_TOKENS) {
+      const color = read(token);
+      if (color === null || text === null || backs.includes(null)) continue;
+      const better = readable(color, text, backs as Rgba[]);
+      if (better !== color) {
+        const [red, green, blue] = better.map(Math.round);
+        root.style.setProperty(token, `rgb(${red}, ${green}, ${blue})`);
+      }
     }
-  }
-  probe.remove();
+  });
 }
+
+/** The variables that canvases are painted in, as far as a host has a say in them. */
+const PAINTED = ["text", "muted", "grid", "surface", "accent", "error", "series-1"].map(
+  (name) => `var(--nnw-${name})`,
+);
 
 /**
  * Sets `data-theme` on a widget's root and keeps it right while the host changes its theme.
@@ -152,10 +163,10 @@ export function followTheme(
     if (!root.isConnected) return;
     root.dataset.theme = detectTheme(root.parentElement ?? root);
     repairContrast(root);
-    const style = getComputedStyle(root);
+    // Two themes of one background may differ in what only canvases show.
+    const colours = resolving(root, (resolve) => PAINTED.map(resolve).join());
     // JupyterLab hides its page while it swaps style sheets: what is painted then must be painted
     // again, and no observer of sizes notices that the page was gone.
-    const colours = `${style.color} ${style.backgroundColor} ${root.style.cssText}`;
     const now = `${root.dataset.theme} ${colours} ${root.clientWidth > 0}`;
     if (now !== shown) {
       shown = now;
