@@ -23,14 +23,14 @@ if TYPE_CHECKING:  # their modules import torch, which judging numbers does not 
 
 Floats = NDArray[np.float64]
 
-_AGREEING = 5  # samples that have to agree
-_VANISHED = 1e-3  # of the gradient norm near the loss
-_EXPLODED_BACKWARDS = 1e3  # times the gradient norm near the loss
-_EXPLODED = 100.0  # times a layer's own usual gradient norm …
-_THROWN = 0.05  # … if its weights change by this share in a step
-_TOO_LARGE_A_STEP = 0.3  # share of the weights' size; 1e-3 is usual
+AGREEING = 5  # samples that have to agree
+VANISHED = 1e-3  # of the gradient norm near the loss
+EXPLODED_BACKWARDS = 1e3  # times the gradient norm near the loss
+EXPLODED = 100.0  # times a layer's own usual gradient norm …
+THROWN = 0.05  # … if its weights change by this share in a step
+TOO_LARGE_A_STEP = 0.3  # share of the weights' size; 1e-3 is usual
 _NO_STEP_AT_ALL = 1e-6
-_SOME_DEAD, _MANY_DEAD = 0.25, 0.5  # share of a layer's units
+SOME_DEAD, MANY_DEAD = 0.25, 0.5  # share of a layer's units
 
 
 def layer_findings(
@@ -122,18 +122,18 @@ def _exploding(
     rows: Sequence[LayerRow], samples: Sequence[LayerSample], language: str
 ) -> Finding | None:
     """Find gradients or updates that are far too large (Pascanu, Mikolov & Bengio 2013)."""
-    if len(samples) < _AGREEING:
+    if len(samples) < AGREEING:
         return None
     trained = [i for i, row in enumerate(rows) if not row.frozen]
-    norms, updates = _table(samples, "grad_norm"), _table(samples, "update_ratio")
-    last = slice(-_AGREEING, None)
+    norms, updates = table(samples, "grad_norm"), table(samples, "update_ratio")
+    last = slice(-AGREEING, None)
     # Updates as large as the weights: whatever the gradient, nothing survives that for long.
     steadily = np.nanmin(updates[last], axis=0)
     steadily[np.isnan(updates[last]).any(axis=0)] = np.nan
     worst = _largest(steadily, trained)
-    if worst is not None and steadily[worst] >= _TOO_LARGE_A_STEP:
+    if worst is not None and steadily[worst] >= TOO_LARGE_A_STEP:
         ratio = float(np.nanmedian(updates[last, worst]))
-        step = samples[_since(updates[:, worst] >= _TOO_LARGE_A_STEP)].step
+        step = samples[since(updates[:, worst] >= TOO_LARGE_A_STEP)].step
         return make(
             "exploding", "warning", step,
             {"layer": rows[worst].name, "update_ratio": ratio},
@@ -144,10 +144,10 @@ def _exploding(
     if len(samples) >= 10:
         usual = np.nanmedian(norms[:-3], axis=0)
         times = np.nanmin(norms[-3:], axis=0) / np.where(usual > 0, usual, np.nan)
-        times[np.nanmedian(updates[-3:], axis=0) < _THROWN] = np.nan
+        times[np.nanmedian(updates[-3:], axis=0) < THROWN] = np.nan
         worst = _largest(times, trained)
-        if worst is not None and times[worst] > _EXPLODED:
-            step = samples[_since(norms[:, worst] > 10 * usual[worst])].step
+        if worst is not None and times[worst] > EXPLODED:
+            step = samples[since(norms[:, worst] > 10 * usual[worst])].step
             now = float(norms[-1, worst])
             return make(
                 "exploding", "warning", step,
@@ -164,20 +164,20 @@ def _exploding_backwards(
     rows: Sequence[LayerRow], samples: Sequence[LayerSample], norms: Floats, language: str
 ) -> Finding | None:
     """Find gradients that grow from the loss to the first layers."""
-    chain = _chain(rows, norms)
+    chain = gradient_chain(rows, norms)
     if len(chain) < 4:
         return None
-    recent = norms[-_AGREEING:, chain]
-    near, end = _near_the_loss(recent)
+    recent = norms[-AGREEING:, chain]
+    near, end = near_the_loss(recent)
     times = recent / near[:, None]
-    far = np.flatnonzero(np.min(times[:, : len(chain) // 2], axis=0) > _EXPLODED_BACKWARDS)
+    far = np.flatnonzero(np.min(times[:, : len(chain) // 2], axis=0) > EXPLODED_BACKWARDS)
     if not len(far):
         return None
     at = int(far[np.argmax(np.median(times[:, far], axis=0))])
     row, last = rows[chain[at]], rows[chain[end]]
     first = float(np.median(recent[:, at]))
     much = float(np.median(times[:, at]))
-    step = samples[_since(norms[:, chain[at]] > _EXPLODED_BACKWARDS * norms[:, chain[end]])].step
+    step = samples[since(norms[:, chain[at]] > EXPLODED_BACKWARDS * norms[:, chain[end]])].step
     return make(
         "exploding", "warning", step,
         {"layer": row.name, "last_layer": last.name, "times": much, "grad_norm": first},
@@ -197,16 +197,16 @@ def _vanishing(
     unbroken run of layers from the first one counts: that is what fading looks like, while a small
     gradient in the middle belongs to a branch or a small layer.
     """
-    norms = _table(samples, "grad_norm")
-    chain = _chain(rows, norms)
-    if len(samples) < _AGREEING or len(chain) < 3:
+    norms = table(samples, "grad_norm")
+    chain = gradient_chain(rows, norms)
+    if len(samples) < AGREEING or len(chain) < 3:
         return None
-    recent = norms[-_AGREEING:, chain]
-    near, end = _near_the_loss(recent)
+    recent = norms[-AGREEING:, chain]
+    near, end = near_the_loss(recent)
     if not (near > 0).all():
         return None
     behind = recent / near[:, None]
-    low = (np.median(behind, axis=0) < _VANISHED) & (np.max(behind, axis=0) < 2 * _VANISHED)
+    low = (np.median(behind, axis=0) < VANISHED) & (np.max(behind, axis=0) < 2 * VANISHED)
     count = int(np.argmin(low)) if not low.all() else 0
     if count == 0 or count > end:
         return None
@@ -214,7 +214,7 @@ def _vanishing(
     first, last = rows[chain[0]], rows[chain[end]]
     first_norm, last_norm = float(np.median(recent[:, 0])), float(np.median(near))
     # The oldest sample from which on the first layer has been that far behind.
-    step = samples[_since(norms[:, chain[0]] < 2 * _VANISHED * norms[:, chain[end]])].step
+    step = samples[since(norms[:, chain[0]] < 2 * VANISHED * norms[:, chain[end]])].step
     evidence: dict[str, float | int | str] = {
         "layer": first.name,
         "layers": count,
@@ -249,19 +249,19 @@ def _dead(
     third of a layer is capacity lost (Lu et al. 2019, "Dying ReLU"), a whole layer is the end of
     learning for all layers before it.
     """
-    dead, units = _table(samples, "dead"), _table(samples, "units")
+    dead, units = table(samples, "dead"), table(samples, "units")
     share = dead / np.where(units > 0, units, np.nan)
     known = [i for i in range(len(rows)) if len(_known(share[:, i])) >= 3]
     # The newest samples that know; a layer is unknown again when its window starts anew.
     now = {i: float(np.min(_known(share[:, i])[-3:])) for i in known}
-    hit = sorted((i for i in now if now[i] >= _SOME_DEAD), key=lambda i: -now[i])
+    hit = sorted((i for i in now if now[i] >= SOME_DEAD), key=lambda i: -now[i])
     if not hit:
         return None
     worst = hit[0]
-    severity = "error" if now[worst] == 1 else "warning" if now[worst] >= _MANY_DEAD else "info"
-    ill = np.nan_to_num(share[:, worst], nan=1.0) >= _SOME_DEAD
+    severity = "error" if now[worst] == 1 else "warning" if now[worst] >= MANY_DEAD else "info"
+    ill = np.nan_to_num(share[:, worst], nan=1.0) >= SOME_DEAD
     ill[: int(np.argmax(~np.isnan(share[:, worst])))] = False
-    step = samples[_since(ill)].step
+    step = samples[since(ill)].step
     count, of = _known(dead[:, worst])[-1], _known(units[:, worst])[-1]
     others = [
         f"{_called(rows[i])}: {_known(dead[:, i])[-1]:.0f}/{_known(units[:, i])[-1]:.0f}"
@@ -289,10 +289,10 @@ def _motionless(
 ) -> Finding | None:
     """Find a run in which no layer has ever moved noticeably although it has gradients."""
     trained = [i for i, row in enumerate(rows) if not row.frozen]
-    if len(samples) < 2 * _AGREEING or not trained:
+    if len(samples) < 2 * AGREEING or not trained:
         return None
-    updates = _table(samples, "update_ratio")[:, trained]
-    norms = _table(samples, "grad_norm")[:, trained]
+    updates = table(samples, "update_ratio")[:, trained]
+    norms = table(samples, "grad_norm")[:, trained]
     if np.isnan(updates).all() or not np.nanmax(norms[-1]) > 0:
         return None
     # The whole run, not its end: a schedule may well end at zero.
@@ -307,20 +307,20 @@ def _motionless(
     )  # fmt: skip
 
 
-def _table(samples: Sequence[LayerSample], what: str) -> Floats:
+def table(samples: Sequence[LayerSample], what: str) -> Floats:
     """Return one quantity as samples × rows; infinities count as unknown."""
     table = np.array([getattr(s, what) for s in samples], dtype=np.float64)
     table[np.isinf(table)] = np.nan
     return table
 
 
-def _chain(rows: Sequence[LayerRow], norms: Floats) -> list[int]:
+def gradient_chain(rows: Sequence[LayerRow], norms: Floats) -> list[int]:
     """Return the layers whose gradients can be compared over depth.
 
     Those that transform and were seen in every recent sample. Normalisation layers and embeddings
     have gradients of another size by nature.
     """
-    seen = np.all(np.isfinite(norms[-_AGREEING:]), axis=0).tolist()
+    seen = np.all(np.isfinite(norms[-AGREEING:]), axis=0).tolist()
 
     def plain(row: LayerRow) -> bool:
         kind = row.type.lower()
@@ -329,7 +329,7 @@ def _chain(rows: Sequence[LayerRow], norms: Floats) -> list[int]:
     return [i for i, row in enumerate(rows) if seen[i] and plain(row)]
 
 
-def _near_the_loss(recent: Floats) -> tuple[Floats, int]:
+def near_the_loss(recent: Floats) -> tuple[Floats, int]:
     """Return the norms and the place of the usual layer among the last third of them."""
     size = max(1, recent.shape[1] // 3)
     typical = np.median(recent[:, -size:], axis=0)
@@ -348,7 +348,7 @@ def _largest(values: Floats, among: Sequence[int]) -> int | None:
     return max(known, key=lambda i: values[i], default=None)
 
 
-def _since(condition: NDArray[np.bool_]) -> int:
+def since(condition: NDArray[np.bool_]) -> int:
     """Return from which sample on a condition has held without a break."""
     broken: Iterator[int] = (i for i in range(len(condition) - 1, -1, -1) if not condition[i])
     return min(next(broken, -1) + 1, len(condition) - 1)

@@ -50,7 +50,7 @@ def history_blocks(history: LayerHistory, layer: str, kind: str = "activation") 
             found.append((step, *histogram))
             lines.append(_line(moment, row, kind))
     if not found:
-        return [note(f"probe.history_empty_{kind}")]
+        return [note(f"probe.history_empty.{kind}")]
     low, high = common_range([(counts, a, b) for _, counts, a, b in found])
     onto = edges(low, high)
     steps = np.array([step for step, *_ in found], np.float64)
