@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from nnwidgets.probe.blocks import Block, note
 from nnwidgets.probe.look import Look, look
 from nnwidgets.probe.nests import replaced
-from nnwidgets.probe.reach import ReachError, canonical, submodule
+from nnwidgets.probe.reach import ReachError, canonical, earlier_modules, submodule
 from nnwidgets.probe.readout import Readout, read_out
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import number, whole
 from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.units import UnitError, as_unit, batch_axis, channel_axis, main_tensor
 
-__all__ = ["Ablation", "ablate", "earlier_modules"]
+__all__ = ["Ablation", "ablate"]
 
 _LISTED: Final = 256
 
@@ -127,17 +127,6 @@ class Ablation:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.1f} %"
-
-
-def earlier_modules(model: nn.Module, layer: str) -> list[nn.Module]:
-    """Return the modules before a layer in order of definition, the nearest last."""
-    module = submodule(model, layer)
-    found = []
-    for other in model.modules():
-        if other is module:
-            break
-        found.append(other)
-    return found
 
 
 def ablate(

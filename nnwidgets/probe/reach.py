@@ -10,7 +10,7 @@ from torch import nn
 from nnwidgets.probe.nests import fresh_arguments
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["ReachError", "canonical", "reach", "submodule"]
+__all__ = ["ReachError", "canonical", "earlier_modules", "reach", "submodule"]
 
 
 class ReachError(Refusal):
@@ -48,8 +48,25 @@ def canonical(model: nn.Module, layer: str) -> str:
     return names[0]
 
 
+def earlier_modules(model: nn.Module, layer: str) -> list[nn.Module]:
+    """Return the modules before a layer in order of definition, the nearest last."""
+    module = submodule(model, layer)
+    found = []
+    for other in model.modules():
+        if other is module:
+            break
+        found.append(other)
+    return found
+
+
 def reach(
-    model: nn.Module, sample: Any, layer: str, *, call: int = 0, gradients: bool = False
+    model: nn.Module,
+    sample: Any,
+    layer: str,
+    *,
+    call: int = 0,
+    gradients: bool = False,
+    given: bool = False,
 ) -> Any:
     """Return what a layer returns for a sample; what comes after the layer is not run.
 
@@ -66,6 +83,8 @@ def reach(
         Which of its calls, from 0.
     gradients
         Record a graph.
+    given
+        Return what the layer is given instead, a tuple of positional arguments.
 
     Raises
     ------
@@ -76,7 +95,7 @@ def reach(
     outputs: list[Any] = []
 
     def returned(_: nn.Module, args: Any, output: Any) -> None:
-        outputs.append(output)
+        outputs.append(args if given else output)
         if len(outputs) > call:
             raise _ReachedError
 
