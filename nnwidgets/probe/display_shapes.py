@@ -96,6 +96,7 @@ def matrix_blocks(
     rows: str = "token",
     columns: str = "feature",
     first: int = 0,
+    ends: tuple[float, float] | None = None,
     title: tuple[str, dict[str, str]] | None = None,
     cells: int = MATRIX * MATRIX,
 ) -> list[Block]:
@@ -112,13 +113,15 @@ def matrix_blocks(
         Names of the axes.
     first
         Number of the first feature.
+    ends
+        Of the colour scale, around zero; by default those of the values.
     title
         Above it.
     cells
         How many it may have, and bytes it may take.
     """
     tokens, count = values.shape
-    ends, signed = ends_of(values)
+    ends, signed = ends_of(values) if ends is None else (ends, True)
     high, wide = min(MATRIX, tokens), min(MATRIX, count)
     if high * wide > cells:
         high, wide = fitted(high, wide, cells)

@@ -116,8 +116,19 @@ def summarise_many(tensors: Sequence[Tensor], steps: Sequence[int | None]) -> li
         ]
 
 
-def summary_block(summary: TensorSummary, title: Words | None = None) -> Block:
+def summary_block(
+    summary: TensorSummary,
+    title: Words | None = None,
+    more: Sequence[tuple[str, str, float]] = (),
+) -> Block:
     """Say in numbers what a summary holds; NaN and infinities only where there are any.
+
+    Parameters
+    ----------
+    summary, title
+        What to say, and what stands above it.
+    more
+        Further numbers: key of the name, ``"integer"``, ``"number"`` or ``"percent"``, value.
 
     Returns
     -------
@@ -135,6 +146,7 @@ def summary_block(summary: TensorSummary, title: Words | None = None) -> Block:
         rows.append(("ui.inspector.nan_count", "integer", summary.nan_count))
     if summary.inf_count:
         rows.append(("ui.inspector.inf_count", "integer", summary.inf_count))
+    rows += more
     items = [[key, form, "–" if math.isnan(value) else None] for key, form, value in rows]
     values = np.array([value for _, _, value in rows], np.float64)
     return Block("numbers", {"items": items}, {"values": values}, title)
