@@ -312,7 +312,15 @@ export function colorFiltersPart(): Part {
   return {
     kind: "maps",
     text: "Filters, in the colours of the input",
-    meta: { low: 0, high: 1, signed: false, count, rgb: true, caption: null },
+    meta: {
+      low: 0,
+      high: 1,
+      signed: false,
+      count,
+      rgb: true,
+      caption: "norm",
+      ends: [-0.31, 0.31],
+    },
     arrays: {
       pixels: [pixels, [count, side, side, 3]],
       units: [Int32Array.from({ length: count }, (_, i) => i), [count]],
@@ -387,5 +395,7 @@ export const LAYERS: Readonly<Record<string, () => LayerPicture>> = {
       ],
       { tab: "contributions" },
     ),
+  large: () =>
+    layerOf([mapsPart(64, 64, { title: "64 maps of 64 × 64", signed: true }), barsPart(4096)]),
   feature: () => layerOf([imagePart(), samplesPart()], { tab: "feature" }),
 };

@@ -8,7 +8,7 @@ const KINDS: readonly string[] = ["head", "term", "result", "note"];
 
 export function arithmeticBlock({ words }: BlockContext): BlockView {
   const list = h("ol", { class: "nnw-arithmetic" });
-  const scroll = h("div", { class: "nnw-arithmetic-scroll", tabindex: 0, role: "region" }, list);
+  const scroll = h("div", { class: "nnw-arithmetic-scroll", tabindex: 0, role: "group" }, list);
   const part = frame("arithmetic", words, scroll);
   const lines: HTMLElement[] = [];
 

@@ -33,7 +33,10 @@ export function barsBlock(context: BlockContext): BlockView {
 
   const unitAt = (place: number): number => shown?.block.arrays.units?.[place] ?? place;
   const nameAt = (place: number): string =>
-    labels[place] ?? words("ui.inspector.unit", { unit: formatInteger(unitAt(place)) });
+    labels[place] ??
+    (shown === null || canPick(shown.block, shown.layer) === "none"
+      ? words("ui.inspector.index", { index: formatInteger(unitAt(place)) })
+      : words("ui.inspector.unit", { unit: formatInteger(unitAt(place)) }));
   const describe = (place: number): string =>
     words("ui.inspector.at", {
       place: nameAt(place),

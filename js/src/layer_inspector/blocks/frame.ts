@@ -24,9 +24,10 @@ export function frame(kind: string, words: Words, ...content: readonly HTMLEleme
   const title = h("h4", { class: "nnw-block-title", id: uniqueId("nnw-block") });
   const note = h("span", { class: "nnw-muted", hidden: true });
   const aside = h("div", { class: "nnw-block-aside" });
+  // A group and not a region: a dozen landmarks would be no map of the page.
   const element = h(
-    "section",
-    { class: `nnw-block nnw-block-${kind}`, "aria-labelledby": title.id },
+    "div",
+    { class: `nnw-block nnw-block-${kind}`, role: "group", "aria-labelledby": title.id },
     h("div", { class: "nnw-block-head" }, title, note, aside),
     ...content,
   );

@@ -17,7 +17,7 @@ import {
   Sheet,
   valueAt,
 } from "../../ui/raster";
-import { scaleBar } from "../../ui/scale_bar";
+import { formatSigned, scaleBar } from "../../ui/scale_bar";
 import type { BlockContext, BlockView } from "./context";
 import { frame } from "./frame";
 import { type Grid, layOutMaps } from "./maps_layout";
@@ -29,6 +29,7 @@ import { type BlockData, type LayerPicture, numberOr, textOr } from "./types";
 
 interface Tile {
   button: HTMLButtonElement;
+  name: HTMLElement;
   unit: HTMLElement;
   value: HTMLElement;
 }
@@ -37,7 +38,7 @@ export function mapsBlock(context: BlockContext): BlockView {
   const { words, signal, hooks, say } = context;
   const sheet = new Sheet();
   const bar = scaleBar(words);
-  const canvas = h("canvas", { class: "nnw-maps-canvas" });
+  const canvas = h("canvas", { class: "nnw-maps-canvas", "aria-hidden": "true" });
   const cursor = h("div", { class: "nnw-stage-cursor", hidden: true });
   const picked = h("div", { class: "nnw-stage-picked", hidden: true });
   const tiles: Tile[] = [];
@@ -49,7 +50,8 @@ export function mapsBlock(context: BlockContext): BlockView {
   const grid = h("div", { class: "nnw-maps", role: "group", "aria-describedby": help.id }, canvas);
   const over = h("div", { class: "nnw-maps-over" }, grid, picked, cursor);
   const readout = h("span", { class: "nnw-readout", "aria-hidden": "true" });
-  const foot = h("div", { class: "nnw-stage-foot" }, bar.element, readout);
+  const colors = h("span", { class: "nnw-muted", hidden: true });
+  const foot = h("div", { class: "nnw-stage-foot" }, bar.element, colors, readout);
   const part = frame("maps", words, over, foot, help);
 
   let shown: { block: BlockData; layer: LayerPicture } | null = null;
@@ -76,6 +78,14 @@ export function mapsBlock(context: BlockContext): BlockView {
 
   // --- words -------------------------------------------------------------------------------
 
+  /** What a map is of: a unit of this layer, or a channel of what it was given. */
+  const nameOf = (tile: number): string => {
+    const number = formatInteger(unitOf(tile));
+    return mode() === "none"
+      ? words("ui.inspector.input", { input: number })
+      : words("ui.inspector.unit", { unit: number });
+  };
+
   const valueAtPlace = (tile: number, { row, column }: Cell): string => {
     if (shown === null) return "";
     const { rows, columns } = sides();
@@ -83,12 +93,13 @@ export function mapsBlock(context: BlockContext): BlockView {
     const scale = scaleOf(shown.block);
     const { pixels } = shown.block.arrays;
     if (pixels === undefined) return "";
-    const parts = isColored() ? [0, 1, 2].map((part) => index * 3 + part) : [index];
-    return parts.map((part) => formatValue(valueAt(pixels, part, scale), scale)).join(" · ");
+    if (!isColored()) return formatValue(valueAt(pixels, index, scale), scale);
+    const { low, high } = endsOf(shown.block);
+    const parts = [0, 1, 2].map((part) => valueAt(pixels, index * 3 + part, scale));
+    return parts.map((part) => formatSigned(low + part * (high - low))).join(" · ");
   };
   const describe = (tile: number, cell: Cell): string => {
-    const unit = words("ui.inspector.unit", { unit: formatInteger(unitOf(tile)) });
-    const place = `${unit} · ${places()?.name(cell) ?? ""}`;
+    const place = `${nameOf(tile)} · ${places()?.name(cell) ?? ""}`;
     return words("ui.inspector.at", { place, value: valueAtPlace(tile, cell) });
   };
 
@@ -227,9 +238,10 @@ export function mapsBlock(context: BlockContext): BlockView {
 
   const addTile = (): Tile => {
     const index = tiles.length;
-    const unit = h("span");
-    const value = h("span", { class: "nnw-maps-value" });
-    const button = h("button", { type: "button", class: "nnw-map-tile" }, unit, value);
+    const name = h("span", { class: "nnw-spoken" });
+    const unit = h("span", { "aria-hidden": "true" });
+    const value = h("span", { class: "nnw-maps-value", "aria-hidden": "true" });
+    const button = h("button", { type: "button", class: "nnw-map-tile" }, name, unit, value);
     button.addEventListener("click", (event) => onClick(index, event), { signal });
     button.addEventListener(
       "focus",
@@ -239,7 +251,7 @@ export function mapsBlock(context: BlockContext): BlockView {
       { signal },
     );
     grid.append(button);
-    return { button, unit, value };
+    return { button, name, unit, value };
   };
   /** The same unit keeps the focus when the order changes under it. */
   const followUnit = (before: number | null): void => {
@@ -265,13 +277,12 @@ export function mapsBlock(context: BlockContext): BlockView {
     const key = `ui.inspector.caption.${what}`;
     const caption = words.has(key) ? words(key) : what;
     const pick = chosen();
-    for (const [index, { button, unit, value }] of tiles.entries()) {
+    for (const [index, { button, name, unit, value }] of tiles.entries()) {
       const number = formatInteger(unitOf(index));
       const text = values === undefined ? "" : formatNumber(values[index] ?? Number.NaN, 2);
       setText(unit, number);
       setText(value, text);
-      const name = words("ui.inspector.unit", { unit: number });
-      setAttribute(button, "aria-label", text === "" ? name : `${name}, ${caption} ${text}`);
+      setText(name, text === "" ? nameOf(index) : `${nameOf(index)}, ${caption} ${text}`);
       setAttribute(button, "aria-pressed", mode() !== "none" && String(unitOf(index) === pick));
       setAttribute(button, "tabindex", index === current ? "0" : "-1");
     }
@@ -306,7 +317,14 @@ export function mapsBlock(context: BlockContext): BlockView {
   };
   const drawScale = (): void => {
     setHidden(bar.element, isColored());
-    if (shown === null || isColored()) return;
+    setHidden(colors, !isColored());
+    if (shown === null) return;
+    if (isColored()) {
+      const { low, high } = endsOf(shown.block);
+      const ends = { low: formatSigned(low), high: formatSigned(high) };
+      setText(colors, words("ui.inspector.scale.colors", ends));
+      return;
+    }
     bar.draw(scaleOf(shown.block), countMarks(codes), isDark(part.element));
   };
   onResize(over, signal, paint);
@@ -344,6 +362,12 @@ export function mapsBlock(context: BlockContext): BlockView {
       paint();
     },
   };
+}
+
+/** The numbers that no colour and full colour stand for. */
+function endsOf({ meta }: BlockData): { low: number; high: number } {
+  const [low, high] = Array.isArray(meta.ends) ? meta.ends : [];
+  return { low: numberOr(low, 0), high: numberOr(high, 1) };
 }
 
 /** Pixels [n, h, w, 3] from 0 to 1 in their natural colours. */

@@ -4,12 +4,13 @@ import type { BlockData, LayerPicture } from "./types";
 
 /**
  * Activations are of units at places; weights and their gradients belong to a whole unit; in the
- * other pictures numbers count something else (inputs, steps), and a click picks nothing.
+ * other pictures, and where the kernel says so (`meta.units`), numbers count something else
+ * (inputs, entries), and a click picks nothing.
  */
 export type Pick = "place" | "unit" | "none";
 
 export function canPick({ meta }: BlockData, { tab }: LayerPicture): Pick {
-  if (meta.pick === "place" || meta.pick === "unit" || meta.pick === "none") return meta.pick;
+  if (meta.units === false) return "none";
   if (tab === "activations") return "place";
   return tab === "weights" || tab === "gradients" ? "unit" : "none";
 }

@@ -14,6 +14,7 @@ interface Entry {
   item: HTMLElement;
   button: HTMLButtonElement;
   canvas: HTMLCanvasElement;
+  spoken: HTMLElement;
   name: HTMLElement;
   value: HTMLElement;
 }
@@ -34,14 +35,15 @@ export function samplesBlock(context: BlockContext): BlockView {
     const place = entries.length;
     const canvas = h("canvas", { "aria-hidden": "true" });
     const [name, value] = [h("span"), h("span", { class: "nnw-maps-value" })];
-    const words = h("span", { class: "nnw-sample-words" }, name, value);
-    const button = h("button", { type: "button", class: "nnw-sample" }, canvas, words);
+    const spoken = h("span", { class: "nnw-spoken" });
+    const seen = h("span", { class: "nnw-sample-words", "aria-hidden": "true" }, name, value);
+    const button = h("button", { type: "button", class: "nnw-sample" }, canvas, spoken, seen);
     button.addEventListener("click", () => void hooks.act("sample", { index: indexAt(place) }), {
       signal,
     });
     const item = h("li", {}, button);
     list.append(item);
-    return { item, button, canvas, name, value };
+    return { item, button, canvas, spoken, name, value };
   };
   const paint = (): void => {
     const [count = 0, ...shape] = shown?.shapes.thumbs ?? [];
@@ -65,13 +67,13 @@ export function samplesBlock(context: BlockContext): BlockView {
       const count = Array.isArray(indices) ? indices.length : (values?.length ?? 0);
       while (entries.length < count) entries.push(add());
       for (const surplus of entries.splice(count)) surplus.item.remove();
-      entries.forEach(({ button, name, value }, place) => {
+      entries.forEach(({ button, spoken, name, value }, place) => {
         const sample = formatInteger(indexAt(place));
         const text = values === undefined ? "" : formatNumber(values[place] ?? Number.NaN);
         setText(name, sample);
         setText(value, text);
-        const spoken = words("ui.inspector.sample", { index: sample });
-        setAttribute(button, "aria-label", text === "" ? spoken : `${spoken}: ${text}`);
+        const title = words("ui.inspector.sample", { index: sample });
+        setText(spoken, text === "" ? title : `${title}: ${text}`);
         const chosen = numberOr(block.meta.chosen, layer.sampleIndex);
         setAttribute(button, "aria-pressed", String(indexAt(place) === chosen));
       });

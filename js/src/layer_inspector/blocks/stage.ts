@@ -79,7 +79,7 @@ export function onResize(element: Element, signal: AbortSignal, work: () => void
 export function stage(options: StageOptions): Stage {
   const { context, layout } = options;
   const { words, signal } = context;
-  const canvas = h("canvas", { class: "nnw-stage-canvas" });
+  const canvas = h("canvas", { class: "nnw-stage-canvas", "aria-hidden": "true" });
   const picked = h("div", { class: "nnw-stage-picked", hidden: true });
   const cursor = h("div", { class: "nnw-stage-cursor", hidden: true });
   const help = h(

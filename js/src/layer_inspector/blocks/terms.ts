@@ -85,7 +85,7 @@ export function termsBlock(context: BlockContext): BlockView {
     body,
     foot,
   );
-  const scroll = h("div", { class: "nnw-terms-scroll", tabindex: 0, role: "region" }, table);
+  const scroll = h("div", { class: "nnw-terms-scroll", tabindex: 0, role: "group" }, table);
   const sentence = h("p", { class: "nnw-terms-sum" });
   const part = frame("terms", words, scroll, sentence);
   const rows: Row[] = [];

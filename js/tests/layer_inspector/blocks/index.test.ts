@@ -21,7 +21,7 @@ describe("the list of blocks", () => {
       const title = document.getElementById(section.getAttribute("aria-labelledby") ?? "");
       expect(title?.textContent).toMatch(/\S/);
     }
-    for (const picture of page.all("[role=application], [role=img], [role=region]")) {
+    for (const picture of page.all("[role=application], [role=img], [tabindex][role=group]")) {
       if (picture.closest("[hidden]") !== null) continue;
       expect(picture.getAttribute("aria-label")).toMatch(/\S{2}/);
     }

@@ -57,3 +57,7 @@ export function clickAt(element: HTMLElement, x: number, y: number): void {
     new MouseEvent("click", { clientX: x, clientY: y, detail: 1, bubbles: true }),
   );
 }
+
+/** What is said of an element instead of what it shows. */
+export const spokenOf = (element: Element | null | undefined): string =>
+  element?.querySelector(".nnw-spoken")?.textContent ?? "";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { layerOf, mapsPart } from "../../../demo/blocks/layers";
+import { colorFiltersPart, layerOf, mapsPart } from "../../../demo/blocks/layers";
 import { layOutMaps } from "../../../src/layer_inspector/blocks/maps_layout";
-import { clickAt, opened, press } from "./list";
+import { clickAt, opened, press, spokenOf } from "./list";
 
 const SHAPE = { shape: "1×64×4×4" };
 const tiles = (page: ReturnType<typeof opened>) => page.all<HTMLButtonElement>(".nnw-map-tile");
@@ -10,9 +10,7 @@ describe("the grid of maps", () => {
   it("names each map and its number, and says how many there are", () => {
     const page = opened();
     page.draw(layerOf([mapsPart(8, 4, { title: "Channel maps", reduced: true })], SHAPE));
-    expect(tiles(page).map((tile) => tile.getAttribute("aria-label"))[1]).toBe(
-      "unit 7, activity 0.28",
-    );
+    expect(tiles(page).map(spokenOf)[1]).toBe("unit 7, activity 0.28");
     expect(page.find(".nnw-block-head").textContent).toContain("8 of 64 · averaged down to fit");
     expect(page.find(".nnw-maps").getAttribute("aria-label")).toBe("Channel maps");
     const colors = page.find(".nnw-scale-colors");
@@ -94,7 +92,7 @@ describe("the grid of maps", () => {
     turned.arrays = { ...turned.arrays, units: [Int32Array.of(14, 0, 7), [3]] };
     page.draw(layerOf([turned], SHAPE));
     expect(document.activeElement).toBe(tiles(page)[2]);
-    expect(document.activeElement?.getAttribute("aria-label")).toContain("unit 7");
+    expect(spokenOf(document.activeElement)).toContain("unit 7");
   });
 
   it("picks whole units among filters, and nothing among inputs", () => {
@@ -107,6 +105,35 @@ describe("the grid of maps", () => {
     clickAt(tiles(page)[0] as HTMLElement, 10, 10);
     expect(page.picked).toHaveLength(2);
     expect(tiles(page)[1]?.hasAttribute("aria-pressed")).toBe(false);
+    expect(spokenOf(tiles(page)[1])).toMatch(/^input 7/);
+    page.draw(layerOf([mapsPart(4, 4, { units: false })], { tab: "weights" }));
+    clickAt(tiles(page)[0] as HTMLElement, 10, 10);
+    expect(page.picked).toHaveLength(2);
+  });
+
+  it("in natural colours says what grey and full colour mean", () => {
+    const page = opened();
+    page.draw(layerOf([colorFiltersPart()], { tab: "weights" }));
+    expect(page.find(".nnw-stage-foot").textContent).toContain(
+      "mid grey is 0, full colour +0.310, none −0.310",
+    );
+    expect(page.find(".nnw-scale").hidden).toBe(true);
+    const tile = tiles(page)[0] as HTMLButtonElement;
+    page.draw(layerOf([colorFiltersPart()], { tab: "contributions" }));
+    const first = tiles(page)[0] as HTMLButtonElement;
+    expect(first).not.toBe(tile);
+    first.focus();
+    first.click();
+    press(first, "Home", { ctrlKey: true });
+    // 0.5 + 0.5 sin(2 k) of the first pixel's parts, between −0.31 and 0.31.
+    const parts = [0, 1, 2].map((part) => 0.31 * Math.sin(part * 2));
+    const read = (page.spoken() ?? "")
+      .split(": ")[1]
+      ?.split(" · ")
+      .map((text) => Number(text.replace("−", "-")));
+    parts.forEach((part, index) => {
+      expect(read?.[index]).toBeCloseTo(part, 3);
+    });
   });
 
   it("counts and names what is not finite", () => {

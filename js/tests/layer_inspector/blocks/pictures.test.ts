@@ -13,7 +13,7 @@ import {
   samplesPart,
   termsPart,
 } from "../../../demo/blocks/layers";
-import { opened, press } from "./list";
+import { opened, press, spokenOf } from "./list";
 
 function drawn(parts: Parameters<typeof layerOf>[0], meta: Parameters<typeof layerOf>[1] = {}) {
   const page = opened();
@@ -288,7 +288,7 @@ it("numbers are written as their kind is, and a stated text as it stands", () =>
 it("samples are looked at with a click", () => {
   const page = drawn([samplesPart()]);
   const buttons = page.all<HTMLButtonElement>(".nnw-sample");
-  expect(buttons[2]?.getAttribute("aria-label")).toBe("sample 77: 2.70");
+  expect(spokenOf(buttons[2])).toBe("sample 77: 2.70");
   expect(buttons[2]?.getAttribute("aria-pressed")).toBe("true");
   buttons[0]?.click();
   expect(page.asked).toEqual([["sample", { index: 12 }]]);
