@@ -19,6 +19,8 @@ type State = "idle" | "running" | "paused" | "stopped" | "finished";
 export interface FakeOptions extends KernelOptions {
   title?: string;
   language?: string;
+  /** Under which the page keeps what its views were set to. */
+  id?: string;
   run?: SimulatedRun;
   state?: State;
   /** No optimiser and no model are known. */
@@ -38,8 +40,8 @@ export class FakeModel extends FakeKernel {
   readonly #options: FakeOptions;
 
   constructor(options: FakeOptions = {}) {
-    const { title = "Digits CNN", language = "" } = options;
-    super(options, { title, language, _live: {}, _curves: {}, _layers: {}, _notes: {} });
+    const { title = "Digits CNN", language = "", id = "" } = options;
+    super(options, { title, language, _id: id, _live: {}, _curves: {}, _layers: {}, _notes: {} });
     this.#options = options;
     this.run = options.run ?? new SimulatedRun();
     this.state = options.state ?? "running";

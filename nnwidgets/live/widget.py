@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, thread_time
 from typing import Any, ClassVar, Final, Literal, TypeVar
+from uuid import uuid4
 
 import anywidget
 import comm
@@ -124,6 +125,7 @@ class LiveWidget(anywidget.AnyWidget):
 
     title = t.Unicode("").tag(sync=True)
     language = t.Unicode("").tag(sync=True)
+    _id = t.Unicode("").tag(sync=True)  # under which a page keeps what its views were set to
     _live = t.Dict().tag(sync=True)
     _notes = t.Dict().tag(sync=True)
 
@@ -161,7 +163,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._ready = False
         self._unsent = True  # the last picture has not been sent since training rested
         self._link: KernelLink = kernel_link()
-        super().__init__(title=title, language=language or "")
+        super().__init__(title=title, language=language or "", _id=uuid4().hex)
         self.on_msg(LiveWidget._receive)
         self._link.attach(self.comm)
         _let_scripts_collect(self)

@@ -479,6 +479,12 @@ def test_the_page_tells_its_language(quiet: NoPublisher) -> None:
     assert chosen._shown_language == "zh"
 
 
+def test_each_has_a_name_for_what_a_page_keeps_of_it(quiet: NoPublisher) -> None:
+    one, other = Probe(Session()), Probe(Session())
+    assert one.get_state()["_id"] == one.get_state()["_id"]
+    assert len({one.get_state()["_id"], other.get_state()["_id"], ""}) == 3
+
+
 def test_an_unknown_language_is_refused(quiet: NoPublisher) -> None:
     with pytest.raises(ValueError, match="language must be one of 'en', 'zh' or None"):
         Probe(Session(), language="de")

@@ -1,6 +1,7 @@
 /** How one view shows the curves; kept by the view, changed by its controls. */
 
 import type { XMode } from "../ui/chart_types";
+import type { JsonObject } from "../wire";
 
 export interface ViewOptions {
   smoothing: number;
@@ -35,4 +36,29 @@ export function usableRange(
   const [x0, x1] = range[0] <= range[1] ? range : [range[1], range[0]];
   if (x0 === x1) return null;
   return whole !== null && x0 <= whole[0] && x1 >= whole[1] ? null : [x0, x1];
+}
+
+const X_MODES: readonly XMode[] = ["step", "epoch", "time"];
+
+/** The options that a page has kept; whatever is none stands as it does at first. */
+export function optionsFrom({ smoothing, logY, xMode, hidden }: JsonObject): ViewOptions {
+  const weight = typeof smoothing === "number" && smoothing >= 0 && smoothing <= 0.99;
+  const names = Array.isArray(hidden) ? hidden.filter((name) => typeof name === "string") : [];
+  return {
+    ...INITIAL,
+    smoothing: weight ? smoothing : INITIAL.smoothing,
+    logY: logY === true,
+    xMode: X_MODES.find((mode) => mode === xMode) ?? INITIAL.xMode,
+    hidden: new Set(names),
+  };
+}
+
+/** What is not as at first, for a page to keep. A zoom is left out: the run goes on. */
+export function chosen({ smoothing, logY, xMode, hidden }: ViewOptions): JsonObject {
+  return {
+    ...(smoothing === INITIAL.smoothing ? {} : { smoothing }),
+    ...(logY ? { logY } : {}),
+    ...(xMode === INITIAL.xMode ? {} : { xMode }),
+    ...(hidden.size === 0 ? {} : { hidden: [...hidden] }),
+  };
 }

@@ -5,6 +5,7 @@ import { CancelledError, RequestError } from "../requests";
 import type { View, ViewContext } from "../runtime";
 import { conditionOf, connected } from "../session";
 import { h, setHidden, setText } from "../ui/dom";
+import { keep, recalled } from "../ui/kept";
 import { connectionBanner, problemLine, queueNotice } from "../ui/notices";
 import { fileOf, saveFile } from "../ui/save";
 import { throttled } from "../ui/throttled";
@@ -14,7 +15,7 @@ import { findings } from "./findings";
 import { foot } from "./foot";
 import { header } from "./header";
 import { layersTable } from "./layers_table";
-import { INITIAL, usableRange, type ViewOptions } from "./options";
+import { chosen, optionsFrom, usableRange, type ViewOptions } from "./options";
 import { panels } from "./panels";
 import {
   type Curves,
@@ -33,7 +34,7 @@ const CLICKS = ["pause", "resume", "step", "stop", "set_lr_scale", "export"];
 const NO_MARKS: Notes["marks"] = [];
 
 export function monitorView({ link, root, words, signal, redraw }: ViewContext): View {
-  let options: ViewOptions = INITIAL;
+  let options: ViewOptions = optionsFrom(recalled(link.plain("_id")));
   /** The cursor asked for, until the kernel reports one; `undefined` follows the kernel. */
   let wantedCursor: number | null | undefined;
   let problem: string | null = null;
@@ -68,6 +69,7 @@ export function monitorView({ link, root, words, signal, redraw }: ViewContext):
   };
   const change = (changes: Partial<ViewOptions>) => {
     options = { ...options, ...changes };
+    keep(link.plain("_id"), chosen(options));
     if (changes.range !== undefined) {
       options.range = usableRange(changes.range, shown.curves?.range ?? null);
       zoom.show(options.range, grid.width);

@@ -33,6 +33,8 @@ export function monitor(options: FakeOptions = {}, steps = 3412) {
   return { model, view, ...view() };
 }
 
+export type Ui = ReturnType<typeof ui>;
+
 export function ui(el: HTMLElement) {
   const all = (selector: string) => [...el.querySelectorAll<HTMLElement>(selector)];
   const find = <E extends HTMLElement = HTMLElement>(selector: string): E => {
