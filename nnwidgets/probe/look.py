@@ -13,7 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Call", "Look", "call_arguments", "look"]
+__all__ = ["Arguments", "Call", "Look", "call_arguments", "look"]
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """A sample that has both kinds of inputs.
+
+    Attributes
+    ----------
+    args, kwargs
+        Positional and keyword inputs.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
 @dataclass
@@ -60,9 +74,11 @@ def call_arguments(sample: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     Parameters
     ----------
     sample
-        A tensor (or anything else that is one argument), a tuple (positional inputs) or a
-        mapping (keyword inputs).
+        A tensor (or anything else that is one argument), a tuple (positional inputs), a
+        mapping (keyword inputs) or `Arguments`.
     """
+    if isinstance(sample, Arguments):
+        return sample.args, dict(sample.kwargs)
     if isinstance(sample, Mapping):
         return (), dict(sample)
     if type(sample) is tuple:
@@ -104,7 +120,7 @@ def look(
     """
     seen = Look({name: [] for name in layers})
     edits = edit or {}
-    keep = _copied if copy else _same
+    keep = copied if copy else _same
     running: list[tuple[str, Any, Any]] = []
     handles = []
 
@@ -131,7 +147,7 @@ def look(
         for name, module in model.named_modules():
             handles.append(module.register_forward_pre_hook(enters(name), with_kwargs=True))
             handles.append(module.register_forward_hook(leaves(name)))
-        args, kwargs = call_arguments(_copied(sample))
+        args, kwargs = copied(call_arguments(sample))
         with torch.set_grad_enabled(gradients):
             seen.result = model(*args, **kwargs)
     except Exception as problem:
@@ -147,13 +163,14 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Detach and clone the tensors in tuples, lists and mappings."""
     if isinstance(value, Tensor):
         return value.detach().clone()
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_copied(item) for item in value))
+        return type(value)(*(copied(item) for item in value))
     if type(value) in (tuple, list):
-        return type(value)(_copied(item) for item in value)
+        return type(value)(copied(item) for item in value)
     if isinstance(value, Mapping):  # a ModelOutput too: only what it holds matters here
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: copied(item) for key, item in value.items()}
     return value
