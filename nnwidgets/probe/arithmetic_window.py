@@ -51,7 +51,7 @@ def write_pooling(
     else:
         window = pooling_window(module, sizes, unit[1:])
     real = window.mask().ravel()
-    values = window.read(numbers(given[unit[0]])[None]).ravel()[real]
+    values = window.read(given[unit[0]][None]).ravel()[real]
     places = window.indices([unit[0]])[real]
     if isinstance(module, _MAX):
         return _largest(out, values, places)

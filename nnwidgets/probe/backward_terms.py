@@ -151,6 +151,9 @@ def _write_consumer(out: Written, consumer: Consumer) -> None:
         out.say("note", "probe.backward.not_told", type=consumer.type)
         return
     out.say("head", f"probe.backward.{'weights' if consumer.weighted else 'slopes'}", **words)
+    if not len(consumer.product):
+        out.say("note", "probe.backward.no_slope")
+        return
     order = np.argsort(-np.nan_to_num(np.abs(consumer.product), nan=np.inf), kind="stable")
     for i in order[: out.shown]:
         product = f"{digits(consumer.slope[i])} × {digits(consumer.delta[i])}"

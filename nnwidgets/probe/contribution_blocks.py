@@ -6,11 +6,14 @@ import math
 from typing import Any, Final
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from nnwidgets.probe.blocks import Block, Words, note, picture
 from nnwidgets.probe.contributions import Contributions, NoContributions, contributions
 from nnwidgets.probe.look import Call
+from nnwidgets.probe.pooling import SIDE, pooled
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import number, whole
 from nnwidgets.probe.units import Unit
@@ -112,29 +115,30 @@ def _products(found: Contributions) -> Block:
     sums = found.values.reshape(len(channels), -1).sum(axis=1)
     order = np.argsort(-np.nan_to_num(np.abs(sums), nan=np.inf), kind="stable")[:SHOWN]
     title: Words = ("ui.inspector.contributions.products", {"unit": found.words})
-    values = found.values[order]
-    if values.ndim == 2:
+    meta: dict[str, Any] = {"count": len(channels), "units": False}  # a click picks nothing
+    if found.values.ndim == 2:  # a signal: channels × taps
         order = np.sort(order)
-        return picture(
-            "matrix", found.values[order], signed=True, title=title,
-            meta={
-                "rows": "input", "columns": "tap",
-                "reduced": False, "count": len(channels),
-            },
-            arrays={"row_numbers": channels[order].astype(np.int32)},
-        )  # fmt: skip
+        rows, meta["reduced"] = _fitted(found.values[order], 256)
+        meta |= {"rows": "input", "columns": "tap"}
+        numbers = {"row_numbers": channels[order].astype(np.int32)}
+        return picture("matrix", rows, signed=True, title=title, meta=meta, arrays=numbers)
+    values = found.values[order]
     if values.ndim == 4:  # the slices of a volume side by side
         values = values.transpose(0, 2, 1, 3).reshape(len(order), values.shape[2], -1)
         title = ("ui.inspector.contributions.slices", {"unit": found.words})
+    values, meta["reduced"] = _fitted(values, SIDE)
     if len(channels) == 1:
-        return picture("map", values[0], signed=True, title=title, meta={"unit": 0})
-    return picture(
-        "maps", values, signed=True, title=title,
-        meta={"count": len(channels), "sort": "contribution", "rgb": False, "caption": "sum"},
-        arrays={
-            "units": channels[order].astype(np.int32), "values": sums[order].astype(np.float32)
-        },
-    )  # fmt: skip
+        return picture("map", values[0], signed=True, title=title, meta=meta)
+    meta |= {"sort": "contribution", "rgb": False, "caption": "sum"}
+    units = channels[order].astype(np.int32)
+    named = {"units": units, "values": sums[order].astype(np.float32)}
+    return picture("maps", values, signed=True, title=title, meta=meta, arrays=named)
+
+
+def _fitted(values: NDArray[np.float64], side: int) -> tuple[NDArray[np.float64], bool]:
+    """Average the last two dimensions of a picture down to a size that can be drawn."""
+    small, reduced = pooled(torch.from_numpy(np.ascontiguousarray(values)), side, side)
+    return small.numpy(), reduced
 
 
 def _sum_in_words(found: Contributions) -> Block:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from nnwidgets.probe.given import argument, numbers
 from nnwidgets.probe.look import Call
@@ -180,9 +180,9 @@ def _bilinear(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
     return _Terms(np.outer(first, second), weight, grid, _bias(module.bias, index[-1]))
 
 
-def _maps(call: Call, index: tuple[int, ...], spatial: int) -> NDArray[np.float64]:
-    given = argument(call)
-    return numbers(given[index[0]] if given.dim() == spatial + 2 else given)
+def _maps(call: Call, index: tuple[int, ...], spatial: int) -> Tensor:
+    given: Tensor = argument(call)
+    return given[index[0]] if given.dim() == spatial + 2 else given
 
 
 def _convolution(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:

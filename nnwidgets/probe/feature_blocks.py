@@ -52,10 +52,10 @@ def _input(found: Feature) -> Block:
         pixels = natural(torch.from_numpy(values)[None], low, high)[0]
         return Block("image", {}, {"pixels": pixels}, _TITLE)
     if values.ndim == 1:
-        return bars(values, title=_TITLE)
+        return bars(values, title=_TITLE, meta={"units": False})
     if values.ndim == 2:
         small, reduced = pooled(torch.from_numpy(values)[None], 256, 256)
-        meta = {"rows": "token", "columns": "feature", "reduced": reduced}
+        meta = {"rows": "token", "columns": "feature", "reduced": reduced, "units": False}
         return picture("matrix", small[0].numpy(), signed=_signed(values), title=_TITLE, meta=meta)
     planes = values.reshape(-1, *values.shape[-2:])
     small, reduced = pooled(torch.from_numpy(planes[:64]), 64, 64)
@@ -63,7 +63,7 @@ def _input(found: Feature) -> Block:
         "maps", small.numpy(), signed=_signed(values), title=_TITLE,
         meta={
             "count": len(planes), "sort": "index", "rgb": False, "caption": None,
-            "reduced": reduced,
+            "reduced": reduced, "units": False,
         },
         arrays={
             "units": np.arange(len(small), dtype=np.int32),

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+
+from nnwidgets.probe.given import numbers
 
 __all__ = [
     "Window",
@@ -55,23 +57,32 @@ class Window:
             result &= _along(real, axis, len(self.shape))
         return result
 
-    def read(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def read(self, values: Tensor) -> NDArray[np.float64]:
         """Return the inputs under the kernel, padding as zeros.
 
         Parameters
         ----------
         values
-            Shape (channels, size of each spatial dimension).
+            Shape (channels, size of each spatial dimension), on any device: only the part that
+            the window touches is fetched.
 
         Returns
         -------
         ndarray
             Shape (channels, taps along each dimension).
         """
-        result = values
-        for axis, places in enumerate(self.places):
-            inside = np.clip(places, 0, max(0, values.shape[axis + 1] - 1))
-            result = np.take(result, inside, axis=axis + 1)
+        firsts = []
+        for axis, (places, real) in enumerate(zip(self.places, self.real, strict=True), start=1):
+            inside = places[real]
+            first, last = (int(inside.min()), int(inside.max())) if inside.size else (0, -1)
+            values = values.narrow(axis, first, last - first + 1)
+            firsts.append(first)
+        if not values.numel():
+            return np.zeros((values.shape[0], *self.shape))
+        result = numbers(values)
+        for axis, (places, first) in enumerate(zip(self.places, firsts, strict=True), start=1):
+            near = np.clip(places - first, 0, result.shape[axis] - 1)
+            result = np.take(result, near, axis=axis)
         return np.where(self.mask(), result, 0.0)
 
     def indices(self, channels: Sequence[int]) -> NDArray[np.int64]:

@@ -90,7 +90,10 @@ class Written:
 
     def sum(self, count: int, total: float) -> None:
         """Write a sum of terms."""
-        self.say("result", "probe.arithmetic.sum", count=whole(count), sum=digits(total))
+        if count == 1:
+            self.say("result", "probe.arithmetic.sum_one", sum=digits(total))
+        else:
+            self.say("result", "probe.arithmetic.sum", count=whole(count), sum=digits(total))
 
     def compare(self, computed: float, given: float, dtype: Any) -> None:
         """Say so where the layer itself gave something else than was written last."""
