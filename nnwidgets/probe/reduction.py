@@ -8,8 +8,8 @@ at several times a second while the user's training waits, so not all is read of
   elements; of about that many, evenly spaced, beyond);
 * the standard deviation and the share of zeros are exact up to `EXACT` elements, and from some
   `THINNED` evenly spaced ones beyond;
-* the histogram is exact up to `THINNED` elements, and beyond from some `COUNTED` evenly spaced
-  ones, scaled to the number of finite elements;
+* the histogram is exact up to twice `COUNTED` elements, and beyond from about that many evenly
+  spaced ones, scaled to the number of finite elements;
 * quantiles are exact up to `RANKED` elements, and from about that many evenly spaced ones beyond.
 
 On a CPU the numbers are there at once. On another device the reduction is only queued, and nothing
@@ -164,7 +164,7 @@ def _on_host(tensor: Tensor) -> Floats:
         finite, nan, inf, np.count_nonzero(part == 0) / part.size, mean, deviation, low, high,
     )  # fmt: skip
     result[RANKS] = _quantiles(part)
-    drawn = part if size <= THINNED else _every(part, COUNTED)
+    drawn = part if size <= 2 * COUNTED else _every(part, COUNTED)
     result[COUNTS] = _counted(drawn, low, high) * (finite / drawn.size)
     return result
 
