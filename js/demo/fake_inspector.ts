@@ -152,11 +152,16 @@ export class FakeInspector extends FakeKernel {
   #badges(): Json[] {
     const { modules } = this.network;
     const badge = (row: number, kind: string, severity: string, text: string): Json[] =>
-      row < 0 ? [] : [{ row, kind, severity, text, step: 880 }];
+      row < 0 ? [] : [{ row, kind, severity, text, params: { dead: "6" }, step: 880 }];
     const relu = modules.findIndex(({ type }) => type === "ReLU" || type === "GELU");
     const norm = modules.findIndex(({ type }) => type.includes("Norm"));
     return [
-      ...badge(modules.length > 8 ? 6 : relu, "dead", "error", "6 dead"),
+      ...badge(
+        modules.length > 8 ? 6 : relu,
+        "dead",
+        "error",
+        "6 of 32 units (19 %) are dead since step 880: no sample moves them.",
+      ),
       ...badge(norm, "saturated", "warning", "41 of its 512 values stand at the end of the range."),
     ];
   }
@@ -213,7 +218,9 @@ export class FakeInspector extends FakeKernel {
         shape: module?.shape ?? "",
         calls: module?.calls ?? 1,
         sort: this.sort,
-        options: { call: this.call, direction: this.direction, ablated: this.ablated },
+        call: this.call,
+        backward: this.direction === "backward",
+        ablated: this.ablated,
         blocks: blocks.map(({ kind, title, text, meta, arrays: own }) => ({
           kind,
           title,

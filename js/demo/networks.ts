@@ -84,11 +84,10 @@ class Builder {
   run(row: number, from: readonly string[], more: JsonObject = {}): string {
     const module = this.modules[row];
     const id = `m${row}`;
-    const label = `${module?.name ?? ""} · ${module?.type ?? ""}`;
     return this.node(id, from, {
       kind: "module",
       layer: row,
-      label,
+      label: module?.label ?? "",
       parent: module?.parent ?? -1,
       shape: module?.shape ?? "",
       ...more,

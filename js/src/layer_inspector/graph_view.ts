@@ -7,11 +7,11 @@ import { button } from "../ui/controls";
 import { h, setAttribute, setHidden, setText, uniqueId } from "../ui/dom";
 import type { Words } from "../ui/i18n";
 import * as camera from "./graph_camera";
-import { type Look, linesOf, lookOf, paintGraph, type Scene, sizeOf } from "./graph_draw";
+import { type Look, lookOf, paintGraph, type Scene, sizeOf } from "./graph_draw";
 import { type Layout, layoutGraph, type Size } from "./graph_layout";
 import { neighbour } from "./graph_walk";
-import type { Graph, Rows, Severity, Tree } from "./state";
-import { matches, terms } from "./tree_rows";
+import { foundIn, namedGraph, sentenceOf, severitiesOf } from "./graph_words";
+import type { Graph, Rows, Tree } from "./state";
 
 export interface GraphInput {
   graph: Graph | null;
@@ -119,19 +119,6 @@ export function graphView(
 
   // --- the list ----------------------------------------------------------------------------
 
-  /** What a node is and what it is joined to, in words. */
-  const sentence = (graph: Graph, node: number): string => {
-    const { kind } = graph.nodes[node] ?? { kind: "op" };
-    const named = (places: number[]) =>
-      places.map((place) => graph.nodes[place]?.label ?? "").join(", ");
-    const [label, shape] = linesOf(graph.nodes[node] as Graph["nodes"][number]);
-    const from = named(graph.edges.filter(({ to }) => to === node).map((edge) => edge.from));
-    const to = named(graph.edges.filter((edge) => edge.from === node).map((edge) => edge.to));
-    const parts = [label, words(`ui.inspector.node.${kind}`), shape];
-    if (from !== "") parts.push(words("ui.inspector.node_from", { names: from }));
-    if (to !== "") parts.push(words("ui.inspector.node_to", { names: to }));
-    return parts.filter((part) => part !== "").join(", ");
-  };
   const fill = (graph: Graph | null) => {
     const count = graph?.nodes.length ?? 0;
     options.replaceChildren(
@@ -143,8 +130,8 @@ export function graphView(
   };
   const say = (node: number) => {
     const option = options.children[node];
-    if (option === undefined || input?.graph == null) return;
-    setText(option, sentence(input.graph, node));
+    if (option === undefined || scene === null) return;
+    setText(option, sentenceOf(scene.graph, node, words));
     setAttribute(list, "aria-activedescendant", option.id);
   };
   const focusOn = (node: number) => {
@@ -312,26 +299,6 @@ export function graphView(
       graph.edges,
     );
   };
-  const severityOf = (layer: number, rows: Rows | null): Severity | null => {
-    const found = (rows?.badges.get(layer) ?? []).map(({ severity }) => severity);
-    if (found.includes("error")) return "error";
-    return found.includes("warning") ? "warning" : null;
-  };
-  const findNodes = (graph: Graph, { tree, search }: GraphInput): Set<number> | null => {
-    const searched = terms(search);
-    if (searched.length === 0) return null;
-    const found = new Set<number>();
-    graph.nodes.forEach(({ layer, label }, node) => {
-      const row = tree.rows[layer];
-      const hit =
-        row === undefined
-          ? searched.every((word) => label.toLowerCase().includes(word))
-          : matches(row, searched);
-      if (hit) found.add(node);
-    });
-    return found;
-  };
-
   return {
     element,
     focus: () => list.focus(),
@@ -354,11 +321,12 @@ export function graphView(
         scene = null;
         return;
       }
-      if (scene === null || before?.graph !== graph) {
-        fill(graph);
+      if (scene === null || before?.graph !== graph || before.tree !== next.tree) {
+        const named = namedGraph(graph, next.tree);
+        fill(named);
         scene = {
-          graph,
-          layout: lay(graph),
+          graph: named,
+          layout: lay(named),
           severities: [],
           selected: -1,
           focused: -1,
@@ -377,8 +345,8 @@ export function graphView(
       mark(scene.selected, false);
       mark(selected, true);
       scene.selected = selected;
-      scene.severities = graph.nodes.map(({ layer }) => severityOf(layer, next.rows));
-      scene.found = findNodes(graph, next);
+      scene.severities = severitiesOf(graph, next.rows);
+      scene.found = foundIn(graph, next.tree, next.search);
       if (moved && selected >= 0 && at !== null) bring(selected);
       const [sought] = scene.found ?? [];
       if (before?.search !== next.search && sought !== undefined && at !== null) bring(sought);

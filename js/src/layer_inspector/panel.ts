@@ -8,13 +8,14 @@ import type { JsonObject } from "../wire";
 import { blockList, type LayerPicture, type Unit } from "./blocks";
 import { panelActions } from "./panel_actions";
 import { controls, OF_SAMPLES } from "./panel_controls";
-import type { Live, ModuleRow, Samples, Source, Tree } from "./state";
+import type { How, Live, ModuleRow, Samples, Source, Tree } from "./state";
 import { tabs } from "./tabs";
 
 export interface PanelInput {
   tree: Tree;
   live: Live | null;
   layer: LayerPicture | null;
+  how: How | null;
   samples: Samples | null;
   /** What is chosen, whether or not the kernel has shown it yet. */
   selected: string;

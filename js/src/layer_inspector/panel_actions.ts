@@ -6,9 +6,11 @@ import type { Words } from "../ui/i18n";
 import type { JsonObject } from "../wire";
 import type { LayerPicture, Unit } from "./blocks";
 import { unitText } from "./panel_controls";
+import type { How } from "./state";
 
 export interface ActionsInput {
   layer: LayerPicture | null;
+  how: How | null;
   tab: string;
   unit: Unit | null;
   reachable: boolean;
@@ -24,16 +26,6 @@ export interface PanelActions {
 /** The channel, feature or unit that an index into the output belongs to. */
 export function unitOf(unit: Unit | null): number | null {
   return typeof unit === "number" ? unit : (unit?.[0] ?? null);
-}
-
-/** What is switched off at the moment: units by number, the whole layer, or nothing. */
-export function ablatedOf(options: JsonObject): number[] | "layer" | null {
-  const { ablated } = options;
-  if (Array.isArray(ablated)) {
-    const units = ablated.filter((unit) => typeof unit === "number");
-    return units.length > 0 ? units : null;
-  }
-  return ablated === "layer" || ablated === true ? "layer" : null;
 }
 
 export function panelActions(
@@ -76,14 +68,14 @@ export function panelActions(
 
   return {
     element,
-    draw({ layer, tab, unit, reachable, busy }) {
+    draw({ layer, how, tab, unit, reachable, busy }) {
       const same = layer !== null && layer.tab === tab && layer.blocks.length > 0;
       const ablating = same && tab === "activations" && layer.source !== "batch";
       const searching = same && tab === "feature";
       setHidden(element, !ablating && !searching);
       setHidden(ablation, !ablating);
       setHidden(search, !searching);
-      const ablated = ablatedOf(layer?.options ?? {});
+      const ablated = how?.ablated ?? null;
       off = Array.isArray(ablated) ? ablated : [];
       chosen = unitOf(unit);
       const params = { unit: chosen === null ? "" : unitText(chosen) };
@@ -102,7 +94,9 @@ export function panelActions(
           ? words("ui.inspector.ablate.none")
           : ablated === "layer"
             ? words("ui.inspector.ablate.all_off")
-            : words("ui.inspector.ablate.off", { units: off.join(", ") });
+            : ablated === "some"
+              ? words("ui.inspector.ablate.some")
+              : words("ui.inspector.ablate.off", { units: off.join(", ") });
       setText(said, sentence);
       feature.set({ disabled: chosen === null || busy || !reachable });
       best.set({ disabled: chosen === null || busy || !reachable });

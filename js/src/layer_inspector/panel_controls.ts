@@ -6,10 +6,11 @@ import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import type { JsonObject } from "../wire";
 import type { LayerPicture, Unit } from "./blocks";
-import type { Source } from "./state";
+import type { How, Source } from "./state";
 
 export interface ControlsInput {
   layer: LayerPicture | null;
+  how: How | null;
   tab: string;
   source: Source;
   unit: Unit | null;
@@ -51,13 +52,6 @@ export function readTyped(text: string): Unit | null | undefined {
   return rest.length === 0 ? first : [first, ...rest];
 }
 
-/** Choices that the kernel names in a layer's options, among those that are known here. */
-function offered(options: JsonObject, name: string, known: readonly string[]): string[] {
-  const named = options[name];
-  if (!Array.isArray(named)) return [...known];
-  return known.filter((choice) => named.includes(choice));
-}
-
 export function controls(words: Words, signal: AbortSignal, actions: ControlActions): Controls {
   const sort = chooser(words("ui.inspector.sort"), signal, (by) => actions.act("sort", { by }));
   const call = chooser(words("ui.inspector.call"), signal, (index) =>
@@ -96,13 +90,12 @@ export function controls(words: Words, signal: AbortSignal, actions: ControlActi
 
   return {
     element,
-    draw({ layer, tab, source: inputs, unit: chosen, reachable }) {
-      const options = layer?.options ?? {};
+    draw({ layer, how, tab, source: inputs, unit: chosen, reachable }) {
       const same = layer?.tab === tab;
       const sortable = same && layer.blocks.some(({ kind }) => SORTABLE.includes(kind));
       setHidden(sort.element, !(sortable && tab === "activations" && layer.sort !== ""));
       sort.draw(
-        offered(options, "sorts", SORTS).map((by) => [by, words(`ui.inspector.sort.${by}`)]),
+        SORTS.map((by) => [by, words(`ui.inspector.sort.${by}`)]),
         layer?.sort ?? "",
         reachable,
       );
@@ -115,13 +108,13 @@ export function controls(words: Words, signal: AbortSignal, actions: ControlActi
           count: formatInteger(calls),
         }),
       ]);
-      call.draw(places, String(options.call ?? 0), reachable);
+      call.draw(places, String(how?.call ?? 0), reachable);
       setHidden(unit.element, tab !== "contributions" && tab !== "feature");
       unit.draw(chosen, reachable);
       setHidden(source.element, !OF_SAMPLES.includes(tab));
       source.draw(inputs, reachable);
       setHidden(direction.element, tab !== "contributions");
-      direction.draw(options.direction === "backward" ? "backward" : "forward", reachable);
+      direction.draw(how?.backward ? "backward" : "forward", reachable);
     },
   };
 }

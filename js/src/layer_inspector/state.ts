@@ -1,6 +1,6 @@
 /** What the inspector shows, read out of the traits; pure, and forgiving of what is missing. */
 
-import { list, number, object, text } from "../read";
+import { list, number, object, strings, text } from "../read";
 import { readSession, type Session } from "../session";
 import type { Json, NumberArray, Unpacked } from "../wire";
 
@@ -88,7 +88,10 @@ export interface Graph {
 export interface Badge {
   kind: string;
   severity: Severity;
+  /** The kernel's sentence. */
   text: string;
+  /** The numbers in it, by name, as text. */
+  params: Record<string, string>;
   step: number | null;
 }
 
@@ -103,6 +106,16 @@ export interface Rows {
   now(row: number): Float32Array;
   /** Steps whose weights are kept, ascending. */
   snapshots: Float64Array;
+}
+
+/** How the layer on show was looked at, beyond what the blocks themselves say. */
+export interface How {
+  /** Which of the module's calls, from 0. */
+  call: number;
+  /** The arithmetic is that of the gradient. */
+  backward: boolean;
+  /** What is switched off: units by number, the whole layer, something that is not named. */
+  ablated: number[] | "layer" | "some" | null;
 }
 
 export interface Samples {
@@ -219,6 +232,7 @@ export function readRows({ meta, arrays, shapes }: Unpacked): Rows {
       kind: text(item.kind),
       severity: SEVERITIES.includes(item.severity ?? null) ? (item.severity as Severity) : "info",
       text: text(item.text),
+      params: strings(item.params),
       step: number(item.step),
     });
     badges.set(row, known);
@@ -231,6 +245,19 @@ export function readRows({ meta, arrays, shapes }: Unpacked): Rows {
     spark: (row) => rowOf(arrays.spark, shapes.spark?.[1] ?? 0, row),
     now: (row) => rowOf(arrays.now, shapes.now?.[1] ?? 0, row),
     snapshots: stepsOf(arrays.snapshot_steps),
+  };
+}
+
+export function readHow({ meta }: Unpacked): How {
+  const { ablated } = meta;
+  const units = Array.isArray(ablated) ? ablated.filter((unit) => typeof unit === "number") : [];
+  // A comparison of outputs is the trace that every ablation leaves.
+  const compared = list(meta.blocks).some(({ kind }) => kind === "outputs");
+  const unnamed = compared ? "some" : null;
+  return {
+    call: number(meta.call) ?? 0,
+    backward: meta.backward === true,
+    ablated: ablated === "layer" ? "layer" : units.length > 0 ? units : unnamed,
   };
 }
 

@@ -12,8 +12,6 @@ import { marks, type VisibleRow } from "./tree_rows";
 export const ROW_HEIGHT = 26;
 /** Badges that a row has room for. */
 const MOST_BADGES = 2;
-/** A kernel's own words stand on a badge when they are this short. */
-const SHORT = 14;
 const ORDER: Record<Severity, number> = { error: 0, warning: 1, info: 2 };
 
 export interface ItemInput {
@@ -35,7 +33,7 @@ export function badgesOf(
 ): (Badge & { label: string })[] {
   const own: Badge[] = [];
   const add = (kind: string, severity: Severity, text: string) =>
-    own.push({ kind, severity, text, step: null });
+    own.push({ kind, severity, text, params: {}, step: null });
   if (module.failed) add("failed", "error", words("ui.inspector.badge.failed.hint"));
   if (module.shared !== null) {
     add("tied", "info", words("ui.inspector.badge.tied.hint", { owner: module.shared }));
@@ -45,9 +43,11 @@ export function badgesOf(
   return [...found, ...own]
     .sort((a, b) => ORDER[a.severity] - ORDER[b.severity])
     .map((badge) => {
+      const { dead } = badge.params;
+      const counted = badge.kind === "dead" && dead !== undefined;
+      if (counted) return { ...badge, label: words("ui.inspector.badge.count_dead", { dead }) };
       const key = `ui.inspector.badge.${badge.kind}`;
-      const brief = badge.text !== "" && badge.text.length <= SHORT;
-      return { ...badge, label: brief || !words.has(key) ? badge.text : words(key) };
+      return { ...badge, label: words.has(key) ? words(key) : badge.kind };
     });
 }
 
@@ -76,11 +76,7 @@ export function describe(
     const params = { mean: formatNumber(mean), std: formatNumber(std) };
     lines.push(words("ui.inspector.row.now", params));
   }
-  for (const { label, text, step } of badges) {
-    const said = text === "" ? label : text;
-    const when = step === null ? "" : ` (${words("ui.step_at", { step: formatInteger(step) })})`;
-    lines.push(`${said}${when}`);
-  }
+  for (const { label, text } of badges) lines.push(text === "" ? label : text);
   return lines.join("\n");
 }
 

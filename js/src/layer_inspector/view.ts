@@ -14,7 +14,7 @@ import { foot } from "./foot";
 import { graphView } from "./graph_view";
 import { header, type Shape } from "./header";
 import { panel } from "./panel";
-import { readGraph, readLive, readRows, readSamples, readTree, type Tree } from "./state";
+import { readGraph, readHow, readLive, readRows, readSamples, readTree, type Tree } from "./state";
 import { treeView } from "./tree";
 
 /** Clicks of which a person wants to know that they wait. */
@@ -43,6 +43,7 @@ export function inspectorView({ link, root, words, signal, redraw }: ViewContext
   const graphOf = reader(readGraph);
   const rowsOf = reader(readRows);
   const layerOf = reader(readLayer);
+  const howOf = reader(readHow);
   const samplesOf = reader(readSamples);
 
   let shape: Shape = "tree";
@@ -228,6 +229,7 @@ export function inspectorView({ link, root, words, signal, redraw }: ViewContext
           tree: known,
           live,
           layer,
+          how: howOf(link.packed("_layer")),
           samples,
           reachable,
           busy: working.length > 0 || (live?.busy ?? null) !== null,
