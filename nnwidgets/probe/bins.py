@@ -11,6 +11,8 @@ __all__ = ["BINS", "edges", "rebin"]
 
 BINS: Final = 64
 
+_LARGEST: Final = float(np.finfo(np.float64).max)
+
 Floats = NDArray[np.float64]
 
 
@@ -32,7 +34,7 @@ def edges(low: float, high: float, bins: int = BINS) -> Floats:
     """
     if not low < high:
         half = max(0.5, abs(low) * 1e-6)
-        low, high = low - half, high + half
+        low, high = max(low - half, -_LARGEST), min(high + half, _LARGEST)
     part = np.arange(bins + 1) / bins
     return np.asarray(np.minimum(np.maximum.accumulate(low * (1 - part) + high * part), high))
 

@@ -210,6 +210,8 @@ def _part_blocks(
         axis = batch_axis(module, whole)
         if axis is not None and not whole.is_nested:
             observed = _plain(whole).movedim(axis, -1)
+    if sort == "index" and values.dim() == 2 and place == 1:
+        observed = observed[:, :0]  # nothing is written under features: nothing to be computed
     ranking, sort, more = _ranking(observed, sort, scores)
     order = Order(sort, ranking, *_chosen(unit, tuple(values.shape), place))
     if values.dim() == 1:

@@ -57,17 +57,26 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def finite_ends(values: Tensor) -> tuple[float, float]:
+    """Return the smallest and largest finite value; zeros where there is none."""
+    if values.numel():
+        low, high = (float(end) for end in values.aminmax())
+        if math.isfinite(low) and math.isfinite(high):
+            return low, high
+    kept = values[values.isfinite()]
+    if not kept.numel():
+        return 0.0, 0.0
+    low, high = (float(end) for end in kept.aminmax())
+    return low, high
+
+
 def ends_of(values: Tensor) -> tuple[tuple[float, float], bool]:
     """Return the ends of a colour scale, and whether it is centred on zero.
 
     It is where a value is negative. All values count, also those not drawn, so that sorting and
     choosing change no colour.
     """
-    flat = values.reshape(-1)
-    kept = flat[flat.isfinite()]
-    if not kept.numel():
-        return (0.0, 0.0), False
-    low, high = (float(end) for end in kept.aminmax())
+    low, high = finite_ends(values)
     if low < 0:
         high = max(-low, high)
         return (-high, high), True

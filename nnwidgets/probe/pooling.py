@@ -15,6 +15,7 @@ from torch import Tensor
 
 __all__ = ["MAPS", "SIDE", "Ranking", "cell_starts", "fitted", "pooled", "ranked", "side_for"]
 
+_CHUNK: Final = 1 << 20  # so many numbers are held as float64 at a time
 MAPS: Final = 64
 """At most so many maps are drawn."""
 SIDE: Final = 64
@@ -77,6 +78,13 @@ class Ranking:
     caption: str
 
 
+def _ranks(values: Tensor, sort: str) -> Tensor:
+    wide = values.to(torch.float64)
+    if sort == "variance":
+        return (wide - wide.mean(1, keepdim=True)).square_().mean(1)
+    return wide.abs_().mean(1) if wide is not values else wide.abs().mean(1)
+
+
 def ranked(
     values: Tensor, sort: str, scores: Sequence[float] | NDArray[np.floating] | None = None
 ) -> Ranking:
@@ -106,9 +114,10 @@ def ranked(
         caption = "contribution"
     else:
         caption = "variance" if sort == "variance" else "activity"
-        wide = values.to(torch.float64)
-        found = wide.var(1, correction=0) if sort == "variance" else wide.abs().mean(1)
-        numbers = found.cpu().numpy()
+        several = max(1, _CHUNK // max(values.shape[1], 1))
+        numbers = np.concatenate(
+            [_ranks(part, sort).cpu().numpy() for part in torch.split(values, several)]
+        )
     order = np.arange(len(numbers))
     if sort != "index":
         # NaN first: that is what one looks for.

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nnwidgets.probe.bins import BINS, edges
 from nnwidgets.probe.blocks import Block, Words
 from nnwidgets.probe.tensors import quietly
 
@@ -32,7 +33,6 @@ __all__ = [
 ]
 
 QUANTILES: Final = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-BINS: Final = 64
 
 _CHUNK: Final = 1 << 20  # so many elements are held as float64 at a time
 _NO_NUMBERS: Final = "This tensor holds no numbers that can be read here ({reason})."
@@ -154,9 +154,9 @@ def summary_block(
 
 def histogram_block(summary: TensorSummary, title: Words | None = None) -> Block:
     """Make a histogram of a summary; the step is None where none is counted."""
-    counts, edges = summary.histogram
+    counts, limits = summary.histogram
     meta = {"step": summary.step, "count": int(counts.sum())}
-    return Block("histogram", meta, {"counts": counts.astype(np.float64), "edges": edges}, title)
+    return Block("histogram", meta, {"counts": counts.astype(np.float64), "edges": limits}, title)
 
 
 def plain_values(tensor: Tensor) -> Tensor:
@@ -223,15 +223,29 @@ def _on_cpu(values: NDArray[np.floating]) -> _Floats:
         packed[_COUNTS:_EDGES] = 0
         packed[_EDGES:] = np.arange(BINS + 1) / BINS
         return packed
-    low, high = float(values.min()), float(values.max())
+    # Sorting costs less than selecting fourteen ranks and counting into bins would.
+    ordered = np.sort(values)
+    low, high = float(ordered[0]), float(ordered[-1])
     packed[4:_HEAD] = *_mean_and_std(values, low, high), low, high
     place = np.asarray(QUANTILES) * (count - 1)
     ranks = np.concatenate([np.floor(place), np.ceil(place)]).astype(np.int64)
-    packed[_HEAD:_COUNTS] = np.partition(values, np.unique(ranks))[ranks]
-    edges = _edges(low, high)
-    packed[_COUNTS:_EDGES] = _counted(values, edges)
-    packed[_EDGES:] = edges
+    packed[_HEAD:_COUNTS] = ordered[ranks]
+    limits = edges(low, high)
+    packed[_COUNTS:_EDGES] = np.diff(_starts(ordered, limits))
+    packed[_EDGES:] = limits
     return packed
+
+
+def _starts(ordered: NDArray[np.floating], limits: _Floats) -> NDArray[np.int64]:
+    """Return how many values lie below each edge; the last bin holds its upper edge."""
+    # A value is at or above an edge if it is at or above the next number of its own type: so the
+    # values need not be converted to be compared.
+    with np.errstate(over="ignore"):
+        own = limits.astype(ordered.dtype)
+        own = np.where(own < limits, np.nextafter(own, own.dtype.type(np.inf)), own)
+    starts = np.searchsorted(ordered, own)
+    starts[0], starts[-1] = 0, len(ordered)
+    return starts
 
 
 def _mean_and_std(values: NDArray[np.floating], low: float, high: float) -> tuple[float, float]:
@@ -246,34 +260,6 @@ def _mean_and_std(values: NDArray[np.floating], low: float, high: float) -> tupl
         away = part.astype(np.float64) / unit - mean
         squares += float(np.dot(away, away))
     return mean * unit, math.sqrt(squares / count) * unit
-
-
-def _edges(low: float, high: float) -> _Floats:
-    if low == high:  # as numpy's histogram does, and wider where half would be lost in rounding
-        half = max(0.5, abs(low) * 1e-6)
-        low, high = max(low - half, -_LARGEST), min(high + half, _LARGEST)
-    part = np.arange(BINS + 1) / BINS
-    edges = low * (1 - part) + high * part
-    return np.minimum(np.maximum.accumulate(edges), high)
-
-
-def _counted(values: NDArray[np.floating], edges: _Floats) -> NDArray[np.int64]:
-    """Count the values between the edges, a few at a time."""
-    low, high = float(edges[0]), float(edges[-1])
-    width = high - low
-    per_bin = BINS / width if 1e-300 < width < math.inf else 0.0
-    counts = np.zeros(BINS, np.int64)
-    for at in range(0, values.size, _CHUNK):
-        part = values[at : at + _CHUNK].astype(np.float64)
-        if per_bin:
-            bins = np.minimum(((part - low) * per_bin).astype(np.int64), BINS - 1)
-            # The product is rounded; the edges decide.
-            bins -= part < edges[bins]
-            bins += (part >= edges[bins + 1]) & (bins < BINS - 1)
-        else:
-            bins = np.clip(np.searchsorted(edges, part, "right") - 1, 0, BINS - 1)
-        counts += np.bincount(bins, minlength=BINS)
-    return counts
 
 
 def _on_device(values: Tensor) -> Tensor:
@@ -308,12 +294,12 @@ def _on_device(values: Tensor) -> Tensor:
     part = torch.arange(BINS + 1, dtype=double, device=values.device) / BINS
     half = torch.where(low == high, torch.clamp(low.abs() * 1e-6, min=0.5), 0.0)
     first, last = (low - half).clamp(min=-_LARGEST), (high + half).clamp(max=_LARGEST)
-    edges = first * (1 - part) + last * part
-    edges = torch.minimum(torch.cummax(edges, 0).values, last)
-    edges = torch.where(count > 0, edges, part)
+    limits = first * (1 - part) + last * part  # as `nnwidgets.probe.bins.edges`
+    limits = torch.minimum(torch.cummax(limits, 0).values, last)
+    limits = torch.where(count > 0, limits, part)
     # A value is at or above an edge if it is at or above the next number of its own type.
-    own = edges.to(values.dtype)
-    own = torch.where(own.to(double) < edges, torch.nextafter(own, own.new_tensor(torch.inf)), own)
+    own = limits.to(values.dtype)
+    own = torch.where(own.to(double) < limits, torch.nextafter(own, own.new_tensor(torch.inf)), own)
     starts = torch.searchsorted(ordered, own).clamp(below, below + count)
     starts[-1] = below + count
     zero = ordered.new_zeros(1)
@@ -325,7 +311,7 @@ def _on_device(values: Tensor) -> Tensor:
             nth(place.floor()),
             nth(place.ceil()),
             starts.diff().to(double),
-            edges,
+            limits,
         ]
     )
 

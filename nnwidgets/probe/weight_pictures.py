@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nnwidgets.probe.blocks import Block, Words, bars, note, picture
-from nnwidgets.probe.display_shapes import BARS, MATRIX, matrix_blocks
+from nnwidgets.probe.display_shapes import BARS, MATRIX, finite_ends, matrix_blocks
 from nnwidgets.probe.pooling import MAPS, SIDE, pooled
 
 __all__ = [
@@ -32,8 +32,8 @@ _COLOURS: Final = 3
 
 def scale_of(values: Tensor) -> tuple[float, float]:
     """Return ends around zero that hold all finite values."""
-    kept = values[values.isfinite()]
-    high = float(kept.abs().amax()) if kept.numel() else 0.0
+    low, high = finite_ends(values)
+    high = max(-low, high)
     return -high, high
 
 

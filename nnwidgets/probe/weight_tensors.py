@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from nnwidgets.probe.tree import own_parameters
 
@@ -61,7 +61,12 @@ def own_weights(module: nn.Module) -> list[Held]:
             value = value() if hasattr(module, "_packed_params") else None
         if isinstance(value, Tensor):
             found.insert(0 if name == "weight" else len(found), Held(name, value))
-    return [held for held in found if not isinstance(held.value, UninitializedTensorMixin)]
+    return [held for held in found if not _waits(held.value)]
+
+
+def _waits(value: Any) -> bool:
+    """Whether it has no shape before the first batch."""
+    return bool(is_lazy(value))
 
 
 def _computed_names(module: nn.Module) -> Any:
@@ -86,7 +91,7 @@ def own_gradients(module: nn.Module, kept: Mapping[str, Tensor] | None = None) -
             parameter.requires_grad,
         )
         for name, parameter in own_parameters(module)
-        if not isinstance(parameter, UninitializedTensorMixin)
+        if not _waits(parameter)
     ]
 
 
