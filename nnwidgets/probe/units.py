@@ -72,7 +72,8 @@ def main_tensor(output: Any) -> Tensor:
         If there is none.
     """
     for tensor in tensors_in(output):
-        if tensor.dtype.is_floating_point or tensor.dtype.is_complex:
+        real = tensor.dtype.is_floating_point or tensor.dtype.is_complex
+        if real and not tensor.is_nested:  # a nested tensor has no shape to index
             return tensor
     raise UnitError("probe.unit.none")
 
