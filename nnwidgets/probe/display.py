@@ -31,7 +31,7 @@ from nnwidgets.probe.blocks import Block, note
 from nnwidgets.probe.display_shapes import Order, map_blocks, matrix_blocks, unit_blocks
 from nnwidgets.probe.hidden import hidden_blocks, state_of
 from nnwidgets.probe.look import Call
-from nnwidgets.probe.outputs import Part, channel_place, main_part, parts, sample_of
+from nnwidgets.probe.outputs import Part, batch_size, channel_place, main_part, parts, sample_of
 from nnwidgets.probe.pooling import Ranking, ranked
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import number
@@ -193,6 +193,8 @@ def _part_blocks(
         return _attention_output(whole, batched, sample_index), nothing
     sample = sample_of(module, whole, sample_index)
     told = [note("probe.display.complex")] if sample.is_complex() else []
+    if sample_index > 0 and batch_size(whole, module) == 1:
+        told.append(note("probe.display.shared"))
     values = _plain(sample)
     if values.dim() == 0:
         return [*told, note("probe.display.scalar", value=number(float(values)))], nothing

@@ -128,7 +128,8 @@ def sample_of(module: nn.Module, value: Tensor | PackedSequence, index: int) -> 
     value
         One part of the output. Of a packed or nested one, the sample in its own length.
     index
-        Position in the batch; not looked at where there is no batch.
+        Position in the batch; not looked at where there is no batch. What was computed once for
+        all samples (position embeddings, for instance) is the same for each of them.
 
     Raises
     ------
@@ -137,22 +138,23 @@ def sample_of(module: nn.Module, value: Tensor | PackedSequence, index: int) -> 
     """
     if isinstance(value, PackedSequence):
         sizes = value.batch_sizes.cpu()
-        _check(index, int(sizes[0]))
+        index = _place(index, int(sizes[0]))
         place = index if value.unsorted_indices is None else int(value.unsorted_indices[index])
         # In a packed sequence all first steps stand before all second ones, the longest first.
         length = int((sizes > place).sum())
         starts = torch.cumsum(sizes, 0) - sizes
         return value.data[(starts[:length] + place).to(value.data.device)]
     if value.is_nested:
-        _check(index, value.size(0))
-        return value.unbind()[index]
+        return value.unbind()[_place(index, value.size(0))]
     axis = batch_axis(module, value)
     if axis is None:
         return value
-    _check(index, value.shape[axis])
-    return value.select(axis, index)
+    return value.select(axis, _place(index, value.shape[axis]))
 
 
-def _check(index: int, count: int) -> None:
+def _place(index: int, count: int) -> int:
+    if count == 1 and index > 0:
+        return 0
     if not 0 <= index < count:
         raise Refusal("probe.unit.sample", index=str(index), count=str(count))
+    return index

@@ -96,11 +96,23 @@ def batch_axis(module: nn.Module, output: Tensor) -> int | None:
     spatial = spatial_dims(module)
     if spatial is not None:
         return 0 if output.dim() == spatial + 2 else None
-    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+    first = _batch_first(module)
+    if first is not None:
         if output.dim() < 3:
             return None
-        return 0 if module.batch_first else 1
+        return 0 if first else 1
     return 0 if output.dim() > 1 else None
+
+
+def _batch_first(module: Any) -> bool | None:
+    """Return what torch's layers on sequences say of themselves; None for other modules."""
+    if isinstance(module, (nn.TransformerEncoder, nn.TransformerDecoder)) and len(module.layers):
+        module = module.layers[0]
+    if isinstance(module, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)):
+        module = module.self_attn
+    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention, nn.Transformer)):
+        return bool(module.batch_first)
+    return None
 
 
 def locate(
@@ -115,7 +127,7 @@ def locate(
     output
         What it returned (its main tensor).
     sample_index
-        Position in the batch; not looked at where there is no batch.
+        Position in the batch; not looked at where there is no batch, or one row for all samples.
     unit
         See the module; negative indices count from the end.
 
@@ -144,6 +156,8 @@ def locate(
         raise UnitError("probe.unit.range", unit=unit_words(indices), shape=words)
     if axis is None:
         return whole, whole
+    if shape[axis] == 1 and sample_index > 0:
+        sample_index = 0  # one row for all samples: an embedding of positions, say
     if not 0 <= sample_index < shape[axis]:
         raise UnitError("probe.unit.sample", index=str(sample_index), count=str(shape[axis]))
     return (*whole[:axis], sample_index, *whole[axis:]), whole

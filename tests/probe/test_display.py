@@ -283,6 +283,20 @@ def test_features_of_tokens_are_sorted() -> None:
     assert not matrix.meta["reduced"]
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_the_batch_of_transformers_is_where_they_say(batch_first: bool) -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=batch_first).eval()
+    stack = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False).eval()
+    x = torch.randn(3, 5, 8)
+    for module in (layer, layer.self_attn, stack):
+        args = (x, x, x) if module is layer.self_attn else (x,)
+        output = module(*args)
+        output = (output[0] if isinstance(output, tuple) else output).detach()
+        expected = output[1] if batch_first else output[:, 1]
+        blocks = shown(module, *args, sample=1)
+        np.testing.assert_allclose(pixels(blocks[0]), expected, atol=1e-6)
+
+
 def test_many_tokens_and_features_are_averaged() -> None:
     output = torch.randn(1, 600, 512)
     matrix = returned(output)[0]
@@ -332,6 +346,14 @@ def test_what_cannot_be_drawn_is_said() -> None:
     assert keys(returned(torch.empty(2, 3, device="meta")))[0] == "probe.display.unreadable"
     assert keys(returned(torch.zeros(2, 1, 2, 1, 2, 1)))[0] == "probe.display.dimensions"
     assert keys(returned(torch.zeros(2, 3), 7)) == ["probe.unit.sample"]
+
+
+def test_what_is_computed_once_is_the_same_for_every_sample() -> None:
+    output = torch.randn(1, 4, 3)
+    blocks = returned(output, 5)
+    np.testing.assert_array_equal(blocks[0].arrays["pixels"], output[0].numpy())
+    assert "probe.display.shared" in keys(blocks)
+    assert "probe.display.shared" not in keys(returned(output, 0))
 
 
 def test_other_types_of_numbers() -> None:
