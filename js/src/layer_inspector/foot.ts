@@ -4,7 +4,9 @@ import { button } from "../ui/controls";
 import { h, setAttribute, setHidden, setText } from "../ui/dom";
 import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
+import { Sheet } from "../ui/raster";
 import { slider } from "../ui/slider";
+import { drawPicture } from "./blocks/thumbs";
 import type { Samples } from "./state";
 
 export interface FootInput {
@@ -25,6 +27,8 @@ export interface Foot {
 
 /** So many samples get a button; a larger set has a field for the number as well. */
 const MOST = 64;
+/** Longest side of a thumbnail, in CSS pixels. */
+const SIDE = 26;
 
 export function foot(
   words: Words,
@@ -149,6 +153,7 @@ function samplePicker(words: Words, signal: AbortSignal, choose: (index: number)
 
   const build = (samples: Samples) => {
     count = samples.count;
+    const sheet = new Sheet();
     items = Array.from({ length: Math.min(count, MOST) }, (_, index) => {
       const named = samples.labels[index] ?? "";
       const params = { number: formatInteger(index + 1), label: named };
@@ -163,7 +168,7 @@ function samplePicker(words: Words, signal: AbortSignal, choose: (index: number)
         "aria-label": name,
         title: name,
       });
-      const picture = thumbnail(samples, index);
+      const picture = thumbnail(samples, index, sheet);
       item.append(picture ?? String(index + 1));
       item.classList.toggle("nnw-wordy", picture === null);
       return item;
@@ -192,22 +197,12 @@ function samplePicker(words: Words, signal: AbortSignal, choose: (index: number)
   };
 }
 
-/** A sample's picture, pixel by pixel; null where it has none. */
-function thumbnail(samples: Samples, index: number): HTMLCanvasElement | null {
+/** A sample's picture; null where it has none. */
+function thumbnail(samples: Samples, index: number, sheet: Sheet): HTMLCanvasElement | null {
   const { thumbs, width, height, channels } = samples;
   const size = width * height * channels;
   if (thumbs === null || size === 0 || (index + 1) * size > thumbs.length) return null;
-  const canvas = h("canvas", { class: "nnw-pick-thumb", width, height });
-  const ctx = canvas.getContext("2d");
-  if (ctx === null) return canvas;
-  const image = ctx.createImageData(width, height);
-  for (let pixel = 0; pixel < width * height; pixel++) {
-    for (let c = 0; c < 3; c++) {
-      const at = index * size + pixel * channels + (channels === 3 ? c : 0);
-      image.data[pixel * 4 + c] = thumbs[at] ?? 0;
-    }
-    image.data[pixel * 4 + 3] = 255;
-  }
-  ctx.putImageData(image, 0, 0);
+  const canvas = h("canvas", { class: "nnw-pick-thumb" });
+  drawPicture(canvas, sheet, thumbs, index * size, [height, width, channels], SIDE);
   return canvas;
 }

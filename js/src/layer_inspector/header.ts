@@ -52,7 +52,7 @@ export function header(words: Words, signal: AbortSignal, actions: HeaderActions
   const pill = statePill(words);
   const totals = h("span", { class: "nnw-totals nnw-muted" });
   const cost = costAndRoute(words, signal, (lost) => words(`ui.inspector.connection.${lost}`));
-  const count = h("span", { class: "nnw-spoken", role: "status" });
+  const count = h("span", { class: "nnw-spoken nnw-found", role: "status" });
   const field = h("input", {
     type: "search",
     class: "nnw-search",

@@ -121,9 +121,14 @@ export function treeView(
         selected: module.name === selected,
         active: row === active,
       });
-      if (item.element.parentNode !== sizer) sizer.append(item.element);
     }
     for (const item of spare) item.element.remove();
+    const order = [...items.keys()].sort((a, b) => (places.get(a) ?? 0) - (places.get(b) ?? 0));
+    inOrder(
+      sizer,
+      order.map((row) => items.get(row)?.element ?? sizer),
+      items.get(active)?.element,
+    );
     // Canvases are measured when all rows stand: to measure between writes would lay out each time.
     for (const item of items.values()) item.paint(rows, anew);
   };
@@ -276,6 +281,29 @@ export function treeView(
       paintWindow();
     },
   };
+}
+
+/**
+ * Brings children into the order in which they are read, without moving the one that may have the
+ * focus: an element that is moved loses it.
+ */
+function inOrder(
+  parent: HTMLElement,
+  wanted: readonly HTMLElement[],
+  still: HTMLElement | undefined,
+): void {
+  let next = parent.firstChild;
+  for (const element of wanted) {
+    if (element === still && element.parentNode === parent) {
+      while (next !== null && next !== element) {
+        const passed: ChildNode = next;
+        next = next.nextSibling;
+        parent.append(passed);
+      }
+    }
+    if (element === next) next = next.nextSibling;
+    else parent.insertBefore(element, next);
+  }
 }
 
 /** Numbers of the run come ten times a second; most of them change nothing here. */
