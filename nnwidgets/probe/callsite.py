@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import torch
 
-__all__ = ["caller", "function_name", "path"]
+__all__ = ["caller", "function_name", "is_counting", "path"]
 
 _TORCH: Final = os.path.dirname(torch.__file__) + os.sep
 _MODULES: Final = os.path.join(_TORCH, "nn", "modules") + os.sep
@@ -39,6 +39,16 @@ Path = tuple[tuple[CodeType, int], ...]
 def caller() -> FrameType:
     """Return the frame that called the function this is called from."""
     return sys._getframe(2)
+
+
+def is_counting(frame: FrameType) -> bool:
+    """Whether torch's flop counter calls a function for something that called it before."""
+    at: FrameType | None = frame
+    while at is not None and _is_library(at.f_code):
+        if at.f_globals.get("__name__") == "torch.utils.flop_counter":
+            return True
+        at = at.f_back
+    return False
 
 
 def path(frame: FrameType, outermost: int) -> tuple[Path, str | None, FrameType | None]:
@@ -86,6 +96,7 @@ def _is_library(code: CodeType) -> bool:
 def function_name(func: Any) -> str:
     """Return a function's name, as one would say it: ``add`` for ``__iadd__`` and ``add_``."""
     name = getattr(func, "__name__", None) or type(func).__name__
+    name = name.partition(".")[0] or name  # an operator's overload: "addmm.default"
     if name in ("__get__", "__set__"):
         name = getattr(getattr(func, "__self__", None), "__name__", name)
     return tidy(name)

@@ -96,7 +96,7 @@ def is_leaf(module: nn.Module) -> bool:
     """
     if isinstance(module, nn.MultiheadAttention):
         return True
-    return all(name == "parametrizations" for name in module._modules)
+    return all(name == "parametrizations" for name, _ in module.named_children())
 
 
 class Dataflow:

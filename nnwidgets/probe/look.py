@@ -145,6 +145,8 @@ def look(
 
     try:
         for name, module in model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue  # takes no hooks
             handles.append(module.register_forward_pre_hook(enters(name), with_kwargs=True))
             handles.append(module.register_forward_hook(leaves(name)))
         args, kwargs = copied(call_arguments(sample))

@@ -268,7 +268,7 @@ def _traced(model: nn.Module, sample: Any) -> Trace:
 
 
 def _children(module: nn.Module) -> bool:
-    return any(name != "parametrizations" for name in module._modules)
+    return any(name != "parametrizations" for name, _ in module.named_children())
 
 
 @dataclass

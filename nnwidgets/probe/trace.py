@@ -10,6 +10,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 from torch.overrides import TorchFunctionMode
 
 from nnwidgets.probe import callsite
@@ -118,13 +122,8 @@ class _Recorder:
         for name, value in _arguments(self._model, args, kwargs):
             self._record(flow.takes, name, value)
         with ExitStack() as stack:
-            for name, module in self._model.named_modules():
-                before, after = self._hooks(name)
-                for handle in (
-                    module.register_forward_pre_hook(before, with_kwargs=True),
-                    module.register_forward_hook(after),
-                ):
-                    stack.callback(handle.remove)
+            for handle in self._attached():
+                stack.callback(handle.remove)
             stack.enter_context(torch.no_grad())
             if self._meter is not None:
                 stack.enter_context(self._meter)
@@ -143,6 +142,32 @@ class _Recorder:
             if self._meter is not None:
                 trace.flops = self._meter.total
         return trace
+
+    def _attached(self) -> Iterator[Any]:
+        scripted: dict[int, tuple[Callable[..., None], Callable[..., Any]]] = {}
+        for name, module in self._model.named_modules():
+            before, after = self._hooks(name)
+            if isinstance(module, torch.jit.ScriptModule):
+                scripted[id(module)] = before, after
+                continue
+            yield module.register_forward_pre_hook(before, with_kwargs=True)
+            yield module.register_forward_hook(after)
+        if scripted:
+            # They take no hooks of their own. A call from Python passes the global ones.
+            def enters(module: nn.Module, args: Any) -> None:
+                known = scripted.get(id(module))
+                if known is not None:
+                    known[0](module, args, {})
+
+            def leaves(module: nn.Module, args: Any, output: Any) -> Any:
+                return (
+                    scripted[id(module)][1](module, args, output)
+                    if id(module) in scripted
+                    else None
+                )
+
+            yield register_module_forward_pre_hook(enters)
+            yield register_module_forward_hook(leaves)
 
     def _hooks(self, name: str) -> tuple[Callable[..., None], Callable[..., Any]]:
         visit, running, flow = self.result.visits[name], self.result.running, self.result.flow
@@ -187,7 +212,7 @@ class _Recorder:
     def call(self, func: Any, args: Any, kwargs: Any, frame: Any) -> Any:
         """Call a torch function for the model."""
         flow = self.result.flow
-        if self._aside or not flow.wants():
+        if self._aside or not flow.wants() or callsite.is_counting(frame):
             return func(*args, **kwargs)
         before = self._record(flow.before, args, kwargs)
         result = func(*args, **kwargs)

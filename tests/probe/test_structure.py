@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 import torch
 import torchinfo
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from nnwidgets.probe.look import call_arguments, look
-from nnwidgets.probe.shapes import shape_of, shape_text
-from nnwidgets.probe.structure import Structure, trace_structure
-from nnwidgets.probe.trace import trace
+from nnwidgets.probe.shapes import shape_of
+from nnwidgets.probe.structure import trace_structure
 from nnwidgets.probe.twin import Twin
 from tests.probe.model_families import (
     FAMILIES,
@@ -37,31 +31,7 @@ from tests.probe.model_families import (
     shared,
     transformer,
 )
-
-
-def structure_of(model: nn.Module, sample: Any = None) -> Structure:
-    twin = Twin(model)
-    with twin.open() as module:
-        root = twin.root
-        assert root is not None
-        return trace_structure(module, root, sample)
-
-
-def row(structure: Structure, name: str) -> Any:
-    return next(node for node in structure.nodes if node.info.name == name)
-
-
-def counted(model: nn.Module, sample: Any) -> int:
-    """What the flop counter says of the model in evaluation mode."""
-    args, kwargs = call_arguments(copy.deepcopy(sample))
-    torch.backends.mha.set_fastpath_enabled(False)  # which hides the modules, and their operations
-    try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            model.eval()(*args, **kwargs)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(True)
-    return counter.get_total_flops()
-
+from tests.probe.traced import counted, row, structure_of
 
 # -- every family ----------------------------------------------------------------------------
 
@@ -360,123 +330,6 @@ def test_a_loop_of_many_rounds_stays_small() -> None:
     structure = structure_of(model, torch.randn(400, 2, 3))
     assert row(structure, "cell").calls == 400
     assert len(structure.graph.nodes) == 5
-
-
-# -- the run itself --------------------------------------------------------------------------
-
-
-def test_takes_its_hooks_off_again() -> None:
-    for make in (cnn, broken):
-        model, sample = make()
-        model.eval()
-        trace(model, sample)
-        assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
-
-
-def test_leaves_the_sample_alone() -> None:
-    class InPlace(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x.mul_(2)
-
-    sample = torch.ones(3)
-    assert structure_of(InPlace(), sample).output == (3,)
-    assert torch.equal(sample, torch.ones(3))
-
-
-def test_a_keyboard_interrupt_goes_through() -> None:
-    class Interrupted(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        structure_of(Interrupted(), torch.ones(3))
-
-
-class Suspicious(nn.Module):
-    """Refuses to run while somebody counts or watches."""
-
-    def __init__(self, modes: bool) -> None:
-        super().__init__()
-        self.modes = modes
-        self.linear = nn.Linear(3, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        from torch.overrides import _get_current_function_mode
-        from torch.utils._python_dispatch import _get_current_dispatch_mode
-
-        if _get_current_dispatch_mode() is not None:
-            raise RuntimeError("somebody counts")
-        if self.modes and _get_current_function_mode() is not None:
-            raise RuntimeError("somebody watches")
-        return self.linear(x)
-
-
-@pytest.mark.parametrize("modes", [False, True])
-def test_a_model_that_fails_only_because_it_is_watched_is_run_again(modes: bool) -> None:
-    structure = structure_of(Suspicious(modes), torch.ones(2, 3))
-    assert structure.failure is None
-    assert structure.output == (2, 3)
-    assert structure.total_flops is None
-    assert row(structure, "linear").info.output_shape == (2, 3)
-    assert (structure.graph.notes != ()) == modes
-
-
-def test_counting_does_not_import_the_compiler() -> None:
-    """It would take a second; the way around it is private to torch (see `probe.flops`)."""
-    code = (
-        "import sys, torch\n"
-        "from nnwidgets.probe.trace import trace\n"
-        "found = trace(torch.nn.Linear(2, 3).eval(), torch.ones(1, 2))\n"
-        "assert found.flops == 12, found\n"
-        "assert 'torch._dynamo' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
-
-
-# -- shapes ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("shape", "words"),
-    [
-        (None, ""),
-        ((), "scalar"),
-        ((4,), "4"),
-        ((2, 3), "2×3"),
-        (((2, 3), None), "(2×3, –)"),
-        ({"logits": (3, 2), "states": ((3, 6), (3, 6))}, "{logits: 3×2, states: (3×6, 3×6)}"),
-        ([(2, 8)] * 5, "5 × (2×8)"),
-        ([(2,)] * 5, "5 × 2"),
-        ({"packed": (16, 10)}, "{packed: 16×10}"),
-    ],
-)
-def test_shapes_as_text(shape: Any, words: str) -> None:
-    assert shape_text(shape) == words
-
-
-NESTS = st.recursive(
-    st.lists(st.integers(0, 3), max_size=3).map(torch.zeros) | st.none(),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-
-
-def obvious(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return tuple(value.shape)
-    if isinstance(value, dict):
-        return {k: obvious(v) for k, v in value.items() if v is not None}
-    return None if value is None else type(value)(obvious(v) for v in value)
-
-
-@given(NESTS)
-def test_shapes_of_any_nest(value: Any) -> None:
-    assert shape_of(value, depth=9) == obvious(value)
-    assert isinstance(shape_text(shape_of(value)), str)
 
 
 # -- other people's models -------------------------------------------------------------------
