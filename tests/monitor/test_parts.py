@@ -199,6 +199,34 @@ def test_nothing_is_sent_while_every_view_is_hidden(make: Make) -> None:
     assert wire.unpack(update["_curves"])[0]["range"][1] == 300.0
 
 
+def test_a_run_that_ends_out_of_sight_is_sent_whole_and_once(make: Make) -> None:
+    """What is on the screen then is what a notebook is saved with."""
+    model, optimizer = small()
+    monitor = make(model, optimizer)
+    browser = Browser(monitor)
+    browser.look()
+    now = 1000.0
+    for step in monitor.track(range(100)):
+        monitor.session.look_into_next_step()
+        take_step(model, optimizer)
+        monitor.log(loss=float(step), bad="x" if step == 98 else 1.0)
+        monitor.publish(now := now + 0.1)
+        if step == 96:  # every part has been sent a moment ago
+            monitor.publish(now := now + 100)
+            browser.look(False)
+            browser.updates()
+    assert browser.updates() == []
+    for _ in range(400):
+        monitor.publish(now := now + 0.1)
+    sent = [(part, wire.unpack(packed)[0]) for u in browser.updates() for part, packed in u.items()]
+    assert sorted(part for part, _ in sent) == sorted(PARTS)
+    last = dict(sent)
+    assert last["_live"]["state"] == "finished"
+    assert last["_curves"]["range"] == [1.0, 100.0]
+    assert last["_layers"]["step"] == 100
+    assert last["_notes"]["messages"]
+
+
 def test_without_a_front_end_the_state_is_at_most_five_seconds_old(make: Make) -> None:
     monitor = make()
     stale = []
