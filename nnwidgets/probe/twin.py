@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from nnwidgets.catalogue import text
 from nnwidgets.probe import replay, tree
-from nnwidgets.probe.twin_copy import Copy, is_sharded, signature
-from nnwidgets.probe.twin_guard import guarded, set_evaluation, surroundings
+from nnwidgets.probe.twin_copy import Copy, Modules, is_sharded, named_modules, signature
+from nnwidgets.probe.twin_guard import guarded, surroundings
 
 __all__ = ["Twin", "TwinError"]
 
@@ -139,31 +139,29 @@ class Twin:
         root = self.root
         if root is None:
             raise TwinError("probe.twin_gone")
-        if is_sharded(root):
+        modules = named_modules(root)
+        if is_sharded(modules):
             raise TwinError("probe.twin_sharded")
-        model = self._model()
-        compiled = tree.compile_in_use() or (model is not None and tree.is_compiled(model))
-        stack.enter_context(surroundings(compiled=compiled))
-        self._lazy = sum(map(tree.has_lazy, root.modules()))
-        copy = self._copied(root)
+        stack.enter_context(surroundings())
+        self._lazy = sum(tree.has_lazy(module) for _, module in modules)
+        copy = self._copied(root, modules)
         if copy is None:
             if weights is not None:
                 raise TwinError("probe.twin_past")
             if self._lazy:
                 raise TwinError("probe.twin_lazy_uncopied")
             return stack.enter_context(guarded(root))
-        copy.follow(root)
+        copy.follow(modules)
         if weights is not None:
             unfit = copy.put(dict(weights))
             if unfit is not None:
                 raise TwinError("probe.twin_unfit", name=unfit)
-        set_evaluation(copy.module)
         return copy.module
 
-    def _copied(self, root: nn.Module) -> Copy | None:
-        if self._copy is not None and self._copy.fits(root):
+    def _copied(self, root: nn.Module, modules: Modules) -> Copy | None:
+        if self._copy is not None and self._copy.fits(modules):
             return self._copy
-        if self._failed is not None and self._failed == signature(root):
+        if self._failed is not None and self._failed == signature(modules):
             return None
         self._copy = None  # before the new one is made: there is memory for one
         self._failed = self._obstacle = None
@@ -174,7 +172,7 @@ class Twin:
         try:
             self._copy = Copy(root)
         except Exception as problem:
-            self._failed = signature(root)
+            self._failed = signature(modules)
             why = f"{type(problem).__name__}: {problem}"[:200]
             self._obstacle = "probe.twin_not_copied", {"problem": why}
         return self._copy

@@ -11,8 +11,8 @@ import copy
 import enum
 import functools
 import types
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,9 @@ from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from nnwidgets.probe.replay import HOOKS, RandomState, bare_copy
 
-__all__ = ["Copy", "is_sharded", "signature"]
+__all__ = ["Copy", "Modules", "is_sharded", "named_modules", "set_evaluation", "signature"]
+
+Modules: TypeAlias = Sequence[tuple[str, nn.Module]]
 
 _INTERNAL: Final = frozenset(
     (
@@ -110,24 +112,27 @@ class Copy:
             memo.update({id(value): value for value in found.values()})
             self.module = bare_copy(model, memo)
             self.shared = tuple(found)
-        self._signature = signature(model)
+        self._signature = signature(named_modules(model))
         # By module and attribute: which object of the model the copy's own was made from.
         self._made_from: dict[tuple[str, str], int] = {}
         for name, module in model.named_modules():
             for key, value in _attributes(module):
                 self._made_from[name, key] = id(value)
 
-    def fits(self, model: nn.Module) -> bool:
+    def fits(self, modules: Modules) -> bool:
         """Whether the model still has the modules, shapes, types and devices it was copied with."""
-        return self._signature == signature(model)
+        return self._signature == signature(modules)
 
-    def follow(self, model: nn.Module) -> None:
-        """Make weights, buffers and attributes equal to those of the model; it must fit."""
-        copies = dict(self.module.named_modules(remove_duplicate=False))
-        memo = functools.cache(lambda: _correspondence(model, copies))
+    def follow(self, modules: Modules) -> None:
+        """Make weights, buffers and attributes equal to those of the model; it must fit.
+
+        All modules are in evaluation mode then.
+        """
+        copies = dict(self.module.named_modules())
+        memo = functools.cache(lambda: _correspondence(modules, copies))
         into: list[Tensor] = []
         values: list[Tensor] = []
-        for name, module in model.named_modules():
+        for name, module in modules:
             twin = copies[name]
             for table in ("_parameters", "_buffers"):
                 mine = getattr(twin, table)
@@ -144,6 +149,8 @@ class Copy:
                     values.append(value)
             if not isinstance(twin, (torch.jit.ScriptModule, Inside)):
                 self._follow_attributes(name, module, twin, memo)
+        for twin in copies.values():
+            set_evaluation(twin)
         assign(into, values)
 
     def _follow_attributes(
@@ -190,10 +197,30 @@ def assign(into: list[Tensor], values: list[Tensor]) -> None:
         torch._foreach_copy_([into[i] for i in simple], [values[i] for i in simple])
 
 
-def is_sharded(model: nn.Module) -> bool:
+def named_modules(model: nn.Module) -> Modules:
+    """Return the modules with their names, each once: walked through once for each look."""
+    return list(model.named_modules())
+
+
+def set_evaluation(module: nn.Module) -> None:
+    """Switch one module to evaluation mode, by its flag alone.
+
+    ``eval()`` may be overridden: adapters merge their weights in it.
+    """
+    if module.training:
+        module.training = False
+
+
+def is_sharded(modules: Modules) -> bool:
     """Whether a forward pass would wait for other processes to take part."""
-    return any(type(m).__name__ == "FullyShardedDataParallel" for m in model.modules()) or any(
-        type(p).__module__.startswith("torch.distributed") for p in model.parameters()
+    return any(
+        type(module).__name__ == "FullyShardedDataParallel"
+        or any(
+            type(value).__module__.startswith("torch.distributed")
+            for value in module._parameters.values()
+            if value is not None
+        )
+        for _, module in modules
     )
 
 
@@ -303,10 +330,10 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         return value
 
 
-def _correspondence(model: nn.Module, copies: dict[str, nn.Module]) -> dict[int, Any]:
+def _correspondence(modules: Modules, copies: dict[str, nn.Module]) -> dict[int, Any]:
     """Map each module, parameter and buffer of the model, by `id`, to the copy's."""
     memo: dict[int, Any] = {}
-    for name, module in model.named_modules():
+    for name, module in modules:
         twin = copies[name]
         memo[id(module)] = twin
         for table in ("_parameters", "_buffers"):
@@ -329,11 +356,11 @@ def _alike(one: Tensor | None, other: Tensor) -> bool:
     )
 
 
-def signature(model: nn.Module) -> tuple[Any, ...]:
+def signature(modules: Modules) -> tuple[Any, ...]:
     """Describe everything that must be the same for weights to be copied over."""
     seen: dict[int, int] = {}
     parts: list[Any] = []
-    for name, module in model.named_modules():
+    for name, module in modules:
         parts.append((name, type(module)))
         for table in (module._parameters, module._buffers):
             for key, value in table.items():

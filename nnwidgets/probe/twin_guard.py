@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from nnwidgets.probe.replay import HOOKS, RandomState, is_torch_hook
+from nnwidgets.probe.twin_copy import set_evaluation
 
-__all__ = ["guarded", "set_evaluation", "surroundings"]
+__all__ = ["guarded", "surroundings"]
 
 _GLOBAL_HOOKS: Final = (
     "_global_forward_hooks",
@@ -31,19 +32,14 @@ _MISSING: Final = object()
 
 
 @contextmanager
-def surroundings(*, compiled: bool) -> Iterator[None]:
+def surroundings() -> Iterator[None]:
     """Make a run depend on nothing but the model and its input, and leave no trace of it.
-
-    Parameters
-    ----------
-    compiled
-        Whether something here was compiled: it then runs as it was written.
 
     Notes
     -----
     Random numbers begin at the same seed each time, so that a model that draws some in evaluation
     mode gives the same picture for the same weights. The fused path of ``nn.TransformerEncoder``
-    is off: it would skip the modules inside.
+    is off: it would skip the modules inside. What was compiled runs as it was written.
     """
     state = RandomState.now()
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -61,7 +57,8 @@ def surroundings(*, compiled: bool) -> Iterator[None]:
         for device in ("cpu", "cuda"):
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
-        if compiled and hasattr(torch.compiler, "set_stance"):  # torch ≥ 2.6
+        # Nothing can have been compiled before that is imported. set_stance: torch ≥ 2.6.
+        if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
 
@@ -102,16 +99,6 @@ def _nothing(*args: Any, **kwargs: Any) -> None:
     """Stand in for a hook."""
 
 
-def set_evaluation(model: nn.Module) -> None:
-    """Switch every module to evaluation mode, by its flag alone.
-
-    ``eval()`` may be overridden: adapters merge their weights in it.
-    """
-    for module in model.modules():
-        if module.training:
-            module.training = False
-
-
 @contextmanager
 def guarded(model: nn.Module) -> Iterator[nn.Module]:
     """Give the user's own model in evaluation mode, without its hooks; then put it all back.
@@ -133,7 +120,8 @@ def guarded(model: nn.Module) -> Iterator[nn.Module]:
         for module in modules:
             _drop_hooks(module)
             _lend_buffers(module, clones)
-        set_evaluation(model)
+        for module in modules:
+            set_evaluation(module)
         yield model
 
 
