@@ -97,7 +97,7 @@ def encode(values: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
 
 def decode(codes: NDArray[np.uint8], low: float, high: float) -> NDArray[np.float64]:
     """Return what `encode` kept of the values."""
-    part = np.asarray(codes) / LEVELS
+    part = np.minimum(codes, LEVELS) / LEVELS
     values = np.asarray(low * (1 - part) + high * part)  # the difference of the ends may overflow
     values[codes == NAN_CODE] = np.nan
     values[codes == INF_CODE] = np.inf
