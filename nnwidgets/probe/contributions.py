@@ -6,6 +6,9 @@ by one, in float64, from what the layer was given and the weights it has; they a
 the layer's output, so that their sum is a check on both. Terms of padding are zero and stay in
 their place.
 
+A layer that is not torch's but has a matrix (``Conv1D`` of transformers) is taken for a linear one
+if the terms add up to what it gave.
+
 An embedding picks a row of its table (activation 1), a normalisation scales what it has normalised
 (one term, x̂ × γ), a plain recurrent cell sums over its input and its last state.
 """
@@ -113,26 +116,23 @@ def contributions(module: nn.Module, call: Call, sample_index: int, unit: Unit) 
         If there is no such unit or sample.
     """
     found = _rule(module)
-    if found is None:
+    if found is None and not _like_linear(module):
         raise _refusal(module)
-    kind, rule = found
     if packed(call.output):
         raise NoContributions("probe.contributions.packed", type=type_name(module))
     output = main_tensor(call.output)
     if output.is_complex():
         raise NoContributions("probe.contributions.complex", type=type_name(module))
     index, whole = locate(module, output, sample_index, unit)
-    with torch.no_grad(), np.errstate(invalid="ignore", over="ignore"):
-        terms = rule(module, call, index)
-        activation, weight = np.broadcast_arrays(
-            np.asarray(terms.activation, np.float64), np.asarray(terms.weight, np.float64)
-        )
-        values = activation * weight
-        total = float(values.sum() + (terms.bias or 0.0))
-    result = Contributions(
-        whole, values, terms.inputs, activation.ravel(), weight.ravel(), values.ravel(),
-        terms.bias, total, float(output.detach()[index]),
-    )  # fmt: skip
+    own = float(output.detach()[index])
+    if found is None:
+        terms = _guess(module, call, index)
+        if terms is None:
+            raise _refusal(module)
+        return _summed(terms, whole, own)
+    kind, rule = found
+    with torch.no_grad():
+        result = _summed(rule(module, call, index), whole, own)
     if type(module).forward is not kind.forward and not _agrees(result, output.dtype):
         raise NoContributions(
             "probe.contributions.differs", type=type_name(module), base=kind.__name__
@@ -141,17 +141,34 @@ def contributions(module: nn.Module, call: Call, sample_index: int, unit: Unit) 
 
 
 def has_contributions(module: nn.Module) -> bool:
-    """Whether `contributions` knows the kind of layer."""
-    return _rule(module) is not None
+    """Whether `contributions` knows the kind of layer, or may find out that it does."""
+    return _rule(module) is not None or _like_linear(module)
+
+
+def _summed(terms: _Terms, unit: tuple[int, ...], output: float) -> Contributions:
+    with np.errstate(invalid="ignore", over="ignore"):
+        activation, weight = np.broadcast_arrays(
+            np.asarray(terms.activation, np.float64), np.asarray(terms.weight, np.float64)
+        )
+        values = activation * weight
+        total = float(values.sum() + (terms.bias or 0.0))
+    return Contributions(
+        unit, values, terms.inputs, activation.ravel(), weight.ravel(), values.ravel(),
+        terms.bias, total, output,
+    )  # fmt: skip
 
 
 def _agrees(found: Contributions, dtype: torch.dtype) -> bool:
-    # A class derived from a known layer may compute something else. Rounding grows with the size
-    # of what is added up, not with the sum; matrix units may round to 11 bits.
+    # A class derived from a known layer may compute something else.
     size = float(np.abs(found.product).sum()) + abs(found.bias or 0.0)
-    allowed = max(torch.finfo(dtype).eps * 8, 2e-3) * size
     gap = abs(found.total - found.output)
-    return bool(gap <= allowed) or not np.isfinite(gap)
+    return bool(gap <= _tolerance(dtype) * size) or not np.isfinite(gap)
+
+
+def _tolerance(dtype: torch.dtype) -> float:
+    # Rounding grows with the size of what is added up, not with the sum; matrix units may round
+    # to 11 bits.
+    return max(torch.finfo(dtype).eps * 8, 2e-3)
 
 
 def _line(*parts: NDArray[np.int64] | int, count: int) -> NDArray[np.int64]:
@@ -161,6 +178,45 @@ def _line(*parts: NDArray[np.int64] | int, count: int) -> NDArray[np.int64]:
 
 def _bias(bias: Any, at: int) -> float | None:
     return None if bias is None else float(bias[at])
+
+
+# ---- layers of other libraries that work like a linear one
+
+
+def _like_linear(module: nn.Module) -> bool:
+    """Whether a layer that is not torch's has a matrix, and a vector at most beside it."""
+    own = dict(module.named_parameters(recurse=False))
+    weight, bias = own.pop("weight", None), own.pop("bias", None)
+    return (
+        weight is not None
+        and weight.dim() == 2
+        and (bias is None or bias.dim() == 1)
+        and not own
+        and not any(module.children())
+        and not type(module).__module__.startswith("torch.")
+    )
+
+
+def _guess(module: Any, call: Call, index: tuple[int, ...]) -> _Terms | None:
+    """Return terms with the weight as (outputs, inputs), or as (inputs, outputs).
+
+    Whichever makes all the outputs beside the unit; None if neither does.
+    """
+    given, output = argument(call), main_tensor(call.output)
+    fits = isinstance(given, Tensor) and given.shape[:-1] == output.shape[:-1]
+    if not fits or not given.dim() or given.is_complex():
+        return None
+    row, made = numbers(given[index[:-1]]), numbers(output[index[:-1]])
+    own = {name: numbers(p) for name, p in module.named_parameters(recurse=False)}
+    bias = own.get("bias", np.zeros(len(made)))
+    for matrix in (own["weight"], own["weight"].T):
+        if matrix.shape != (len(made), len(row)) or len(bias) != len(made):
+            continue
+        size = np.abs(matrix) @ np.abs(row) + np.abs(bias)
+        if (np.abs(matrix @ row + bias - made) <= _tolerance(output.dtype) * size).all():
+            inputs = _line(*index[1:-1], np.arange(len(row)), count=len(row))
+            return _Terms(row, matrix[index[-1]], inputs, _bias(own.get("bias"), index[-1]))
+    return None
 
 
 # ---- the rules: from a module, a call and an index into the output to the terms

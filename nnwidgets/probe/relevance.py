@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from nnwidgets.probe.leaf import run_from
+from nnwidgets.probe.reach import earlier_modules
 from nnwidgets.probe.readout import model_output, score_index
-from nnwidgets.probe.units import UnitError, batch_axis, channel_axis
+from nnwidgets.probe.units import batch_axis, channel_axis, locate
 
 __all__ = ["channel_scores"]
 
@@ -72,7 +73,7 @@ def channel_scores(
         if score.requires_grad:
             (gradient,) = torch.autograd.grad(score, output, allow_unused=True)
     if axis is None:
-        axis = channel_axis(run.module, output)
+        axis = channel_axis(run.module, output, earlier_modules(model, layer))
     channels = output.shape[axis]
     if gradient is None:
         return np.zeros(channels)
@@ -80,10 +81,9 @@ def channel_scores(
     batch = batch_axis(run.module, output)
     axis += output.dim()
     if batch is not None:
-        if not 0 <= sample_index < output.shape[batch]:
-            count = str(output.shape[batch])
-            raise UnitError("probe.unit.sample", index=str(sample_index), count=count)
-        product = product.select(batch, sample_index)
+        first = [0] * (output.dim() - 1)
+        index, _ = locate(run.module, output, sample_index, first)
+        product = product.select(batch, index[batch])
         axis -= batch < axis
     scores = product.movedim(axis, 0).flatten(1).sum(1) if product.dim() > 1 else product
     found: NDArray[np.float64] = scores.cpu().numpy()

@@ -347,6 +347,36 @@ def test_a_derived_layer_is_believed_if_its_terms_add_up() -> None:
         contributions(other, called(other, randn(2, 4)), 0, 0)
 
 
+class Matrix(nn.Module):
+    """A linear layer of somebody else's, either way round."""
+
+    def __init__(self, turned: bool, bias: bool, bent: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, 4) if turned else torch.zeros(4, 3))
+        self.register_parameter("bias", nn.Parameter(torch.zeros(3)) if bias else None)
+        self.turned, self.bent = turned, bent
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x @ (self.weight.T if self.turned else self.weight)
+        x = x if self.bias is None else x + self.bias
+        return x.abs().sqrt() if self.bent else x
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_layer_with_a_matrix_is_believed_if_its_terms_add_up(turned: bool, bias: bool) -> None:
+    layer = refill(Matrix(turned, bias))
+    assert has_contributions(layer)
+    call = called(layer, randn(2, 5, 4))
+    found = contributions(layer, call, 1, (2, 1))
+    check(found, call.output[1, 2, 1])
+    assert found.inputs.tolist() == [[2, i] for i in range(4)]
+    assert (found.bias is None) != bias
+    other = refill(Matrix(turned, bias, bent=True))
+    with pytest.raises(NoContributions, match="how it uses them is not known"):
+        contributions(other, called(other, randn(2, 5, 4)), 1, (2, 1))
+
+
 @pytest.mark.parametrize("unit", [3, -4, (0, 0), (), "a", 1.5, True, None])
 def test_a_unit_that_is_not_there(unit: Any) -> None:
     layer = nn.Linear(4, 3)
@@ -530,6 +560,11 @@ def test_channel_scores_of_vectors_tokens_and_other_targets() -> None:
     flat = channel_scores(model, x[0], "1", 4, target=0)
     hidden = model[:2](x)[0, 4].detach().numpy()
     np.testing.assert_allclose(flat, np.abs(hidden * model[2].weight[0].detach().numpy()))
+
+
+def test_channel_scores_after_an_activation_function_of_a_signal() -> None:
+    model = nn.Sequential(nn.Conv1d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(15, 2)).double()
+    assert channel_scores(model, randn(2, 2, 7), "1", 0).shape == (3,)
 
 
 def test_channel_scores_where_the_score_does_not_depend_on_the_layer() -> None:

@@ -120,7 +120,8 @@ def test_gradients_are_autograds(family: str) -> None:
                         assert close(total, consumer.gradient, torch.bfloat16)
                 told += found.total != 0
                 scores = channel_scores(model, sample, name, index)
-                assert len(scores) == output.shape[channel_axis(module, output)]
+                before = earlier_modules(model, name)
+                assert len(scores) == output.shape[channel_axis(module, output, before)]
                 assert np.isfinite(scores).all()
                 plain = isinstance(sample, Tensor) and name and not found.direct
                 if plain and batch_axis(module, output) == 0 and output.dim() == len(unit) + 1:
