@@ -1,6 +1,7 @@
 """Live notebook widgets that open a PyTorch model in the cell where it trains."""
 
 from nnwidgets._version import __version__
+from nnwidgets.layer_inspector import LayerInspector
 from nnwidgets.training_monitor import TrainingMonitor
 
-__all__ = ["TrainingMonitor", "__version__"]
+__all__ = ["LayerInspector", "TrainingMonitor", "__version__"]

@@ -32,6 +32,7 @@ __all__ = [
     "current_message_id",
     "error_of",
     "has_subshells",
+    "leave_for_main_thread",
     "main_shell_busy",
     "on_main_thread",
     "running_cell",
@@ -216,6 +217,18 @@ def _quiet_handler(
 def on_main_thread() -> bool:
     """Whether the caller runs where cells run."""
     return threading.current_thread() is threading.main_thread()
+
+
+def leave_for_main_thread(kernel: Any, call: Callable[[], None]) -> bool:
+    """Have `call` run by the main thread's loop, between two cells; False where there is none.
+
+    ``kernel.io_loop`` (tornado, from ipykernel 6 on) is the loop that runs cells.
+    """
+    add = getattr(getattr(kernel, "io_loop", None), "add_callback", None)
+    if add is None:
+        return False
+    add(call)
+    return True
 
 
 def current_message_id(kernel: Any) -> str:

@@ -187,6 +187,10 @@ class KernelLink:
         except Exception:
             logger.exception("Waiting clicks could not be read")
 
+    def soon(self, call: Callable[[], None]) -> bool:
+        """Have the main thread run `call` as soon as it runs no cell; False without a kernel."""
+        return self._kernel is not None and private.leave_for_main_thread(self._kernel, call)
+
     # -- cells ---------------------------------------------------------------------------
 
     @property

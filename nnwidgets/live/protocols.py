@@ -24,6 +24,9 @@ class Host(Protocol):
     def pump(self) -> None:
         """Answer the messages that wait for the main thread."""
 
+    def soon(self, call: Callable[[], None]) -> bool:
+        """Have the main thread run `call` when it is free; False if that is nobody's to say."""
+
 
 class Sentinel(Protocol):
     """Something that looks for NaN right before updates."""
@@ -43,6 +46,10 @@ class Script:
 
     def pump(self) -> None:
         """There is nothing to answer."""
+
+    def soon(self, call: Callable[[], None]) -> bool:
+        """A script has no moments at which it is known to be free."""
+        return False
 
 
 class Listener(Protocol):

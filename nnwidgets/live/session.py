@@ -170,7 +170,11 @@ class Session:
     def submit(
         self, command: Callable[[], Any], then: Callable[[Ticket], None] | None = None
     ) -> Ticket:
-        """Run `command` at the next safe point, or at once when nothing trains.
+        """Run `command` at the next safe point, or as soon as may be when nothing trains.
+
+        When nothing trains it runs in the main thread: what else the user does there, drawing
+        from the global random number generators perhaps, must not be disturbed from another
+        thread. In a script, which has no moment to spare, it runs at once, wherever this is.
 
         Parameters
         ----------
@@ -190,8 +194,14 @@ class Session:
         # A paused loop runs it itself, within its next nap: nobody else may be in the model
         # when it goes on.
         if not self.training and not self.control.waiting:
-            self._commands.run()
+            here = threading.current_thread() is threading.main_thread()
+            if here or not self.host.soon(self._run_at_rest):
+                self._commands.run()
         return ticket
+
+    def _run_at_rest(self) -> None:
+        if not self.training and not self.control.waiting:
+            self._commands.run()
 
     def stop(self) -> None:
         """Ask the loop to end."""
@@ -379,6 +389,11 @@ class Session:
         """Whether a stop has been asked for; a loop that reads this ends by itself."""
         self._stopping.asked()
         return self.control.stop_wanted
+
+    @property
+    def in_training_thread(self) -> bool:
+        """Whether this is called in the thread that trains, or has trained last."""
+        return self._thread == threading.get_ident()
 
     @property
     def looping(self) -> bool:

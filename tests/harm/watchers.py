@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nnwidgets._inspector_tabs import SORTS, TABS
 from nnwidgets.probe.layers import LayerWatch
 from nnwidgets.probe.nonfinite import NonFiniteTracker
 from tests.harm.loop import Loop
@@ -264,3 +265,80 @@ def _pause_and_resume(monitor: Any, asked: threading.Event, done: threading.Even
 def monitor_shown_and_paused(loop: Loop) -> Attached:
     """… with a view, a sender, and pauses from another thread."""
     return _Shown(loop)
+
+
+class _Inspector(Attached):
+    """Looks into every step, keeps its weights, and runs the twin whenever something is shown."""
+
+    def __init__(self, loop: Loop, *, shown: bool = False) -> None:
+        from nnwidgets import LayerInspector
+
+        self.inspector = LayerInspector(loop.model, optimizer=loop.optimizers, budget=0.5)
+        self.steps = 0
+        if shown:
+            self.inspector._receive(
+                {"type": "view", "view": "harm", "visible": True, "language": "en"}, []
+            )
+        self.want()
+
+    def want(self) -> None:
+        """Let the next step be sampled, whatever the budget says."""
+        self.inspector.session.sampling.want()
+
+    def stepped(self, loss: Tensor) -> None:
+        self.steps += 1
+        self.want()
+
+    def check(self) -> None:
+        assert self.inspector.session.step > 0
+        assert self.inspector._error is None
+        assert self.inspector._newest is not None
+
+    def close(self) -> None:
+        self.inspector.close()
+
+    def parts(self) -> list[Any]:
+        return [self.inspector, self.inspector.session, self.inspector._twin]
+
+
+@watcher
+def inspector(loop: Loop) -> Attached:
+    """A LayerInspector that is only there."""
+    return _Inspector(loop)
+
+
+class _Curious(_Inspector):
+    """Somebody looks at one layer after another, in every way there is."""
+
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop, shown=True)
+        self.looks = 0
+
+    def stepped(self, loss: Tensor) -> None:
+        super().stepped(loss)
+        rows = self.inspector.layers
+        if not rows:
+            return
+        row = rows[self.steps % len(rows)]
+        clicks: list[tuple[str, dict[str, Any]]] = [
+            ("select", {"layer": row.name}),
+            ("tab", {"tab": TABS[self.steps % len(TABS)]}),
+            ("source", {"source": ("probe", "batch")[self.steps % 2]}),
+            ("sort", {"by": SORTS[self.steps % len(SORTS)]}),
+        ]
+        for action, args in clicks:
+            self.inspector._receive(
+                {"type": "request", "id": self.steps, "action": action, "args": args}, []
+            )
+        self.inspector.get_state()
+        self.looks = self.inspector._seen
+
+    def check(self) -> None:
+        super().check()
+        assert self.looks > 0
+
+
+@watcher
+def inspector_clicked_through(loop: Loop) -> Attached:
+    """… with a view, and a click for every step."""
+    return _Curious(loop)

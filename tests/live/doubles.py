@@ -173,6 +173,10 @@ class FakeLink:
         while self.waiting:
             self.waiting.pop(0)()
 
+    def soon(self, call: Callable[[], None]) -> bool:
+        """There is no main loop."""
+        return False
+
     def on_cell_start(self, callback: Callable[[str | None], None]) -> Callable[[], None]:
         self._starts.append(callback)
         return lambda: self._starts.remove(callback)

@@ -1,0 +1,345 @@
+"""What each tab of an inspector shows of a layer: blocks, made from a look at the twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from torch import nn
+
+from nnwidgets.probe.activity_sample import BatchActivity
+from nnwidgets.probe.arithmetic import explain_forward
+from nnwidgets.probe.attention import AttentionTap, attention_blocks, maps_within
+from nnwidgets.probe.backward_terms import backward_terms
+from nnwidgets.probe.blocks import Block, note
+from nnwidgets.probe.contribution_blocks import contribution_blocks
+from nnwidgets.probe.display import activation_blocks
+from nnwidgets.probe.flow import producer
+from nnwidgets.probe.layer_history import KINDS, LayerHistory
+from nnwidgets.probe.look import Call, Look, look
+from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.relevance import channel_scores
+from nnwidgets.probe.ridge import history_blocks
+from nnwidgets.probe.units import (
+    Unit,
+    as_unit,
+    batch_axis,
+    channel_axis,
+    main_tensor,
+    strongest,
+)
+from nnwidgets.probe.weights import weight_blocks
+
+__all__ = ["SORTS", "TABS", "Ask", "Scene", "blocks_of"]
+
+TABS: Final = ("activations", "weights", "gradients", "history", "contributions", "feature")
+SORTS: Final = ("index", "activity", "variance", "contribution")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What somebody wants to see.
+
+    Attributes
+    ----------
+    layer
+        Name of the module.
+    tab
+        One of `TABS`.
+    unit
+        Of the layer, or None.
+    sample_index
+        Position in the probe batch.
+    sort
+        One of `SORTS`.
+    call
+        Which call of a module that is called several times.
+    output
+        Which tensor of several; None for the main one.
+    depth
+        Slice of a volume; None for the middle one.
+    channel
+        Input channel of filters.
+    part
+        Of the weights of a recurrent layer or an embedding.
+    backward
+        Whether the arithmetic is that of the gradient.
+    source
+        ``"probe"`` or ``"batch"``: the probe batch, or the training batch of a sampled step.
+    """
+
+    layer: str
+    tab: str = "activations"
+    unit: Unit | None = None
+    sample_index: int = 0
+    sort: str = "index"
+    call: int = 0
+    output: int | None = None
+    depth: int | None = None
+    channel: int | None = None
+    part: int = 0
+    backward: bool = False
+    source: str = "probe"
+
+
+@dataclass
+class Scene:
+    """What there is to look at.
+
+    Attributes
+    ----------
+    ask
+        What is wanted.
+    root
+        A private model in evaluation mode.
+    real
+        The user's module of the same name as the layer; only its weight and gradient are read.
+    sample
+        The probe batch; None if there is none yet.
+    step
+        The step that the weights are from.
+    past
+        Whether that is an earlier step than the newest.
+    history
+        Histograms over the run.
+    batch
+        What the layer gave for the training batch of a sampled step, if that was kept.
+    extra
+        Blocks of work done on demand (an ablation, a feature), by tab.
+    language
+        Of the sentences.
+    """
+
+    ask: Ask
+    root: nn.Module
+    real: nn.Module
+    sample: Any
+    step: int
+    past: bool
+    history: LayerHistory
+    batch: BatchActivity | None
+    extra: Mapping[str, list[Block]] = field(default_factory=dict)
+    language: str = "en"
+    seen: Look | None = None
+    calls: int = 0
+    unit: Unit | None = None
+
+    @property
+    def module(self) -> nn.Module:
+        """The layer, in the private model."""
+        return self.root.get_submodule(self.ask.layer)
+
+
+def blocks_of(scene: Scene) -> list[Block]:
+    """Return what a tab shows; a refusal is a block too.
+
+    `Scene.calls` and `Scene.unit` say afterwards how often the layer was called and which unit is
+    shown.
+    """
+    scene.unit = scene.ask.unit
+    try:
+        blocks = _MAKERS[scene.ask.tab](scene)
+    except Refusal as refusal:
+        blocks = [refusal.block("warning")]
+    return [*scene.extra.get(scene.ask.tab, ()), *blocks]
+
+
+def _run(scene: Scene) -> Look:
+    """Run the private model on the probe batch and keep the layer's calls."""
+    if scene.seen is None:
+        scene.seen = look(scene.root, scene.sample, [scene.ask.layer], copy=True)
+        scene.calls = len(scene.seen.calls[scene.ask.layer])
+    return scene.seen
+
+
+def _call(scene: Scene) -> Call:
+    """Return the layer's call to show.
+
+    Raises
+    ------
+    Refusal
+        If there is none.
+    """
+    if scene.sample is None:
+        raise Refusal("probe.inspect.no_sample")
+    seen = _run(scene)
+    calls = seen.calls[scene.ask.layer]
+    if calls:
+        return calls[min(scene.ask.call, len(calls) - 1)]
+    if seen.problem is not None:
+        where = seen.failed_in or type(scene.root).__name__
+        problem = f"{type(seen.problem).__name__}: {seen.problem}"[:300]
+        raise Refusal("probe.inspect.failed", layer=where, problem=problem)
+    raise Refusal("probe.inspect.not_called", layer=scene.ask.layer)
+
+
+def _before(scene: Scene) -> list[nn.Module]:
+    """Return the leaf modules in front of the layer, in order of definition, the nearest last."""
+    found: list[nn.Module] = []
+    for name, module in scene.root.named_modules():
+        if name == scene.ask.layer:
+            break
+        if not module._modules:
+            found.append(module)
+    return found[-8:]
+
+
+def _activations(scene: Scene) -> list[Block]:
+    ask = scene.ask
+    if ask.source == "batch":
+        return _of_batch(scene)
+    call = _call(scene)
+    scores = None
+    notes: list[Block] = []
+    if ask.sort == "contribution":
+        try:
+            scores = channel_scores(
+                scene.root, scene.sample, ask.layer, ask.sample_index, call=ask.call
+            )
+        except Refusal as refusal:
+            notes = [refusal.block()]
+    blocks = activation_blocks(
+        scene.module, call, ask.sample_index,
+        sort=ask.sort, unit=ask.unit, scores=scores, output=ask.output, depth=ask.depth,
+        before=_before(scene), step=scene.step,
+    )  # fmt: skip
+    return [*_attention(scene), *blocks, *notes]
+
+
+def _of_batch(scene: Scene) -> list[Block]:
+    ask, batch = scene.ask, scene.batch
+    if batch is None or batch.name != ask.layer or not batch.calls:
+        return [note("probe.inspect.no_batch")]
+    scene.calls = len(batch.calls)
+    call = batch.calls[min(ask.call, len(batch.calls) - 1)]
+    sort = "activity" if ask.sort == "contribution" else ask.sort
+    return activation_blocks(
+        scene.module, call, min(ask.sample_index, batch.samples - 1),
+        sort=sort, unit=ask.unit, output=ask.output, depth=ask.depth,
+        before=_before(scene), step=scene.step,
+    )  # fmt: skip
+
+
+def _attention(scene: Scene) -> list[Block]:
+    """Return the attention maps of the layer, or of those inside it.
+
+    They want a run of their own, which takes no fused shortcut.
+    """
+    ask = scene.ask
+    if not _may_attend(scene.module):
+        return []
+    tap = AttentionTap(scene.root, [ask.layer], sample_index=ask.sample_index)
+    with tap:
+        look(scene.root, scene.sample, ())
+    maps = maps_within(tap.maps, ask.layer)
+    if not maps:
+        attends = isinstance(scene.module, nn.MultiheadAttention) or tap.left_out
+        return [note("probe.attention.none")] if attends else []
+    if ask.layer in maps:
+        return attention_blocks(maps[ask.layer], ask.sample_index, call=ask.call)
+    if len(maps) == 1:
+        return attention_blocks(next(iter(maps.values())), ask.sample_index, call=ask.call)
+    return []  # a whole encoder: each layer has its own
+
+
+def _may_attend(module: nn.Module) -> bool:
+    """Say whether a look for attention is worth a run: not for torch's own simple layers."""
+    if isinstance(module, nn.MultiheadAttention):
+        return True
+    return bool(module._modules) or not type(module).__module__.startswith("torch.nn.")
+
+
+def _weights(scene: Scene) -> list[Block]:
+    _count_calls(scene)
+    ask = scene.ask
+    return weight_blocks(
+        scene.module, unit=ask.unit, channel=ask.channel, sort=ask.sort, part=ask.part,
+        step=scene.step,
+    )  # fmt: skip
+
+
+def _gradients(scene: Scene) -> list[Block]:
+    _count_calls(scene)
+    if scene.past:
+        return [note("probe.inspect.past_gradient"), *_histories(scene, ("gradient",))]
+    ask = scene.ask
+    return weight_blocks(
+        scene.real, "gradient", unit=ask.unit, channel=ask.channel, sort=ask.sort,
+        part=ask.part, step=scene.step,
+    )  # fmt: skip
+
+
+def _history(scene: Scene) -> list[Block]:
+    return _histories(scene, KINDS)
+
+
+def _histories(scene: Scene, kinds: tuple[str, ...]) -> list[Block]:
+    blocks: list[Block] = []
+    for kind in kinds:
+        found = history_blocks(scene.history, scene.ask.layer, kind)
+        if len(found) > 1 or kind == kinds[0]:
+            blocks += found
+    return blocks
+
+
+def _contributions(scene: Scene) -> list[Block]:
+    ask = scene.ask
+    call = _call(scene)
+    module = scene.module
+    unit = scene.unit = _whole_unit(module, call, ask, _before(scene))
+    if ask.backward:
+        terms = backward_terms(
+            scene.root, scene.sample, ask.layer, ask.sample_index, unit, call=ask.call
+        )
+        return [terms.block(language=scene.language)]
+    before = None
+    made = producer(scene.root, scene.sample, ask.layer, call=ask.call)
+    if made is not None:
+        name, which = made
+        produced = look(scene.root, scene.sample, [name], copy=True).calls[name]
+        if which < len(produced):
+            before = (name, scene.root.get_submodule(name), produced[which])
+    blocks = contribution_blocks(module, call, ask.sample_index, unit, before=before)
+    arithmetic = explain_forward(module, call, ask.sample_index, unit, language=scene.language)
+    return [*blocks, arithmetic]
+
+
+def _whole_unit(module: nn.Module, call: Call, ask: Ask, before: list[nn.Module]) -> Unit:
+    """Return the unit asked for; the strongest of its channel, or of all, where it is not whole."""
+    output = main_tensor(call.output)
+    axis = channel_axis(module, output, before)
+    batch = batch_axis(module, output)
+    dims = output.dim() - (batch is not None)
+    given = () if ask.unit is None else as_unit(ask.unit)
+    if len(given) == dims:
+        return given if dims != 1 else given[0]
+    if given:
+        whole = strongest(module, output, ask.sample_index, given[0], axis)
+    else:
+        sample = output if batch is None else output.select(batch, ask.sample_index)
+        place = axis + output.dim()
+        place -= batch is not None and batch < place
+        channels = sample.detach().float().movedim(place, 0).flatten(1) if dims > 1 else sample
+        best = int(channels.amax(1).argmax() if dims > 1 else sample.detach().float().argmax())
+        whole = strongest(module, output, ask.sample_index, best, axis)
+    return whole if len(whole) != 1 else whole[0]
+
+
+def _feature(scene: Scene) -> list[Block]:
+    _count_calls(scene)
+    return [] if "feature" in scene.extra else [note("probe.inspect.feature")]
+
+
+def _count_calls(scene: Scene) -> None:
+    scene.calls = max(scene.calls, 1)
+
+
+_MAKERS: Final[Mapping[str, Callable[[Scene], list[Block]]]] = {
+    "activations": _activations,
+    "weights": _weights,
+    "gradients": _gradients,
+    "history": _history,
+    "contributions": _contributions,
+    "feature": _feature,
+}
