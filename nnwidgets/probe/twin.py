@@ -69,6 +69,7 @@ class Twin:
         self._obstacle: tuple[str, dict[str, str]] | None = None
         self._failed: tuple[object, ...] | None = None  # what could not be copied looked like this
         self._lazy = 0
+        self._hooks = 0
         self._lock = threading.RLock()
         self._open = False
 
@@ -85,6 +86,8 @@ class Twin:
             notes.append(("probe.twin_shared", {"names": ", ".join(self._copy.shared[:6])}))
         if self._lazy:
             notes.append(("probe.twin_lazy", {"count": str(self._lazy)}))
+        if self._hooks:
+            notes.append(("probe.twin_hooks", {"count": str(self._hooks)}))
         return tuple(notes)
 
     @property
@@ -144,6 +147,7 @@ class Twin:
             raise TwinError("probe.twin_sharded")
         stack.enter_context(surroundings())
         self._lazy = sum(tree.has_lazy(module) for _, module in modules)
+        self._hooks = sum(_user_hooks(module) for _, module in modules)
         copy = self._copied(root, modules)
         if copy is None:
             if weights is not None:
@@ -176,3 +180,9 @@ class Twin:
             why = f"{type(problem).__name__}: {problem}"[:200]
             self._obstacle = "probe.twin_not_copied", {"problem": why}
         return self._copy
+
+
+def _user_hooks(module: nn.Module) -> int:
+    """Return how many hooks of other code may change what a module takes and gives."""
+    tables = (module._forward_hooks, module._forward_pre_hooks)
+    return sum(not replay.is_torch_hook(hook) for table in tables for hook in table.values())

@@ -12,6 +12,7 @@ import enum
 import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import torch
@@ -97,7 +98,8 @@ class Copy:
     Raises
     ------
     Exception
-        Whatever ``copy.deepcopy`` raises.
+        Whatever ``copy.deepcopy`` raises, and TypeError for a model that takes copying into its
+        own hands and gives itself, or its own weights.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -112,6 +114,8 @@ class Copy:
             memo.update({id(value): value for value in found.values()})
             self.module = bare_copy(model, memo)
             self.shared = tuple(found)
+        if not _is_apart(self.module, model):
+            raise TypeError("its copy is not independent of it")
         self._signature = signature(named_modules(model))
         # By module and attribute: which object of the model the copy's own was made from.
         self._made_from: dict[tuple[str, str], int] = {}
@@ -222,6 +226,21 @@ def is_sharded(modules: Modules) -> bool:
         )
         for _, module in modules
     )
+
+
+def _is_apart(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two models have no module and no memory in common."""
+
+    def parts(model: nn.Module) -> set[tuple[str, int]]:
+        found = {("module", id(module)) for module in model.modules()}
+        for tensor in (*model.parameters(), *model.buffers()):
+            found.add(("tensor", id(tensor)))
+            if not is_lazy(tensor) and tensor.layout is torch.strided and tensor.numel():
+                with suppress(RuntimeError):  # fake tensors
+                    found.add(("memory", tensor.data_ptr()))
+        return found - {("memory", 0)}  # meta
+
+    return parts(one).isdisjoint(parts(other))
 
 
 def _prepared(model: nn.Module) -> dict[int, Any]:

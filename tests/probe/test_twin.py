@@ -221,52 +221,6 @@ def test_follows_attributes_and_keeps_those_it_changes_to_itself() -> None:
         assert not hasattr(module, "extra")
 
 
-@pytest.mark.parametrize("where", ["root", "inside", "in place", "parallel", "parallel inside"])
-def test_wrapped_models(where: str) -> None:
-    plain, sample = mlp()
-    model: nn.Module = plain
-    if where == "root":
-        model = torch.compile(plain, backend="eager")
-    elif where == "inside":
-        model = nn.Sequential(torch.compile(plain, backend="eager"), nn.ReLU())
-    elif where == "in place":
-        plain.compile(backend="eager")
-    elif where == "parallel":
-        model = nn.DataParallel(plain)
-    else:
-        model = nn.Sequential(nn.DataParallel(plain), nn.ReLU())
-    expected = [t.relu() if "inside" in where else t for t in in_evaluation(plain, sample)]
-    model.train()
-    model(sample)
-    names: list[str] = []
-    twin = Twin(model)
-    with unharmed(model):
-        for _ in range(2):
-            with twin.open() as module:
-                for name, part in module.named_modules():
-                    part.register_forward_hook(lambda m, a, o, name=name: names.append(name))
-                assert torch.equal(run(module, sample)[0], expected[0])
-                weights = twin.root.state_dict()
-            with twin.open(weights) as module:
-                assert list(module.state_dict()) == list(weights)
-    inner = {"inside": "0._orig_mod.", "parallel inside": "0.module."}.get(where, "")
-    assert {f"{inner}0", f"{inner}5"} <= set(names)
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
-def test_a_scripted_model() -> None:
-    plain, sample = mlp()
-    model = torch.jit.script(plain)
-    twin = Twin(model)
-    with twin.open() as module:
-        run(module, sample)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(0.5)
-    with unharmed(model), twin.open() as module:
-        assert torch.equal(run(module, sample)[0], run(plain.eval(), sample)[0])
-
-
 def test_frozen_and_thawed() -> None:
     model, _ = mlp()
     twin = Twin(model)

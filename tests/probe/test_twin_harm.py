@@ -24,9 +24,11 @@ def test_user_hooks_are_neither_called_nor_touched() -> None:
     model[3].register_full_backward_hook(lambda *a: called.append("backward"))
     everywhere = nn.modules.module.register_module_forward_hook(lambda *a: called.append("global"))
     try:
-        with unharmed(model), Twin(model).open() as module, torch.enable_grad():
+        twin = Twin(model)
+        with unharmed(model), twin.open() as module, torch.enable_grad():
             module(sample).sum().backward()
         assert called == []
+        assert twin.notes == (("probe.twin_hooks", {"count": "2"}),)
         model(sample).sum().backward()
         assert called.count("global") == 7
         assert called.count("forward") == called.count("before") == called.count("backward") == 1
@@ -173,3 +175,23 @@ def test_lazy_and_not_to_be_copied_is_refused() -> None:
         Twin(model).open(),
     ):
         pass
+
+
+@pytest.mark.parametrize("what", ["itself", "its weights"])
+def test_a_copy_that_is_not_one_is_not_written_to(what: str) -> None:
+    class Deceiving(nn.Linear):
+        def __deepcopy__(self, memo: Any) -> Any:
+            if what == "itself":
+                return self
+            other = Deceiving(3, 3)
+            other.weight = nn.Parameter(self.weight.detach())  # the same memory
+            return other
+
+    model = nn.Sequential(nn.Dropout(), Deceiving(3, 3))
+    twin = Twin(model)
+    with unharmed(model):
+        with twin.open() as module:
+            assert module is model
+        with pytest.raises(TwinError, match="not copied"), twin.open(model.state_dict()):
+            pass
+    assert twin.notes[0][0] == "probe.twin_not_copied"
