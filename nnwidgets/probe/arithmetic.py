@@ -193,7 +193,7 @@ def _normalisation(out: Written, module: Any, given: Tensor, index: tuple[int, .
     params = {"count": whole(found.count), "variance": digits(found.variance)}
     if found.mean is not None:
         params["mean"] = digits(found.mean)
-    out.say("term", f"probe.arithmetic.norm_{source}", **params)
+    out.say("term", f"probe.arithmetic.over.{source}", **params)
     below = f"√({digits(found.variance)} + {digits(found.eps)})"
     mean = found.mean or 0.0
     above = digits(found.value)
