@@ -45,7 +45,7 @@ def summary_text(structure: Structure, *, depth: int | None = None, language: st
     """
 
     def say(name: str, **params: str) -> str:
-        return text(f"probe.table_{name}", language, **params)
+        return text(f"probe.table.{name}", language, **params)
 
     # Column by column: module, shape of the output, parameters, operations, remarks.
     head = [say("layer"), say("shape"), say("params"), say("flops"), ""]
