@@ -341,6 +341,8 @@ def _rule(module: nn.Module) -> tuple[type[nn.Module], _Rule] | None:
 
 def _refusal(module: nn.Module) -> NoContributions:
     name = type_name(module)
+    if isinstance(module, nn.RNN):
+        return NoContributions("probe.contributions.recurrent", type=name)
     if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
         return NoContributions("probe.contributions.gates", type=name)
     if isinstance(module, nn.MultiheadAttention):

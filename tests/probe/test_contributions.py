@@ -311,6 +311,7 @@ def test_bilinear() -> None:
         (nn.Sequential(nn.ReLU()), "container"),
         (nn.PReLU(), "unknown"),
         (nn.LSTM(4, 4, batch_first=True), "gates"),
+        (nn.RNN(4, 4, batch_first=True), "recurrent"),
         (nn.MultiheadAttention(4, 1, batch_first=True), "attention"),
     ],
 )
