@@ -33,7 +33,12 @@ const SIDE = 26;
 export function foot(
   words: Words,
   signal: AbortSignal,
-  actions: { sample(index: number): void; setCursor(step: number | null): void },
+  actions: {
+    sample(index: number): void;
+    setCursor(step: number | null): void;
+    /** Look again: weights may have changed where no step was seen. */
+    refresh(): void;
+  },
 ): Foot {
   const picker = samplePicker(words, signal, actions.sample);
   let steps: Float64Array = new Float64Array(0);
@@ -59,11 +64,21 @@ export function foot(
     onClick: () => actions.setCursor(null),
   });
   live.element.classList.add("nnw-live");
+  const again = button({
+    label: words("ui.inspector.refresh"),
+    icon: "reset",
+    kind: "quiet",
+    title: words("ui.inspector.refresh.hint"),
+    signal,
+    onClick: actions.refresh,
+  });
+  again.element.classList.add("nnw-icon-only");
   const when = h(
     "div",
     { class: "nnw-when", role: "group", "aria-label": words("ui.time") },
     time.element,
     live.element,
+    again.element,
   );
   const element = h("div", { class: "nnw-foot" }, picker.element, when);
 
@@ -80,6 +95,7 @@ export function foot(
       time.refresh();
       time.setDisabled(!past || !reachable);
       live.set({ pressed: cursor === null, disabled: !reachable });
+      again.set({ disabled: !reachable });
     },
   };
 }

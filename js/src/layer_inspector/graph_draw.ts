@@ -35,6 +35,8 @@ const TOKENS: Record<Exclude<keyof Look, "family">, string> = {
 /** The colours of the moment, read from an element of the widget. */
 export function lookOf(host: HTMLElement): Look {
   const probe = document.createElement("span");
+  // With forced colours every element would answer with the same one.
+  probe.style.setProperty("forced-color-adjust", "none");
   host.append(probe);
   const look: Look = {
     surface: "",

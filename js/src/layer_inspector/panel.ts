@@ -98,6 +98,7 @@ export function panel(words: Words, signal: AbortSignal, hooks: PanelHooks): Pan
     })),
     signal,
   });
+  files.button.element.title = words("ui.export");
   const element = h(
     "section",
     { class: "nnw-panel-part", "aria-label": words("ui.inspector.panel") },

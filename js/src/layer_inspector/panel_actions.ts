@@ -56,8 +56,8 @@ export function panelActions(
     layerOff.element,
     restore.element,
   );
-  const feature = make(words("ui.inspector.feature.make"), () => void act("feature"));
-  const best = make(words("ui.inspector.feature.samples"), () => void act("best_samples"));
+  const feature = make(words("ui.inspector.seek.input"), () => void act("feature"));
+  const best = make(words("ui.inspector.seek.samples"), () => void act("best_samples"));
   const search = h(
     "div",
     { class: "nnw-layer-actions", role: "group", "aria-label": words("ui.inspector.tab.feature") },

@@ -317,7 +317,7 @@ function same(a: TreeInput, b: TreeInput): boolean {
 function shapeWidth(rows: readonly ModuleRow[]): number {
   let widest = 0;
   for (const { shape } of rows) {
-    widest = Math.max(widest, shape.length + 0.25 * (shape.split("×").length - 1));
+    widest = Math.max(widest, shape.length + 0.4 * (shape.split("×").length - 1));
   }
-  return Math.min(14, widest);
+  return Math.min(15, widest);
 }

@@ -86,7 +86,7 @@ export class TreeItem {
   readonly #name = h("span", { class: "nnw-tree-name" });
   readonly #type = h("span", { class: "nnw-tree-type" });
   readonly #badges = h("span", { class: "nnw-tree-badges" });
-  readonly #spark = h("canvas", { class: "nnw-spark" });
+  readonly #spark = h("canvas", { class: "nnw-spark", "aria-hidden": "true" });
   readonly #shape = h("span", { class: "nnw-tree-shape" });
   readonly #words: Words;
   #row = -1;
@@ -129,8 +129,6 @@ export class TreeItem {
     setAttribute(element, "aria-selected", String(selected));
     setAttribute(element, "tabindex", active ? 0 : -1);
     setAttribute(element, "data-name", module.name);
-    const spoken = [module.short, module.type, module.shape, ...shown.map(({ label }) => label)];
-    setAttribute(element, "aria-label", spoken.filter((part) => part !== "").join(", "));
     setAttribute(element, "title", describe(module, shown, rows?.now(visible.row), this.#words));
     mark(this.#name, module.short, searched);
     mark(this.#type, module.type, searched);

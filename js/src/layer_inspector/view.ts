@@ -32,6 +32,7 @@ const CLICKS: readonly string[] = [
   "restore",
   "feature",
   "best_samples",
+  "refresh",
   "export",
 ];
 
@@ -161,7 +162,11 @@ export function inspectorView({ link, root, words, signal, redraw }: ViewContext
   const notices = h("div", { class: "nnw-over" }, busy.element, queued.element);
   right.element.append(notices);
   const main = h("div", { class: "nnw-inside" }, side, shade, right.element);
-  const bottom = foot(words, signal, { sample: asking.sample, setCursor: asking.setCursor });
+  const bottom = foot(words, signal, {
+    sample: asking.sample,
+    setCursor: asking.setCursor,
+    refresh: () => void asking.act("refresh"),
+  });
   const emptyText = h("p", { class: "nnw-empty-text" });
   const empty = h("div", { class: "nnw-empty" }, emptyText);
   root.append(

@@ -296,6 +296,13 @@ describe("samples and time", () => {
     expect(requests(model).at(-1)).toEqual(["cursor", { step: null }]);
   });
 
+  it("look again when asked to, for weights that changed where no step was seen", async () => {
+    const { model, named } = inspector();
+    named("Look again").click();
+    await settle();
+    expect(requests(model)).toEqual([["refresh", {}]]);
+  });
+
   it("follow another widget's choice", async () => {
     const { model, find } = inspector();
     model.cursor = 1000;
