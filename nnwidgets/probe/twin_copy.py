@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
 from nnwidgets.probe.replay import HOOKS, RandomState, bare_copy
+from nnwidgets.probe.tree import has_lazy
 
 __all__ = ["Copy", "Modules", "is_sharded", "named_modules", "set_evaluation", "signature"]
 
@@ -160,6 +161,8 @@ class Copy:
     def _follow_attributes(
         self, name: str, module: nn.Module, twin: nn.Module, memo: Callable[[], dict[int, Any]]
     ) -> None:
+        if has_lazy(module) and not has_lazy(twin):
+            return  # the twin has learnt its sizes, which are attributes too
         own = vars(twin)
         theirs = vars(module)
         if len(own) > len(theirs):

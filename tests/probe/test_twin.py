@@ -325,3 +325,14 @@ def test_sharded_models_are_not_run() -> None:
     model = nn.Sequential(FullyShardedDataParallel())
     with pytest.raises(TwinError, match="sharded"), Twin(model).open():
         pass
+
+
+def test_what_a_lazy_twin_has_learnt_stays() -> None:
+    """… its sizes too, which the model itself does not know yet."""
+    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(2))
+    twin = Twin(model)
+    for _ in range(2):
+        with twin.open() as copy:
+            copy(torch.ones(1, 3, 5, 5))
+            assert (copy[0].in_channels, copy[2].in_features) == (3, 36)
+    assert model[0].in_channels == 0
