@@ -114,7 +114,7 @@ def _draw_bars(axes: Axes, values: np.ndarray, style: Style) -> None:
             finite, np.arange(count + 1), fill=True, facecolor=colour, edgecolor=colour,
             linewidth=0.5, zorder=2,
         )  # fmt: skip
-    axes.axhline(0, color=style.look.muted, linewidth=0.7, linestyle="-", zorder=3)
+    axes.axhline(0, color=style.look.muted, linewidth=0.7, linestyle="-", marker="None", zorder=3)
     axes.set_xlim(0, count)
     _mark(axes, np.arange(count) + 0.5, values, style)
     if np.isnan(finite).all():

@@ -31,7 +31,7 @@ from nnwidgets.export.blocks_rows import (
     terms_part,
 )
 from nnwidgets.export.blocks_sheet import LINE, ROOM, Part, Sheet, Style, sentence
-from nnwidgets.export.blocks_words import told, width_of, wrapped
+from nnwidgets.export.blocks_words import cut, told, width_of, wrapped
 from nnwidgets.export.chart import short
 from nnwidgets.export.look import DARK, LIGHT, has_chinese
 from nnwidgets.probe.blocks import Block
@@ -133,7 +133,8 @@ def blocks_figure(
     FigureCanvasAgg(figure)
     if title:
         head = Sheet(figure, style, (_LEFT, _EDGE - 0.06, ROOM, _TITLE), "title")
-        head.write(0, 0.18, short(title, 90), style.look.text, size=12, weight="bold")
+        line = cut(short(title, 200), ROOM, 12, "bold")
+        head.write(0, 0.18, line, style.look.text, size=12, weight="bold")
     for part, down in zip(parts, places, strict=True):
         if part.head:
             head = Sheet(figure, style, (_LEFT, top + down, ROOM, part.above), "head")
