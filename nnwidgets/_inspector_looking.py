@@ -194,7 +194,7 @@ class Looking(LiveWidget):
                     ask, root, model.get_submodule(ask.layer),
                     None if self._probe is None else self._probe.sample,
                     step, weights is not None, self._history,
-                    None if self._newest is None else self._newest.batch,
+                    self._newest,
                     self._done, self._shown_language,
                 )  # fmt: skip
                 self._blocks = blocks_of(scene)

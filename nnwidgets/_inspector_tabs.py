@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 from torch import nn
 
-from nnwidgets.probe.activity_sample import BatchActivity
+from nnwidgets.probe.activity_sample import ActivitySample
 from nnwidgets.probe.arithmetic import explain_forward
 from nnwidgets.probe.attention import AttentionTap, attention_blocks, maps_within
 from nnwidgets.probe.backward_terms import backward_terms
@@ -103,8 +104,8 @@ class Scene:
         Whether that is an earlier step than the newest.
     history
         Histograms over the run.
-    batch
-        What the layer gave for the training batch of a sampled step, if that was kept.
+    newest
+        What the newest sampled step showed, if there was one.
     extra
         Blocks of work done on demand (an ablation, a feature), by tab.
     language
@@ -118,7 +119,7 @@ class Scene:
     step: int
     past: bool
     history: LayerHistory
-    batch: BatchActivity | None
+    newest: ActivitySample | None
     extra: Mapping[str, list[Block]] = field(default_factory=dict)
     language: str = "en"
     seen: Look | None = None
@@ -208,7 +209,8 @@ def _activations(scene: Scene) -> list[Block]:
 
 
 def _of_batch(scene: Scene) -> list[Block]:
-    ask, batch = scene.ask, scene.batch
+    ask = scene.ask
+    batch = None if scene.newest is None else scene.newest.batch
     if batch is None or batch.name != ask.layer or not batch.calls:
         return [note("probe.inspect.no_batch")]
     scene.calls = len(batch.calls)
@@ -253,10 +255,11 @@ def _may_attend(module: nn.Module) -> bool:
 def _weights(scene: Scene) -> list[Block]:
     _count_calls(scene)
     ask = scene.ask
-    return weight_blocks(
+    blocks = weight_blocks(
         scene.module, unit=ask.unit, channel=ask.channel, sort=ask.sort, part=ask.part,
         step=scene.step,
     )  # fmt: skip
+    return [*blocks, *_update(scene)]
 
 
 def _gradients(scene: Scene) -> list[Block]:
@@ -264,10 +267,29 @@ def _gradients(scene: Scene) -> list[Block]:
     if scene.past:
         return [note("probe.inspect.past_gradient"), *_histories(scene, ("gradient",))]
     ask = scene.ask
-    return weight_blocks(
+    blocks = weight_blocks(
         scene.real, "gradient", unit=ask.unit, channel=ask.channel, sort=ask.sort,
         part=ask.part, step=scene.step,
     )  # fmt: skip
+    return [*blocks, *_update(scene)]
+
+
+def _update(scene: Scene) -> list[Block]:
+    """Say how large the layer's gradient and its update were in the newest sampled step."""
+    newest = scene.newest
+    row = None if newest is None or scene.past else newest.row(scene.ask.layer)
+    if newest is None or row is None:
+        return []
+    kinds = ("grad_norm", "update_ratio")
+    values = [float(newest.of_layers(getattr(newest.layers, kind))[row]) for kind in kinds]
+    if all(value != value for value in values):
+        return []
+    items = [
+        [f"ui.inspector.numbers.{kind}", "number", "–" if value != value else None]
+        for kind, value in zip(kinds, values, strict=True)
+    ]
+    title = ("ui.inspector.updates", {"step": f"{newest.step:,}"})
+    return [Block("numbers", {"items": items}, {"values": np.array(values)}, title)]
 
 
 def _history(scene: Scene) -> list[Block]:

@@ -46,6 +46,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 Optimizers = Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer]
 
+_MANY_LOGS: Final = 20  # at step 0: the optimiser that was given may not be the one that steps
 _BYTES_PER_SECOND: Final = 250_000
 
 
@@ -379,6 +380,8 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
         session, said = self._session, []
         if not session.slots:
             said.append(text("status.no_optimizer", language))
+        elif not session.step and self._logs >= _MANY_LOGS:
+            said.append(text("status.optimizer_idle", language, count=f"{self._logs:,}"))
         if self._watch is None:
             said.append(text("status.no_model", language))
         else:

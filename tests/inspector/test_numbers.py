@@ -146,3 +146,24 @@ def test_summary_names_every_layer_and_the_totals(training: Training, make: Make
     for word in ("Conv2d", "BatchNorm2d", "Linear", "243"):
         assert word in text, word
     assert sum(p.numel() for p in training.model.parameters()) == 243
+
+
+def test_the_update_is_told_beside_the_weights(training: Training, make: Make) -> None:
+    """Norm of the layer's gradient, and how far the step moved its weight."""
+    inspector = make(training.model, training.x[:5], optimizer=training.optimizer)
+    linear = training.model[6]
+    norms, ratios = [], []
+    for _ in range(3):
+        before = linear.weight.detach().clone()
+        training.step()
+        assert linear.weight.grad is not None
+        assert linear.bias.grad is not None
+        both = torch.cat([linear.weight.grad.flatten(), linear.bias.grad])
+        norms.append(both.norm().item())
+        ratios.append(((linear.weight.detach() - before).norm() / before.norm()).item())
+    inspector.selected, inspector.tab = "6", "gradients"
+    inspector.flush()
+    block = inspector._blocks[-1]
+    assert inspector._newest is not None
+    at = inspector._newest.step - 1
+    np.testing.assert_allclose(block.arrays["values"], [norms[at], ratios[at]], rtol=1e-4)

@@ -305,3 +305,13 @@ def test_an_optimizer_of_another_model_is_noticed(make: Make) -> None:
     model, _ = small()
     _, optimizer = small()
     assert text("status.optimizer_elsewhere") in make(model, optimizer).status
+
+
+def test_an_optimiser_that_never_steps_is_named(make: Make) -> None:
+    model, optimizer = small()
+    monitor = make(model, optimizer)
+    for _ in range(30):
+        monitor.log(loss=1.0)
+    assert "30 logged calls stand at step 0" in monitor.status
+    take_step(model, optimizer)
+    assert "stand at step 0" not in monitor.status
