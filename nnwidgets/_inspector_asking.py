@@ -12,7 +12,6 @@ from nnwidgets._inspector_looking import Looking
 from nnwidgets._inspector_tabs import SORTS, TABS, Ask
 from nnwidgets.live.jobs import CancelledError, Job
 from nnwidgets.live.widget import action
-from nnwidgets.probe.ablation import ablate
 from nnwidgets.probe.best_samples import best_samples, samples_block
 from nnwidgets.probe.blocks import Block
 from nnwidgets.probe.feature_blocks import feature_blocks
@@ -151,18 +150,14 @@ class Asking(Looking):
     def _click_refresh(self) -> None:
         self.refresh()
 
-    @action("ablate", touches_model=True)
+    @action("ablate")
     def _click_ablate(self, units: list[int] | None = None) -> None:
-        layer, sample = self.selected, self._need_sample()
-        with self._twin.open() as root:
-            found = ablate(root, sample, layer, units)
-        self._done = {**self._done, "activations": found.blocks(self.sample_index)}
-        self._changed()
+        self._need_sample()
+        self._ask_for(off="layer" if units is None else tuple(map(int, units)))
 
     @action("restore")
     def _click_restore(self) -> None:
-        self._done = {name: made for name, made in self._done.items() if name != "activations"}
-        self._changed()
+        self._ask_for(off=None)
 
     @action("feature", long=True)
     def _click_feature(self, job: Job) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from torch import nn
 
+from nnwidgets.probe.ablation import ablate
 from nnwidgets.probe.activity_sample import ActivitySample
 from nnwidgets.probe.arithmetic import explain_forward
 from nnwidgets.probe.attention import AttentionTap, attention_blocks, maps_within
@@ -68,6 +69,9 @@ class Ask:
         Whether the arithmetic is that of the gradient.
     source
         ``"probe"`` or ``"batch"``: the probe batch, or the training batch of a sampled step.
+    off
+        Units that are switched off to see what the model's output owes to them; ``"layer"`` for
+        all of them, None for none.
     """
 
     layer: str
@@ -82,6 +86,7 @@ class Ask:
     part: int = 0
     backward: bool = False
     source: str = "probe"
+    off: tuple[int, ...] | Literal["layer"] | None = None
 
 
 @dataclass
@@ -107,7 +112,7 @@ class Scene:
     newest
         What the newest sampled step showed, if there was one.
     extra
-        Blocks of work done on demand (an ablation, a feature), by tab.
+        Blocks of work done on demand (a feature), by tab.
     language
         Of the sentences.
     """
@@ -205,7 +210,21 @@ def _activations(scene: Scene) -> list[Block]:
         sort=ask.sort, unit=ask.unit, scores=scores, output=ask.output, depth=ask.depth,
         before=_before(scene), step=scene.step,
     )  # fmt: skip
-    return [*_attention(scene), *blocks, *notes]
+    # What a click on a switch does appears beside the switch: at the end.
+    return [*_attention(scene), *blocks, *notes, *_without(scene)]
+
+
+def _without(scene: Scene) -> list[Block]:
+    """Return what the model gives with some units off, for this sample and these weights."""
+    ask = scene.ask
+    if ask.off is None:
+        return []
+    units = None if ask.off == "layer" else ask.off
+    try:
+        found = ablate(scene.root, scene.sample, ask.layer, units)
+        return found.blocks(ask.sample_index)
+    except Refusal as refusal:
+        return [refusal.block("warning")]
 
 
 def _of_batch(scene: Scene) -> list[Block]:
