@@ -80,6 +80,8 @@ export class Asking {
 
   /** Asks for something; false if the kernel did not do it. */
   async act(action: string, args: JsonObject = {}): Promise<boolean> {
+    // The banner over a saved page says what it can do; each click need not say it again.
+    if (this.#link.connection === "offline") return false;
     try {
       const latest = this.#latest.get(action);
       await (latest !== undefined && connected(this.#link.connection)

@@ -213,7 +213,7 @@ function paintNode(
   ctx.fillStyle = selected ? look.accentSoft : node.kind === "module" ? look.surface : look.raised;
   ctx.fill();
   ctx.strokeStyle = selected || index === scene.pointed ? look.accent : look.line;
-  ctx.lineWidth = selected ? 2 : 1;
+  ctx.lineWidth = Math.max(selected ? 2 : 1, (selected ? 1.6 : 0.8) / scale);
   ctx.setLineDash(node.kind === "op" ? [3, 2] : []);
   ctx.stroke();
   ctx.setLineDash([]);

@@ -84,6 +84,8 @@ export interface Item {
   layer: number;
   /** The node; -1 for a place on an edge. */
   node: number;
+  /** Of a place: the node that its edge comes from, whose long edges share it; -1 for a node. */
+  trunk: number;
   /** Items in the layer above and in the one below. */
   above: number[];
   below: number[];
@@ -105,7 +107,13 @@ const MOST_PLACES = 20_000;
  * go, as a trunk with branches: one thick skein less for every skip and every mask.
  */
 export function layered(layer: readonly number[], edges: readonly Edge[]): Layered {
-  const items: Item[] = layer.map((at, node) => ({ layer: at, node, above: [], below: [] }));
+  const items: Item[] = layer.map((at, node) => ({
+    layer: at,
+    node,
+    trunk: -1,
+    above: [],
+    below: [],
+  }));
   const joined = new Set<string>();
   const join = (a: number, b: number) => {
     const key = `${a} ${b}`;
@@ -128,7 +136,8 @@ export function layered(layer: readonly number[], edges: readonly Edge[]): Layer
     if (items.length + length - trunk.length > layer.length + MOST_PLACES) continue;
     while (trunk.length < length) {
       const place = items.length;
-      items.push({ layer: (layer[from] as number) + trunk.length, node: -1, above: [], below: [] });
+      const at = (layer[from] as number) + trunk.length;
+      items.push({ layer: at, node: -1, trunk: from, above: [], below: [] });
       join(trunk[trunk.length - 1] as number, place);
       trunk.push(place);
     }

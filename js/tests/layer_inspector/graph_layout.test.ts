@@ -1,12 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { GAP_X, spread } from "../../src/layer_inspector/graph_across";
 import {
-  GAP_X,
   type Layout,
   layoutGraph,
   type Placed,
   type Point,
   type Size,
-  spread,
 } from "../../src/layer_inspector/graph_layout";
 import {
   backEdges,
@@ -112,6 +111,26 @@ describe("a chain", () => {
     const lane = skip.find(({ y }) => y > middle.y - 15 && y <= middle.y + 15) as Point;
     expect(Math.abs(lane.x - middle.x)).toBeGreaterThanOrEqual(40 + 5);
     expect(nodes.every(({ x }) => Math.abs(x - middle.x) < 1)).toBe(true);
+  });
+
+  it("of residual blocks stays straight, and so do the skips beside it", () => {
+    const sizes: Size[] = [];
+    const edges: Edge[] = [];
+    for (let block = 0; block < 20; block++) {
+      const first = sizes.length;
+      for (let i = 0; i < 4; i++)
+        sizes.push({ width: 60 + ((17 * sizes.length) % 70), height: 30 });
+      for (let i = 1; i < 4; i++) edges.push({ from: first + i - 1, to: first + i });
+      edges.push({ from: first, to: first + 3 });
+      if (block > 0) edges.push({ from: first - 1, to: first });
+    }
+    const { nodes, routes } = layoutGraph(sizes, edges);
+    const [{ x: middle }] = nodes as [Placed];
+    for (const { x } of nodes) expect(Math.abs(x - middle)).toBeLessThan(1);
+    for (const { points } of routes.filter(({ points }) => points.length > 4)) {
+      const lane = points.slice(2, -2).map(({ x }) => x);
+      expect(Math.max(...lane) - Math.min(...lane)).toBeLessThan(1);
+    }
   });
 
   it("of thousands of modules is laid out, with a mask that all of them use", () => {
