@@ -10,6 +10,7 @@ import traitlets as t
 from nnwidgets._inspector_arguments import nearest
 from nnwidgets._inspector_looking import Looking
 from nnwidgets._inspector_tabs import SORTS, TABS, Ask
+from nnwidgets.catalogue import text
 from nnwidgets.live.jobs import CancelledError, Job
 from nnwidgets.live.widget import action
 from nnwidgets.probe.best_samples import best_samples, samples_block
@@ -35,7 +36,9 @@ class Asking(Looking):
         known = [] if model is None else [name for name, _ in model.named_modules() if name]
         if self._only is not None:
             known = [name for name in known if name in self._only]
-        if name not in known and not (name == "" and (not known or model is None)):
+        if name and model is None:
+            raise t.TraitError(text("status.model_gone", "en"))
+        if name not in known and not (name == "" and not known):
             raise t.TraitError(nearest(name, known))
         return name
 

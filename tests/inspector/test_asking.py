@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -209,3 +210,14 @@ def test_a_sample_that_does_not_fit_is_said_and_breaks_nothing(
     assert tree["failure"]["layer"] == "0"
     assert len(tree["rows"]) == 7
     training.step()
+
+
+def test_a_model_that_nobody_else_holds_is_said_to_be_gone() -> None:
+    """It is held weakly, here as everywhere."""
+    with LayerInspector(nn.Sequential(nn.Linear(2, 2)), torch.ones(1, 2)) as inspector:
+        gc.collect()
+        assert "the model" in inspector.status.lower()
+        with pytest.raises(t.TraitError, match="model"):
+            inspector.selected = "0"
+        with pytest.raises(ValueError, match="model"):
+            inspector.activations("0")

@@ -29,7 +29,7 @@ def look_at_everything(inspector: LayerInspector) -> dict[tuple[str, str], list[
             inspector._click_sort(SORTS[number % len(SORTS)])
             inspector.flush()
             assert inspector._error is None, (layer.name, tab, inspector._error)
-            head, arrays = wire.unpack(inspector._layer)
+            head = wire.unpack(inspector._layer)[0]
             assert (head["name"], head["tab"]) == (layer.name, tab)
             assert head["blocks"], (layer.name, tab)
             assert wire.size(inspector._layer) <= _LARGEST, (layer.name, tab)
