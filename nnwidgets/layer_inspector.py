@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from nnwidgets._inspector_arguments import check_inspected, check_sample, wanted_layers
 from nnwidgets._inspector_asking import Asking
 from nnwidgets._training_arguments import check_budget, named_optimizers
+from nnwidgets.live import wire
 from nnwidgets.live.cells import retire_earlier
+from nnwidgets.live.jobs import Job
 from nnwidgets.live.kernel import kernel_link
 from nnwidgets.live.session import Session
-from nnwidgets.live.widget import bundle, check_language
+from nnwidgets.live.widget import action, bundle, check_language
 from nnwidgets.probe.contributions import contributions
 from nnwidgets.probe.structure import LayerInfo
 from nnwidgets.probe.summary import TensorSummary, summarise
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["LayerInspector"]
 
 _KINDS: Final = ("activation", "weight", "gradient")
+_MEDIA: Final = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 
 
 class LayerInspector(Asking):
@@ -275,7 +278,31 @@ class LayerInspector(Asking):
 
         if self._stale:
             self._at_rest(self._look)
-        save_page(path, self, title=f"Layers · {self._ask.layer}")
+        save_page(path, self, title=self._page_title)
+
+    @action("export", long=True)
+    def _export(self, job: Job, format: str, dark: bool = False) -> dict[str, Any]:
+        """Make a file for the browser; drawing takes too long to hold the training up."""
+        if format not in _MEDIA:
+            raise ValueError(f"format must be one of {', '.join(_MEDIA)}, not {format!r}.")
+        if format == "html":
+            from nnwidgets.export.html import saved_page
+
+            data = saved_page(self, title=self._page_title).encode()
+        else:
+            from nnwidgets.export import figures
+
+            write = figures.to_png if format == "png" else figures.to_svg
+            data = write(self.figure(dark=dark))
+        stem = "".join(c if c.isalnum() else "-" for c in f"{self._ask.layer} {self._ask.tab}")
+        return wire.pack(
+            {"name": f"{stem.strip('-')}.{format}", "mime": _MEDIA[format]},
+            {"file": np.frombuffer(data, dtype=np.uint8)},
+        )
+
+    @property
+    def _page_title(self) -> str:
+        return f"Layers · {self._ask.layer}"
 
 
 def _weight_of(module: nn.Module, layer: str) -> Tensor:

@@ -20,7 +20,7 @@ from typing import Any
 
 from nnwidgets.catalogue import LANGUAGES, text
 
-__all__ = ["SavedWidget", "page", "save_page"]
+__all__ = ["SavedWidget", "page", "save_page", "saved_page"]
 
 # What ipywidgets adds to every widget, and the bundle itself, which the page holds once.
 _NOT_STATE = {
@@ -137,6 +137,12 @@ def save_page(path: str | PathLike[str], *widgets: Any, title: str = "") -> None
     title
         Of the page; by default that of the first widget that has one.
     """
+    written = saved_page(*widgets, title=title)
+    Path(path).write_text(written, encoding="utf-8", newline="\n")
+
+
+def saved_page(*widgets: Any, title: str = "") -> str:
+    """Return the page that `save_page` writes."""
     saved = [
         SavedWidget(
             _snake(type(widget).__name__),
@@ -148,13 +154,12 @@ def save_page(path: str | PathLike[str], *widgets: Any, title: str = "") -> None
     ]
     titles: Iterable[str] = (title, *(str(widget.title) for widget in widgets), "nnwidgets")
     languages = {str(widget.language) for widget in widgets}
-    written = page(
+    return page(
         title=next(filter(None, titles)),
         widgets=saved,
         offline=(files("nnwidgets") / "static" / "offline.js").read_text(encoding="utf-8"),
         language=languages.pop() if len(languages) == 1 else "",
     )
-    Path(path).write_text(written, encoding="utf-8", newline="\n")
 
 
 def _snake(name: str) -> str:
