@@ -38,7 +38,7 @@ from nnwidgets.probe.blocks import Block
 
 __all__ = ["attention_part", "map_part", "maps_part", "matrix_part", "ridge_part"]
 
-_GAP: Final = 0.07
+_GAP: Final = 0.1
 _MOST: Final = 64  # maps, and heads
 _TILES: Final = 4.6  # inches that all maps together should not exceed by much
 
