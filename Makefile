@@ -47,7 +47,7 @@ js/node_modules/.package-lock.json: js/package.json js/package-lock.json
 
 build: $(BUNDLE) ## the browser bundles
 
-$(BUNDLE): js/node_modules/.package-lock.json js/build.mjs \
+$(BUNDLE): js/node_modules/.package-lock.json $(wildcard js/*.mjs) \
 		$(shell find js/src -type f) $(wildcard nnwidgets/catalogue/*.json)
 	npm --prefix js run build
 	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -15,6 +16,7 @@ from nnwidgets._inspector_picture import InspectorPicture
 from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._inspector_tabs import Ask, Scene, blocks_of
 from nnwidgets.catalogue import text
+from nnwidgets.live import wire
 from nnwidgets.live.channel import Paced
 from nnwidgets.live.registry import inner_model
 from nnwidgets.live.session import Session
@@ -35,6 +37,8 @@ __all__ = ["Looking"]
 R = TypeVar("R")
 
 _BYTES_PER_SECOND: Final = 300_000
+_PAGES_BYTES: Final = 6_000_000  # of all pictures that a saved page holds
+_PAGES_TABS: Final = ("activations", "weights", "history", "contributions", "gradients")
 _PATIENCE: Final = 60.0  # seconds that a question from another thread waits for a safe point
 
 
@@ -181,22 +185,14 @@ class Looking(LiveWidget):
             self._part_changed(trait)
 
     def _show(self, cursor: int | None) -> None:
-        model, ask = self._session.model, self._ask
-        assert model is not None
-        step, weights = self._session.step, None
+        ask, step, weights = self._ask, self._session.step, None
         if cursor is not None and self._snapshots.steps:
             found = self._snapshots.nearest(cursor)
             if found is not None and found[0] < step:
                 step, weights = found
         try:
             with self._twin.open(weights) as root:
-                scene = Scene(
-                    ask, root, model.get_submodule(ask.layer),
-                    None if self._probe is None else self._probe.sample,
-                    step, weights is not None, self._history,
-                    self._newest,
-                    self._done, self._shown_language,
-                )  # fmt: skip
+                scene = self._scene_of(ask, root, step, past=weights is not None)
                 self._blocks = blocks_of(scene)
         except TwinError as problem:
             scene = None
@@ -205,6 +201,46 @@ class Looking(LiveWidget):
             scene.root = scene.real = nn.Identity()
             scene.seen = None
         self._scene = scene
+
+    def _scene_of(self, ask: Ask, root: nn.Module, step: int, *, past: bool) -> Scene:
+        model = self._session.model
+        assert model is not None
+        sample = None if self._probe is None else self._probe.sample
+        return Scene(
+            ask, root, model.get_submodule(ask.layer), sample, step, past,
+            self._history, self._newest, self._done, self._shown_language,
+        )  # fmt: skip
+
+    def held(self) -> dict[str, Any]:
+        """Return the pictures of all layers that a saved page holds (see ``js/src/offline.ts``).
+
+        As many as fit into 6 MB, in order of definition, those tabs first that need no unit.
+        """
+        return self._at_rest(self._held_pages)
+
+    def _held_pages(self) -> dict[str, Any]:
+        pages: dict[str, Any] = {}
+        room = _PAGES_BYTES
+        picture = InspectorPicture(self, self._next_seq)
+        if self._structure is not None and self._session.model is not None:
+            with self._twin.open() as root:
+                for tab in _PAGES_TABS:
+                    for node in self._rows_shown():
+                        ask = replace(self._ask, layer=node.info.name, tab=tab, unit=None, call=0)
+                        ask = replace(ask, source="probe", output=None, depth=None, off=None)
+                        scene = self._scene_of(ask, root, self._session.step, past=False)
+                        scene.extra = {}
+                        page = picture.page(ask, scene, blocks_of(scene))
+                        room -= wire.size(page)
+                        if room < 0:
+                            break
+                        pages[f"{ask.layer}\n{tab}"] = page
+        return {
+            "trait": "_layer",
+            "by": ["selected", "tab"],
+            "actions": {"select": ["selected", "layer"], "tab": ["tab", "tab"]},
+            "pages": pages,
+        }
 
     def _output(self, layer: str) -> Tensor:
         """Return what a layer gives for the probe batch."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from nnwidgets._inspector_tabs import TABS
+from nnwidgets._inspector_tabs import TABS, Ask, Scene
 from nnwidgets.catalogue import text
 from nnwidgets.live import wire
+from nnwidgets.live.jobs import Job
 from nnwidgets.probe.blocks import Block, Words
 from nnwidgets.probe.shapes import shape_text
 
@@ -61,7 +62,7 @@ class InspectorPicture:
             "error": inspector._error,
             "status": self._sentences(),
             "source": inspector._ask.source,
-            "busy": None,
+            "busy": self._busy(),
         }
         resting = session.control.state not in ("running", "paused")
         if self._same("live", (repr(meta), 0 if resting else int(perf_counter() * 4))):
@@ -70,6 +71,13 @@ class InspectorPicture:
         rate = 1.0 / seconds if seconds > 0 else math.nan
         numbers = np.array([rate, session.governor.overhead, session.governor.wall])
         return wire.pack({"seq": self._seq(), **meta}, {"numbers": numbers})
+
+    def _busy(self) -> dict[str, Any] | None:
+        """Say what long work is under way, for views that have not asked for it."""
+        for job in list(self._inspector._waiting.values()):
+            if isinstance(job, Job):
+                return {"action": job.name, "fraction": job.fraction, "note": job.note}
+        return None
 
     def tree(self) -> Packed | None:
         """Every module: name, type, shape, parameters."""
@@ -176,6 +184,7 @@ class InspectorPicture:
                         "kind": badge.kind,
                         "severity": badge.severity,
                         "text": badge.text(language),
+                        "params": badge.params,
                         "step": badge.step,
                     }
                     for badge in inspector._health.badges()
@@ -198,6 +207,21 @@ class InspectorPicture:
         ask, scene = inspector._ask, inspector._scene
         if inspector._seen == 0 or self._same("layer", (inspector._seen, id(ask))):
             return None
+        return self.page(ask, scene, inspector._blocks)
+
+    def page(self, ask: Ask, scene: Scene | None, blocks: Sequence[Block]) -> Packed:
+        """Pack what was made of a question.
+
+        Parameters
+        ----------
+        ask
+            The question.
+        scene
+            What there was to look at; None if nothing.
+        blocks
+            What is shown of it.
+        """
+        inspector = self._inspector
         structure = inspector._structure
         rows = {} if structure is None else {n.info.name: n for n in inspector._rows_shown()}
         places = {name: place for place, name in enumerate(rows)}
@@ -223,7 +247,7 @@ class InspectorPicture:
                 "ablated": shown.off,
                 "tabs": list(TABS),
             },
-            [self._packed(block) for block in inspector._blocks],
+            [self._packed(block) for block in blocks],
         )
 
     def samples(self) -> Packed | None:

@@ -273,7 +273,10 @@ class LayerInspector(Asking):
         )
 
     def save_html(self, path: str | PathLike[str]) -> None:
-        """Write one offline page that shows what the widget holds."""
+        """Write one offline page on which all layers can be looked through as they are now.
+
+        Of a very large model as many as fit into 6 MB, in order of definition.
+        """
         from nnwidgets.export.html import save_page
 
         if self._stale:

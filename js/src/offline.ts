@@ -27,6 +27,18 @@ export interface SavedState {
   buffers?: readonly { path: readonly (string | number)[]; data: string }[];
 }
 
+/**
+ * Pictures of a trait that a page holds besides the one it was saved with, in its trait `_held`:
+ * a request that is named in `actions` sets a plain trait, and the values of `by`, one to a line,
+ * say which picture the trait shows then.
+ */
+interface Held {
+  trait: string;
+  by: readonly string[];
+  actions: Readonly<Record<string, readonly [trait: string, argument: string]>>;
+  pages: Readonly<Record<string, { meta: Record<string, unknown> }>>;
+}
+
 export interface WidgetModule {
   default: () => AnyWidget;
 }
@@ -47,10 +59,39 @@ export function restore({ state, buffers = [] }: SavedState): Record<string, unk
   return whole;
 }
 
-/** A model without a kernel: it holds what was saved and answers requests with a sentence. */
+/**
+ * A model without a kernel: it holds what was saved, turns to another picture that it holds, and
+ * answers all other requests with a sentence.
+ */
 export function savedModel(saved: SavedState): AnyModel {
   const state = restore(saved);
+  const held = state._held as Held | undefined;
   const listeners = new Map<string, Set<(...args: never[]) => void>>();
+  const tell = (name: string, ...args: unknown[]) => {
+    for (const listener of listeners.get(name) ?? []) {
+      (listener as (...args: unknown[]) => void)(...args);
+    }
+  };
+  const set = (name: string, value: unknown) => {
+    state[name] = value;
+    tell(`change:${name}`);
+  };
+  let turned = 0;
+  /** Shows what a request asks for, if the page holds it. */
+  const turn = (action: string, args: Record<string, unknown>): boolean => {
+    const change = held?.actions[action];
+    if (held === undefined || change === undefined) return false;
+    const [trait, argument] = change;
+    const wanted = { ...state, [trait]: args[argument] };
+    const page = held.pages[held.by.map((name) => String(wanted[name])).join("\n")];
+    if (page === undefined) return false;
+    turned += 1;
+    const shown = state[held.trait] as { meta?: { seq?: unknown } } | undefined;
+    const seq = Number(shown?.meta?.seq ?? 0) + turned;
+    set(trait, args[argument]);
+    set(held.trait, { ...page, meta: { ...page.meta, seq } });
+    return true;
+  };
   return {
     get: (name) => (name === "_offline" ? true : state[name]),
     on(name, callback) {
@@ -61,15 +102,14 @@ export function savedModel(saved: SavedState): AnyModel {
       listeners.get(name)?.delete(callback);
     },
     send(content) {
-      const { type, id } = content as { type?: unknown; id?: unknown };
+      const { type, id, action, args } = content as Record<string, unknown>;
       if (type !== "request") return;
-      const error = wordsFor(resolveLanguage(state.language))("ui.connection.offline");
       queueMicrotask(() => {
-        for (const listener of listeners.get("msg:custom") ?? []) {
-          (listener as (content: unknown, buffers: unknown[]) => void)(
-            { type: "error", id, error },
-            [],
-          );
+        if (turn(String(action), (args ?? {}) as Record<string, unknown>)) {
+          tell("msg:custom", { type: "reply", id, result: null, packed: null }, []);
+        } else {
+          const error = wordsFor(resolveLanguage(state.language))("ui.connection.offline");
+          tell("msg:custom", { type: "error", id, error }, []);
         }
       });
     },

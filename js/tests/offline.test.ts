@@ -67,6 +67,44 @@ describe("a saved page", () => {
     expect(heard).toHaveBeenCalledTimes(1);
   });
 
+  it("turns to another picture that it holds, newer than the one before", async () => {
+    const page = (what: string) => ({ v: 1, meta: { seq: 1, what }, arrays: {} });
+    const model = savedModel({
+      state: {
+        language: "en",
+        selected: "a",
+        tab: "weights",
+        _layer: { v: 1, meta: { seq: 7, what: "first" }, arrays: {} },
+        _held: {
+          trait: "_layer",
+          by: ["selected", "tab"],
+          actions: { select: ["selected", "layer"], tab: ["tab", "tab"] },
+          pages: { "b\nweights": page("b weights"), "b\nhistory": page("b history") },
+        },
+      },
+    });
+    const changed = vi.fn();
+    const heard = vi.fn();
+    model.on("change:_layer", changed);
+    model.on("msg:custom", heard);
+    const shown = () => (model.get("_layer") as { meta: { seq: number; what: string } }).meta;
+    const ask = async (action: string, args: Record<string, string>) => {
+      model.send({ type: "request", id: 1, action, args });
+      await Promise.resolve();
+      return (heard.mock.lastCall?.[0] as { type: string } | undefined)?.type;
+    };
+    expect(await ask("select", { layer: "b" })).toBe("reply");
+    expect(shown()).toMatchObject({ what: "b weights", seq: 8 });
+    expect(model.get("selected")).toBe("b");
+    expect(await ask("tab", { tab: "history" })).toBe("reply");
+    expect(shown().what).toBe("b history");
+    expect(shown().seq).toBeGreaterThan(8);
+    expect(changed).toHaveBeenCalledTimes(2);
+    expect(await ask("tab", { tab: "feature" })).toBe("error");
+    expect(await ask("unit", { unit: "3" })).toBe("error");
+    expect([model.get("tab"), shown().what]).toEqual(["history", "b history"]);
+  });
+
   it("says what is wrong in the place of a widget that cannot be shown", async () => {
     const script = document.createElement("script");
     script.type = "application/vnd.nnwidgets.state+json";

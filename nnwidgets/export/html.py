@@ -148,7 +148,7 @@ def saved_page(*widgets: Any, title: str = "") -> str:
             _snake(type(widget).__name__),
             widget._esm,
             widget._css,
-            {name: value for name, value in widget.get_state().items() if name not in _NOT_STATE},
+            _state(widget),
         )
         for widget in widgets
     ]
@@ -160,6 +160,13 @@ def saved_page(*widgets: Any, title: str = "") -> str:
         offline=(files("nnwidgets") / "static" / "offline.js").read_text(encoding="utf-8"),
         language=languages.pop() if len(languages) == 1 else "",
     )
+
+
+def _state(widget: Any) -> dict[str, Any]:
+    """Return a widget's traits, and what else a page can turn to (see ``js/src/offline.ts``)."""
+    state = {name: value for name, value in widget.get_state().items() if name not in _NOT_STATE}
+    held = getattr(widget, "held", None)
+    return state if held is None else {**state, "_held": held()}
 
 
 def _snake(name: str) -> str:

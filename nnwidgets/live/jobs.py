@@ -30,9 +30,13 @@ class Job:
         Called with the job afterwards, in its thread, whatever came of it.
     tell
         Called with ``(fraction, note)``, at most ten times a second.
+    name
+        What is worked on: the action.
 
     Attributes
     ----------
+    fraction, note
+        What was reported last.
     cancelled
         Set by whoever wants no answer any more.
     result
@@ -46,12 +50,16 @@ class Job:
         work: Callable[[Job], Any],
         then: Callable[[Job], None],
         tell: Callable[[float, str], None],
+        name: str = "",
     ) -> None:
+        self.name = name
         self.cancelled = False
         self.result: Any = None
         self.problem: Exception | None = None
         self._work = work
         self._then = then
+        self.fraction: float | None = None
+        self.note = ""
         self._tell = tell
         self._told = 0.0
         self._thread = threading.Thread(target=self._run, name="nnwidgets job", daemon=True)
@@ -75,6 +83,7 @@ class Job:
         """
         if self.cancelled:
             raise CancelledError
+        self.fraction, self.note = fraction, note
         now = monotonic()
         if now - self._told >= _TELL_SECONDS:
             self._told = now

@@ -11,6 +11,7 @@ at a safe point of the session.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
 import threading
@@ -339,7 +340,8 @@ class LiveWidget(anywidget.AnyWidget):
             Ticket(call, answer).run()
             return
         if how == "long":
-            job = Job(call, answer, lambda *far: self._say(wire.progress(request.id, *far)))
+            tell = functools.partial(self._tell_progress, request.id)
+            job = Job(call, answer, tell, request.action)
             self._waiting[request.id] = job
             self._say(wire.accepted(request.id, None))
             job.start()
@@ -350,6 +352,10 @@ class LiveWidget(anywidget.AnyWidget):
             self._say(wire.accepted(request.id, "step"))
             if ticket.wait(0):  # the loop was quicker, and found nothing to take out
                 self._waiting.pop(request.id, None)
+
+    def _tell_progress(self, id: int, fraction: float, note: str) -> None:
+        self._say(wire.progress(id, fraction, note))
+        self._part_changed("_live")
 
     def _say(self, message: wire.Message) -> None:
         if self.comm is not None and not self._closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from torch import nn
 from nnwidgets import LayerInspector, TrainingMonitor
 from nnwidgets._inspector_tabs import TABS
 from nnwidgets.live import wire
+from nnwidgets.live.jobs import Job
 from nnwidgets.probe.blocks import decode
 from tests.inspector.conftest import Make, Training, blocks
 from tests.inspector.test_numbers import hooked
+from tests.live.doubles import until
 
 
 def click(inspector: LayerInspector, action: str, **args: Any) -> None:
@@ -221,3 +224,46 @@ def test_a_model_that_nobody_else_holds_is_said_to_be_gone() -> None:
             inspector.selected = "0"
         with pytest.raises(ValueError, match="model"):
             inspector.activations("0")
+
+
+def test_long_work_is_told_to_every_view(training: Training, make: Make) -> None:
+    inspector = make(training.model, training.x[:5])
+    inspector.selected, inspector.unit = "6", 1
+    inspector.flush()
+    seen: list[Any] = []
+    job = Job(lambda job: None, lambda job: None, lambda fraction, note: None, "feature")
+    inspector._waiting[5] = job
+    job.progress(0.25, "")
+    inspector.flush()
+    seen.append(wire.unpack(inspector._live)[0]["busy"])
+    del inspector._waiting[5]
+    inspector.flush()
+    seen.append(wire.unpack(inspector._live)[0]["busy"])
+    assert seen == [{"action": "feature", "fraction": 0.25, "note": ""}, None]
+
+
+@pytest.mark.parametrize("action", ["feature", "best_samples"])
+def test_a_search_ends_in_blocks(training: Training, make: Make, action: str) -> None:
+    inspector = make(training.model, training.x[:5])
+    inspector.selected, inspector.unit, inspector.tab = "6", 1, "feature"
+    click(inspector, action)
+    until(lambda: not inspector._waiting)
+    assert inspector._error is None
+    kinds = [block["kind"] for block in shown(inspector)["blocks"]]
+    assert kinds[0] == ("image" if action == "feature" else "samples")
+
+
+def test_a_saved_page_holds_every_layer(training: Training, make: Make, tmp_path: Path) -> None:
+    inspector = make(training.model, training.x[:5])
+    inspector.selected = "6"
+    held = inspector.held()
+    assert {key.split("\n")[0] for key in held["pages"]} == {row.name for row in inspector.layers}
+    page = held["pages"]["2\nactivations"]
+    head, arrays = wire.unpack(page)
+    expected = hooked(training.model, "2", training.x[:5])[0].numpy()
+    assert (head["name"], head["tab"]) == ("2", "activations")
+    np.testing.assert_allclose(arrays["0.pixels"], expected[arrays["0.units"]], atol=1e-5)
+    assert inspector.selected == "6"
+    path = tmp_path / "page.html"
+    inspector.save_html(path)
+    assert path.stat().st_size > 100_000

@@ -20,6 +20,10 @@ const LATEST: readonly string[] = [
   "source",
   "call",
   "direction",
+  "output",
+  "part",
+  "depth",
+  "channel",
 ];
 
 export interface Reported {
@@ -81,7 +85,7 @@ export class Asking {
   /** Asks for something; false if the kernel did not do it. */
   async act(action: string, args: JsonObject = {}): Promise<boolean> {
     // The banner over a saved page says what it can do; each click need not say it again.
-    if (this.#link.connection === "offline") return false;
+    if (this.#link.connection === "offline" && !this.#held(action)) return false;
     try {
       const latest = this.#latest.get(action);
       await (latest !== undefined && connected(this.#link.connection)
@@ -141,6 +145,12 @@ export class Asking {
         connected(link.connection) &&
         (layer === null || layer.name !== selected || layer.tab !== tab),
     };
+  }
+
+  /** A saved page may hold more layers than the one it was saved with. */
+  #held(action: string): boolean {
+    const { actions } = (this.#link.plain("_held") ?? {}) as { actions?: object };
+    return actions !== undefined && Object.hasOwn(actions, action);
   }
 
   #report(error: unknown): void {

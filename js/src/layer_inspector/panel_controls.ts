@@ -6,6 +6,7 @@ import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import type { JsonObject } from "../wire";
 import type { LayerPicture, Unit } from "./blocks";
+import { PART_ACTIONS, partsOf } from "./parts";
 import type { How, Source } from "./state";
 
 export interface ControlsInput {
@@ -57,6 +58,12 @@ export function controls(words: Words, signal: AbortSignal, actions: ControlActi
   const call = chooser(words("ui.inspector.call"), signal, (index) =>
     actions.act("call", { index: Number(index) }),
   );
+  const parts = PART_ACTIONS.map((action) => ({
+    action,
+    chooser: chooser(words(`ui.inspector.part.${action}`), signal, (index) =>
+      actions.act(action, { index: Number(index) }),
+    ),
+  }));
   const unit = unitField(words, signal, actions.pickUnit);
   const source = switcher(
     words("ui.inspector.source"),
@@ -84,6 +91,7 @@ export function controls(words: Words, signal: AbortSignal, actions: ControlActi
     direction.element,
     source.element,
     call.element,
+    ...parts.map(({ chooser: { element } }) => element),
     unit.element,
     sort.element,
   );
@@ -109,6 +117,14 @@ export function controls(words: Words, signal: AbortSignal, actions: ControlActi
         }),
       ]);
       call.draw(places, String(how?.call ?? 0), reachable);
+      const offered = same ? partsOf(layer.blocks) : [];
+      for (const { action, chooser: list } of parts) {
+        const part = offered.find((one) => one.action === action);
+        setHidden(list.element, part === undefined);
+        if (part === undefined) continue;
+        const names = part.names.map((name, index): [string, string] => [String(index), name]);
+        list.draw(names, String(part.shown), reachable);
+      }
       setHidden(unit.element, tab !== "contributions" && tab !== "feature");
       unit.draw(chosen, reachable);
       setHidden(source.element, !OF_SAMPLES.includes(tab));
