@@ -368,6 +368,12 @@ def _whole_unit(module: nn.Module, call: Call, ask: Ask, before: list[nn.Module]
 
 
 def _feature(scene: Scene) -> list[Block]:
+    ask = scene.ask
+    if scene.unit is None:
+        call = _call(scene)
+        whole = as_unit(_whole_unit(scene.module, call, ask, _before(scene)))
+        axis = channel_axis(scene.module, main_tensor(call.output), _before(scene))
+        scene.unit = whole[axis + len(whole) if axis < 0 else axis]
     _count_calls(scene)
     return [] if "feature" in scene.extra else [note("probe.inspect.feature")]
 

@@ -267,3 +267,13 @@ def test_a_saved_page_holds_every_layer(training: Training, make: Make, tmp_path
     path = tmp_path / "page.html"
     inspector.save_html(path)
     assert path.stat().st_size > 100_000
+
+
+def test_a_search_begins_with_the_strongest_channel(training: Training, make: Make) -> None:
+    inspector = make(training.model, training.x[:5])
+    inspector.tab = "feature"
+    for layer in ("0", "6"):
+        inspector.selected = layer
+        values = hooked(training.model, layer, training.x[:5])[0].numpy()
+        best = values.reshape(len(values), -1).max(1).argmax()
+        assert shown(inspector)["unit"] == best
