@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 if TYPE_CHECKING:
     from nnwidgets.live.session import Session
 
-__all__ = ["find_session", "forget", "inner_model"]
+__all__ = ["find_session", "forget", "inner_model", "loop_elsewhere"]
 
 _sessions: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
 
@@ -50,6 +50,15 @@ def find_session(
         session.watch_model(model)
     _sessions[id(session) if model is None else id(model)] = session
     return session
+
+
+def loop_elsewhere(session: Session) -> Session | None:
+    """Return another session whose loop is under way in another thread than this, if any."""
+    for other in list(_sessions.values()):
+        under_way = other.training or other.control.waiting
+        if other is not session and under_way and not other.in_training_thread:
+            return other
+    return None
 
 
 def forget(session: Session) -> None:

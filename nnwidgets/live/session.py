@@ -31,7 +31,7 @@ from nnwidgets.live.control import Control
 from nnwidgets.live.pace import Pace
 from nnwidgets.live.protocols import Host, Listener, Script, Sentinel
 from nnwidgets.live.pulse import GLANCE, LOOK, NOTHING, Kind, Pulse
-from nnwidgets.live.registry import find_session, forget, inner_model
+from nnwidgets.live.registry import find_session, forget, inner_model, loop_elsewhere
 from nnwidgets.live.sampling import Sampler, Sampling
 from nnwidgets.live.single_step import SingleStep
 from nnwidgets.live.stopping import Stopping
@@ -165,7 +165,23 @@ class Session:
             return False
         if self._loops or (self.host.in_cell and self._in_main_thread):
             return True
-        return perf_counter() - self.pulse.active < max(2.0, 10 * self.step_seconds)
+        if perf_counter() - self.pulse.active >= max(2.0, 10 * self.step_seconds):
+            return False
+        # A thread of the user's own says nothing when it ends.
+        return any(thread.ident == self._thread for thread in threading.enumerate())
+
+    @property
+    def hands_free(self) -> bool:
+        """Whether the model may be touched by this thread, here and now.
+
+        By the training thread while a step may be under way or a pause may end; else by the main
+        thread, unless the loop of another session draws random numbers in another thread: whoever
+        runs a model puts the generators of the process aside, and back afterwards.
+        """
+        if self.training or self.control.waiting:
+            return self.in_training_thread
+        here = threading.current_thread() is threading.main_thread()
+        return here and loop_elsewhere(self) is None
 
     def submit(
         self, command: Callable[[], Any], then: Callable[[Ticket], None] | None = None
@@ -191,13 +207,21 @@ class Session:
         ticket = Ticket(command, then)
         self._commands.put(ticket)
         self.pulse.wake()
-        # A paused loop runs it itself, within its next nap: nobody else may be in the model
-        # when it goes on.
-        if not self.training and not self.control.waiting:
-            here = threading.current_thread() is threading.main_thread()
-            if here or not self.host.soon(self._run_at_rest):
-                self._commands.run()
+        self.seek_rest()
         return ticket
+
+    def seek_rest(self) -> None:
+        """Have the commands that wait run, by whoever may, if no loop will."""
+        # A paused loop runs them itself, within its next nap: nobody else may be in the model
+        # when it goes on.
+        if not self._commands.waiting or self.training or self.control.waiting:
+            return
+        other = loop_elsewhere(self)
+        here = threading.current_thread() is threading.main_thread()
+        if other is not None:
+            other.submit(self._run_at_rest)
+        elif here or not self.host.soon(self.seek_rest):
+            self._commands.run()
 
     def _run_at_rest(self) -> None:
         if not self.training and not self.control.waiting:
@@ -434,6 +458,8 @@ class Session:
             self.governor.stop()
             self.sampling.disarm()  # its step does not come
             self.control.rest()
+            if self._commands.waiting:
+                self.host.soon(self.seek_rest)
 
     # -- inside --------------------------------------------------------------------------
 
