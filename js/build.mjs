@@ -10,6 +10,7 @@ import path from "node:path";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 import { KEYS, kept } from "./catalogue.mjs";
+import { scoped } from "./scope.mjs";
 
 const root = import.meta.dirname;
 const out = path.join(root, "../nnwidgets/static");
@@ -34,6 +35,17 @@ const catalogue = (entry) => ({
   },
 });
 
+/** Binds the styles of a widget to its root element (see scope.mjs). */
+const styles = (entry) => ({
+  name: "styles",
+  setup(build) {
+    build.onLoad({ filter: /\.css$/ }, async ({ path: file }) => {
+      const css = await readFile(file, "utf8");
+      return { contents: scoped(css, `nnw-${entry.replaceAll("_", "-")}`), loader: "css" };
+    });
+  },
+});
+
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -49,7 +61,7 @@ const bundle = (entry) => ({
   entryPoints: { [entry]: entries[entry] },
   outdir: out,
   format: "esm",
-  plugins: [catalogue(entry)],
+  plugins: [catalogue(entry), styles(entry)],
 });
 
 /** The real licence file of every package that ended up in a bundle. */
