@@ -139,7 +139,7 @@ class ActivityWatch:
         self._layers.arm()
         self._weights = [_own_weight(seen.module()) for seen in self._seen]
         if self._layers.looking:
-            self._forward.open(self.chosen, self.max_samples)
+            self._forward.open(self.chosen, self.max_samples, self._layers.outputs)
             if self.want_inputs:
                 self._first = FirstInputs(tree.unwrap(model))
                 self._first.open()
@@ -247,19 +247,19 @@ class ActivityWatch:
             for p in parameters:
                 gradient = p.grad
                 if gradient is not None and is_readable(gradient):
-                    numbers = reduction.reduced(gradient)
+                    numbers = reduction.read(gradient)
                     self._gradients[id(p)] = numbers, tuple(gradient.shape), self._scale
 
     def _sample(self, step: int, layers: LayerSample) -> ActivitySample:
         if not self._gradients:  # nobody told of an update; they may still be there
             self._read([p for p in self._weights if p is not None])
         weights = [_readable_weight(seen.module()) for seen in self._seen]
-        unique = {id(w): reduction.reduced(w) for w in weights if w is not None}
+        unique = {id(w): reduction.read(w) for w in weights if w is not None}
         packs: list[Numbers] = [*unique.values()]
         packs += [numbers for numbers, _, _ in self._gradients.values()]
         for seen in self._seen:
             packs += seen.numbers
-            packs += seen.extras
+            packs += [extras for extras in seen.extras if isinstance(extras, Tensor)]
         # One copy from the device for all of them; the same tensor may be in there twice.
         numbers = iter(reduction.fetched(packs))
         of_weight = {key: next(numbers) for key in unique}
@@ -273,7 +273,8 @@ class ActivityWatch:
             calls = [next(numbers) for _ in seen.numbers]
             activation.append(reduction.merged(calls) if calls else None)
             if calls:
-                extras[row] = _merged_extras([next(numbers) for _ in seen.extras])
+                said = [next(numbers) if isinstance(e, Tensor) else e for e in seen.extras]
+                extras[row] = said[0] if len(said) == 1 else _merged_extras(said)
         gradients = [of_gradient.get(id(p)) if p is not None else None for p in self._weights]
         self._note()
         tap, finals = self._forward.tap, self._forward.finals
@@ -343,7 +344,7 @@ def _unscaled(numbers: Floats, scale: Tensor | float | None) -> Floats:
     return result
 
 
-def _merged_extras(calls: Sequence[Floats]) -> Floats:
+def _merged_extras(calls: Sequence[Floats | tuple[float, ...]]) -> Floats:
     """Put the calls of a module together: mean saturation; whether any of them varied."""
     table = np.array(calls, np.float64)
     known = ~np.isnan(table)

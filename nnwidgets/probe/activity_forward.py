@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from nnwidgets.probe import reduction
 from nnwidgets.probe.activity_sample import BatchActivity
 from nnwidgets.probe.keep import UnkeepableError, batch_of, few_samples
 from nnwidgets.probe.look import Call
+from nnwidgets.probe.origin import OutputWatch
 from nnwidgets.probe.reduction import Numbers
 from nnwidgets.probe.taps import ForwardTap
 from nnwidgets.probe.tensors import quietly, sample_elements, tensors_in
@@ -28,6 +28,10 @@ CALLS: Final = 8
 _BYTES: Final = 4 << 20  # of the chosen layer's activation
 _EDGE: Final = 0.98  # of the half range: beyond it lie the outer 1 % of the whole
 _BOUNDED: Final = (nn.Sigmoid, nn.Tanh, nn.Hardtanh, nn.Softmax, nn.Softmax2d)
+
+
+Extras = tuple[float, ...] | Tensor
+"""Three numbers: saturated, varies, given varies."""
 
 
 class Seen:
@@ -46,7 +50,7 @@ class Seen:
         self.order = -1
         self.shape: tuple[int, ...] | None = None
         self.numbers: list[Numbers] = []
-        self.extras: list[Numbers] = []  # of each call: saturated, varies, given varies
+        self.extras: list[Extras] = []  # of each call
 
 
 class ActivityView:
@@ -70,6 +74,7 @@ class ActivityView:
         self._table[id(root)] = (weakref.ref(root), None)
         self._top = {name for name, _ in root.named_children()}
         self.tap: ForwardTap | None = None
+        self._outputs = OutputWatch()
         self._begin("", 0)
 
     def _begin(self, chosen: str, samples: int) -> None:
@@ -87,7 +92,7 @@ class ActivityView:
         # The last tensors each module returned, to tell whose are the model's.
         self._last: dict[int, tuple[weakref.ref[Tensor], Seen]] = {}
 
-    def open(self, chosen: str, samples: int) -> None:
+    def open(self, chosen: str, samples: int, outputs: OutputWatch) -> None:
         """Attach for the step that begins now.
 
         Parameters
@@ -96,9 +101,12 @@ class ActivityView:
             Name of the module whose output is kept; ``""`` for none.
         samples
             How many samples of it.
+        outputs
+            Has looked at each output before.
         """
         self.close()
         self._begin(chosen, samples)
+        self._outputs = outputs
         for seen in self._modules:
             seen.begin()
         self.tap = ForwardTap(self._table, self._saw, max(1024, 8 * len(self._table)))
@@ -145,7 +153,7 @@ class ActivityView:
         with quietly():
             tensor = numbers_in(out)
             if tensor is not None:
-                numbers, extras = self._reduced(tensor), _extras(module, args, tensor)
+                numbers, extras = self._read(tensor), _extras(module, args, tensor)
                 seen.shape = tuple(tensor.shape)
                 seen.numbers.append(numbers)
                 seen.extras.append(extras)
@@ -165,9 +173,9 @@ class ActivityView:
                     found.add(entry[1])
         return found
 
-    def _reduced(self, tensor: Tensor) -> Numbers:
+    def _read(self, tensor: Tensor) -> Numbers:
         if tensor.is_inference() or tensor.layout is not torch.strided:
-            return reduction.reduced(tensor)
+            return reduction.read(tensor)
         key = (tensor.data_ptr(), tensor.numel())
         entry = self._known.get(key)
         if entry is not None:
@@ -181,7 +189,7 @@ class ActivityView:
                 and (known is tensor or (known.is_contiguous() and tensor.is_contiguous()))
             ):
                 return numbers
-        numbers = reduction.reduced(tensor)
+        numbers = reduction.read(tensor, self._outputs.total_of(tensor))
         self._known[key] = (weakref.ref(tensor), tensor._version, numbers)
         return numbers
 
@@ -198,11 +206,11 @@ class ActivityView:
         self._kept_of = batch_of(part, axis), batch
 
 
-def _extras(module: nn.Module, args: tuple[Any, ...], out: Tensor) -> Numbers:
+def _extras(module: nn.Module, args: tuple[Any, ...], out: Tensor) -> Extras:
     values = (_saturated(module, out), *variation(args, out))
     if out.device.type == "cpu":
-        return np.array([float(v) for v in values])
-    return torch.stack([torch.as_tensor(v, dtype=torch.float32, device=out.device) for v in values])
+        return tuple(map(float, values))
+    return torch.stack([torch.as_tensor(v).to(out.device, torch.float32) for v in values])
 
 
 def _saturated(module: nn.Module, out: Tensor) -> Tensor | float:
@@ -218,6 +226,6 @@ def _saturated(module: nn.Module, out: Tensor) -> Tensor | float:
         low, high = module.min_val, module.max_val
         if isinstance(module, nn.ReLU6):  # its lower end is where it rests
             return math.nan
-    part = sample_elements(out, reduction.THINNED).to(torch.float32)
+    part = sample_elements(out, reduction.DRAWN).to(torch.float32)
     middle, half = (low + high) / 2, (high - low) / 2
     return ((part - middle).abs() > _EDGE * half).to(torch.float32).mean()

@@ -179,7 +179,8 @@ class ActivitySample:
         and softmax (share of the distributions with more than 99 % at one place); NaN for others.
     varies, given_varies
         Whether what the module returned, and what it was given, differed from one sample of the
-        batch to another: 1 or 0, NaN where that cannot be told.
+        batch to another: 1 or 0, NaN where that cannot be told. What it was given matters, and is
+        looked at on a CPU, only where what it returned did not differ.
     final
         bool: gave (part of) what the model returned.
     layers, layer_rows

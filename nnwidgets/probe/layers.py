@@ -23,6 +23,7 @@ from nnwidgets.probe.forward import ForwardView, Layer
 from nnwidgets.probe.origin import (
     GradientState,
     NonFiniteOrigin,
+    OutputWatch,
     origin_in_gradients,
     with_counts,
 )
@@ -85,6 +86,11 @@ class LayerWatch:
     def looking(self) -> bool:
         """Whether the forward pass of the step under way is seen (not: compiled, replicated)."""
         return self._looking
+
+    @property
+    def outputs(self) -> OutputWatch:
+        """What has looked at the outputs of the step under way."""
+        return self._forward.outputs
 
     @property
     def notes(self) -> tuple[tuple[str, dict[str, str]], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
@@ -145,12 +146,20 @@ class OutputWatch:
     On a device only sums are taken, and looked at in `origin`, at the end of the step.
     """
 
-    __slots__ = ("_checked", "_first", "_later")
+    __slots__ = ("_checked", "_first", "_later", "_newest")
 
     def __init__(self) -> None:
         self._first: NonFiniteOrigin | None = None
         self._later: list[tuple[str, Tensor, Tensor | None, int]] = []
         self._checked = 0
+        self._newest: tuple[weakref.ref[Tensor], int, float] | None = None
+
+    def total_of(self, tensor: Tensor) -> float | None:
+        """Return the sum of a tensor, if it is the one that was looked at last, on a CPU."""
+        newest = self._newest
+        if newest is None or newest[0]() is not tensor or newest[1] != tensor._version:
+            return None
+        return newest[2]
 
     def check(self, name: str, module: nn.Module, args: Any, output: Any) -> None:
         """Look at the output of a call that has just returned."""
@@ -159,10 +168,12 @@ class OutputWatch:
         for tensor in (output,) if isinstance(output, Tensor) else tensors_in(output, 2, 8):
             if not is_readable(tensor) or tensor.layout is not torch.strided:
                 continue
-            tensor = tensor.detach()
+            found, tensor = tensor, tensor.detach()
             if tensor.device.type == "cpu":
                 wide = torch.float32 if tensor.dtype is torch.float16 else None
                 total = tensor.sum(dtype=wide).item()
+                if tensor.dtype is torch.float32 and not found.is_inference():
+                    self._newest = weakref.ref(found), found._version, total
                 if total - total != 0:
                     nan, inf = bad_counts(tensor)
                     if nan or inf:

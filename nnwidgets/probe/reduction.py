@@ -4,16 +4,18 @@
 at several times a second while the user's training waits, so not all is read of a large tensor:
 
 * NaN and infinities are counted in all of it;
-* the mean, the smallest and the largest value are of all of it (on a CPU, of up to `WHOLE`
-  elements; of about that many, evenly spaced, beyond);
-* the standard deviation and the share of zeros are exact up to `EXACT` elements, and from some
-  `THINNED` evenly spaced ones beyond;
-* the histogram is exact up to twice `COUNTED` elements, and beyond from about that many evenly
-  spaced ones, scaled to the number of finite elements;
-* quantiles are exact up to `RANKED` elements, and from about that many evenly spaced ones beyond.
+* the mean, the smallest and the largest value are of all of it (on a CPU the last two, beyond
+  `WHOLE` elements, of about that many, evenly spaced);
+* the standard deviation, the share of zeros, quantiles and the histogram are exact up to `DRAWN`
+  elements, and from about that many evenly spaced ones beyond (so a standard deviation is within
+  2 % and a quantile within 1.5 percentage points of the truth for values that are drawn alike);
+  the histogram is scaled to the number of finite elements.
 
-On a CPU the numbers are there at once. On another device the reduction is only queued, and nothing
-is asked of the device until `fetched` copies all of a step's numbers in one go.
+It comes in two halves, because what is to be described is gone, or changed in place, before there
+is time for it. `read` takes what has to be taken at once, a few microseconds beside one pass over
+the elements; `fetched` works out the numbers for all the tensors of a step. On another device than
+a CPU the reduction is only queued, and nothing is asked of the device until `fetched` copies all
+of a step's numbers in one go.
 """
 
 from __future__ import annotations
@@ -29,67 +31,100 @@ from torch import Tensor
 
 from nnwidgets.probe.bins import BINS, edges, rebin
 from nnwidgets.probe.summary import QUANTILES
-from nnwidgets.probe.tensors import bad_counts, sample_elements, stored_values
+from nnwidgets.probe.tensors import bad_counts, sample_elements, stored_values, stride
 
 __all__ = [
-    "COUNTED",
     "COUNTS",
-    "EXACT",
+    "DRAWN",
     "HIGH",
     "INF",
     "LOW",
     "MEAN",
     "NAN",
-    "RANKED",
     "RANKS",
     "SIZE",
     "STD",
-    "THINNED",
     "WHOLE",
     "WIDTH",
     "ZERO",
+    "Drawn",
     "Floats",
     "Numbers",
     "fetched",
     "merged",
-    "reduced",
+    "read",
 ]
 
-EXACT: Final = 262_144
-THINNED: Final = 65_536
-COUNTED: Final = 16_384
-RANKED: Final = 4_096
+DRAWN: Final = 8_192
 WHOLE: Final = 4_194_304
 
-# Where what stands: finite elements, NaN, infinities, share of zeros, moments, quantiles, counts
-# (which add up to the finite elements, whatever part of them was read).
-SIZE, NAN, INF, ZERO, MEAN, STD, LOW, HIGH = range(8)
+# Where what stands: finite elements, NaN, infinities, mean, smallest and largest value, standard
+# deviation, share of zeros, quantiles, counts (which add up to the finite elements, whatever part
+# of them was read).
+SIZE, NAN, INF, MEAN, LOW, HIGH, STD, ZERO = range(8)
 RANKS: Final = slice(8, 8 + len(QUANTILES))
 COUNTS: Final = slice(RANKS.stop, RANKS.stop + BINS)
 WIDTH: Final = COUNTS.stop
 
 Floats = NDArray[np.float64]
-Numbers = Floats | Tensor
-"""(WIDTH,): here already, or still on the tensor's device."""
 
 
-def reduced(tensor: Tensor) -> Numbers:
-    """Reduce a readable tensor (see ``nnwidgets.probe.tensors.is_readable``).
+class Drawn:
+    """What `read` took of a tensor on a CPU.
+
+    Attributes
+    ----------
+    head
+        Finite elements, NaN, infinities, mean, smallest and largest value.
+    part
+        A copy of some of the finite elements; empty if there are none.
+    """
+
+    __slots__ = ("head", "part")
+
+    def __init__(self, head: tuple[float, ...], part: NDArray[np.floating]) -> None:
+        self.head = head
+        self.part = part
+
+
+Numbers = Drawn | Floats | Tensor
+"""Still to be worked out, there already, or on the tensor's device (WIDTH,)."""
+
+_NOTHING: Final = np.empty(0)
+_INNER: Final = np.arange(1, BINS) / BINS  # where the inner edges of a histogram are
+
+
+def read(tensor: Tensor, total: float | None = None) -> Numbers:
+    """Take what is needed of a readable tensor (see ``nnwidgets.probe.tensors.is_readable``).
 
     Complex values count by their absolute value, a sparse tensor by what it stores.
+
+    Parameters
+    ----------
+    tensor
+        The tensor.
+    total
+        Its sum, if somebody knows it.
     """
-    tensor = stored_values(tensor.detach())
+    tensor = tensor.detach()
+    if tensor.layout is not torch.strided:
+        tensor = stored_values(tensor)
     if tensor.is_complex():
         tensor = tensor.abs()
-    if tensor.device.type == "cpu":
-        with np.errstate(all="ignore"):
-            return _on_host(tensor)
-    return _on_device(tensor)
+    return _on_host(tensor, total) if tensor.device.type == "cpu" else _on_device(tensor)
 
 
 def fetched(numbers: Sequence[Numbers]) -> list[Floats]:
-    """Bring vectors of numbers over, with one copy (and wait) for each device."""
-    result = [n if isinstance(n, np.ndarray) else np.empty(0) for n in numbers]
+    """Work the numbers out; bring those of other devices over, with one copy (and wait) for each.
+
+    Returns
+    -------
+    list of ndarray
+        float64 (WIDTH,), or as long as the tensor was that was given.
+    """
+    drawn = {id(n): n for n in numbers if isinstance(n, Drawn)}  # the same may be there twice
+    known = dict(zip(drawn, _described(list(drawn.values())), strict=True))
+    result = [n if isinstance(n, np.ndarray) else known.get(id(n), _NOTHING) for n in numbers]
     away = {i: n for i, n in enumerate(numbers) if isinstance(n, Tensor)}
     for device in {n.device for n in away.values()}:
         here = [i for i, n in away.items() if n.device == device]
@@ -135,67 +170,100 @@ def _empty(nan: float = 0, inf: float = 0) -> Floats:
     return result
 
 
-def _on_host(tensor: Tensor) -> Floats:
+# --- on a CPU --------------------------------------------------------------------------------
+
+
+def _on_host(tensor: Tensor, total: float | None) -> Drawn:
     size = tensor.numel()
-    half = tensor.dtype in (torch.float16, torch.bfloat16)
-    # A sum is far cheaper than a test of each element, and finite only if all of them are.
-    total = tensor.sum(dtype=torch.float32 if half else None).item() if size else 0.0
-    nan, inf = (0, 0) if math.isfinite(total) else bad_counts(tensor)
-    finite = size - nan - inf
-    if finite == 0:
-        return _empty(nan, inf)
+    if size == 0:
+        return Drawn((0, 0, 0), _NOTHING)
+    if total is None:
+        half = tensor.dtype is torch.bfloat16 or tensor.dtype is torch.float16
+        # A sum is far cheaper than a test of each element, and finite only if all of them are.
+        total = tensor.sum(dtype=torch.float32 if half else None).item()
+    if not math.isfinite(total):
+        return _hardly_finite(tensor, size)
     whole = _array(tensor, WHOLE)
-    part = whole if size <= EXACT else _array(tensor, THINNED)
-    if nan or inf:
-        whole, part = whole[np.isfinite(whole)], part[np.isfinite(part)]
-        if not part.size:  # the few finite ones are none of those that were drawn
-            part = whole
-        if not whole.size:
-            return _empty(nan, inf)
-    result = np.empty(WIDTH)
-    low, high = float(whole.min()), float(whole.max())
-    mean = total / size if math.isfinite(total) else float(whole.astype(np.float64).mean())
-    if not 1e-15 < high - low < 1e15:
-        part = part.astype(np.float64)  # or squares and differences would leave float32
-    part = np.ascontiguousarray(part).reshape(-1)
-    away = part - part.dtype.type(mean)
-    deviation = math.sqrt(float(np.dot(away, away)) / part.size)
-    result[: RANKS.start] = (
-        finite, nan, inf, np.count_nonzero(part == 0) / part.size, mean, deviation, low, high,
-    )  # fmt: skip
-    result[RANKS] = _quantiles(part)
-    drawn = part if size <= 2 * COUNTED else _every(part, COUNTED)
-    result[COUNTS] = _counted(drawn, low, high) * (finite / drawn.size)
-    return result
+    if size <= DRAWN:
+        part = whole.flatten()
+    elif whole.size == size and whole.flags.c_contiguous:
+        part = whole.reshape(-1)[:: stride(size, DRAWN)].copy()
+    else:
+        part = _array(tensor, DRAWN).flatten()
+    return Drawn((size, 0, 0, total / size, whole.min(), whole.max()), part)
+
+
+def _hardly_finite(tensor: Tensor, size: int) -> Drawn:
+    """Read a tensor whose sum is not finite: what it holds is not, or is huge."""
+    nan, inf = bad_counts(tensor)
+    if nan + inf == size:
+        return Drawn((0, nan, inf), _NOTHING)
+    whole = _array(tensor, WHOLE)
+    whole = whole[np.isfinite(whole)]
+    if not whole.size:  # the few finite ones are none of those that were drawn
+        return Drawn((0, nan, inf), _NOTHING)
+    part = _array(tensor, DRAWN)
+    part = part[np.isfinite(part)]
+    if not part.size:
+        part = whole[:DRAWN]
+    mean = float(whole.astype(np.float64).mean())
+    return Drawn((size - nan - inf, nan, inf, mean, whole.min(), whole.max()), part)
 
 
 def _array(tensor: Tensor, limit: int) -> NDArray[np.floating]:
-    part = sample_elements(tensor, limit)
-    if part.dtype in (torch.float16, torch.bfloat16):
-        part = part.to(torch.float32)
-    array: NDArray[np.floating] = part.resolve_neg().numpy()
+    if tensor.numel() > limit:
+        tensor = sample_elements(tensor, limit)
+    if tensor.dtype is torch.bfloat16 or tensor.dtype is torch.float16:
+        tensor = tensor.to(torch.float32)
+    array: NDArray[np.floating] = tensor.resolve_neg().numpy()
     return array
 
 
-def _every(part: NDArray[np.floating], limit: int) -> NDArray[np.floating]:
-    stride = -(-part.size // limit)
-    return part[:: stride + (stride > 1) * (1 - stride % 2)]  # odd, as in `sample_elements`
+def _described(drawn: Sequence[Drawn]) -> list[Floats]:
+    """Work out the numbers of several tensors, with one call for all of them wherever it can be."""
+    table = np.full((len(drawn), WIDTH), np.nan)
+    table[:, : INF + 1] = np.reshape([one.head[: INF + 1] for one in drawn], (-1, INF + 1))
+    table[:, COUNTS] = 0
+    at = [i for i, one in enumerate(drawn) if one.part.size]
+    if not at:
+        return list(table)
+    heads = np.array([drawn[i].head for i in at], np.float64)
+    low, high = heads[:, LOW, None], heads[:, HIGH, None]
+    inner = low * (1 - _INNER) + high * _INNER
+    # A value belongs to the bin above an edge if it is not below it: the same is true of the next
+    # number that float32 can hold.
+    narrow = inner.astype(np.float32)
+    narrow = np.where(narrow < inner, np.nextafter(narrow, np.float32(np.inf)), narrow)
+    size = np.array([drawn[i].part.size for i in at])[:, None]
+    place = np.asarray(QUANTILES) * (size - 1)
+    beside = place.astype(np.intp)
+    beside = np.concatenate([beside, np.minimum(beside + 1, size - 1)], 1)
+    found = np.empty((len(at), 2 * len(QUANTILES)))
+    below = np.empty((len(at), BINS + 1))
+    below[:, 0], below[:, -1:] = 0, size
+    sums = np.empty((len(at), 2))
+    with np.errstate(all="ignore"):
+        wide = ~((high - low > 1e-15) & (high - low < 1e15))[:, 0]  # squares would leave float32
+        for row, (i, big) in enumerate(zip(at, wide.tolist(), strict=True)):
+            part = drawn[i].part.astype(np.float64) if big else drawn[i].part
+            away = part - part.dtype.type(heads[row, MEAN])
+            sums[row] = away.dot(away), np.count_nonzero(part)
+            part.sort()
+            below[row, 1:-1] = part.searchsorted((narrow if part.itemsize == 4 else inner)[row])
+            found[row] = part[beside[row]]
+    half = len(QUANTILES)
+    share = place - np.floor(place)
+    counts = np.diff(below) * (heads[:, :1] / size)
+    counts[(low == high)[:, 0]] = heads[(low == high)[:, 0], :1] * (np.arange(BINS) == BINS // 2)
+    table[at, : HIGH + 1] = heads
+    table[at, STD] = np.sqrt(sums[:, 0] / size[:, 0])
+    table[at, ZERO] = 1 - sums[:, 1] / size[:, 0]
+    table[at, RANKS] = found[:, :half] * (1 - share) + found[:, half:] * share
+    table[at, COUNTS] = counts
+    return list(table)
 
 
-def _quantiles(part: NDArray[np.floating]) -> Floats:
-    drawn = np.sort(_every(part, RANKED))
-    place = np.asarray(QUANTILES) * (drawn.size - 1)
-    return np.asarray(np.interp(place, np.arange(drawn.size), drawn))
-
-
-def _counted(part: NDArray[np.floating], low: float, high: float) -> Floats:
-    if not low < high:
-        counts = np.zeros(BINS)
-        counts[BINS // 2] = part.size
-        return counts
-    # The largest value would open a bin of its own; 16 bits because numpy converts to them fast.
-    place = ((part - part.dtype.type(low)) * (BINS / (high - low))).astype(np.int16)
-    return np.bincount(np.minimum(place, BINS - 1, out=place), minlength=BINS).astype(np.float64)
+# --- elsewhere -------------------------------------------------------------------------------
 
 
 def _on_device(tensor: Tensor) -> Tensor:
@@ -215,7 +283,7 @@ def _on_device(tensor: Tensor) -> Tensor:
         high = torch.maximum(high, torch.where(ok, chunk, -math.inf).amax().to(wide))
     finite = size - nan - inf
     mean = total / finite
-    part = sample_elements(tensor, THINNED if size > EXACT else size).to(wide).reshape(-1)
+    part = sample_elements(tensor, DRAWN).to(wide).reshape(-1)
     ok = torch.isfinite(part)
     count = ok.sum().to(wide)
     std = (torch.where(ok, part - mean, 0).square().sum() / count).sqrt()
@@ -233,7 +301,7 @@ def _on_device(tensor: Tensor) -> Tensor:
     counts = torch.where(count > 0, counts * (finite / count), 0.0)
     none = finite == 0
     low, high = torch.where(none, math.nan, low), torch.where(none, math.nan, high)
-    head = torch.stack([finite, nan, inf, zero.to(wide), mean, std, low, high])
+    head = torch.stack([finite, nan, inf, mean, low, high, std, zero.to(wide)])
     return torch.cat([head, quantiles, counts])
 
 

@@ -9,6 +9,7 @@ hang the other ranks) or that hold no numbers (meta, fake, not yet materialised)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -29,6 +30,7 @@ __all__ = [
     "quietly",
     "sample_elements",
     "stored_values",
+    "stride",
     "tensors_in",
     "to_numpy",
     "zero_rows",
@@ -133,16 +135,24 @@ def sample_elements(tensor: Tensor, limit: int) -> Tensor:
     size = tensor.numel()
     if size <= limit or tensor.dim() == 0:
         return tensor
-    stride = -(-size // limit)
-    if stride % 2 == 0:
-        stride += 1  # an even stride would meet the same columns in every row
+    step = stride(size, limit)
     dense = tensor.is_contiguous() or (
         tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
     )
     if dense:
-        count = (size + stride - 1) // stride
-        return tensor.as_strided((count,), (stride,), tensor.storage_offset())
+        return tensor.as_strided((-(-size // step),), (step,), tensor.storage_offset())
     return tensor[:: -(-tensor.shape[0] // max(1, limit * tensor.shape[0] // size))]
+
+
+def stride(size: int, limit: int) -> int:
+    """Return the k for which every k-th of `size` elements makes at most `limit`, spread over all.
+
+    It has no divisor in common with the size: else the same columns would be met in every row.
+    """
+    step = max(1, -(-size // limit))
+    while math.gcd(step, size) > 1:
+        step += 1
+    return step
 
 
 def zero_rows(tensor: Tensor, dim: int = 0, groups: int = 1) -> Tensor:

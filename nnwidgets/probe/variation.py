@@ -41,14 +41,18 @@ def variation(args: Any, out: Tensor) -> tuple[Tensor | float, Tensor | float]:
     out_varies, given_varies
         1 or 0, as a number or a 0-d tensor on the device of `out`; NaN where that cannot be told:
         there is one sample only, input and output do not have the same number of them, or (for the
-        input) the module worked in place.
+        input) the module worked in place. On a CPU the input is looked at only where the output is
+        the same for all samples.
     """
     given = next((t for t in tensors_in(args, 2, 8) if _has_samples(t)), None)
     if given is None or not _has_samples(out) or given.shape[0] != out.shape[0]:
         return math.nan, math.nan
     if given.device != out.device or given.data_ptr() == out.data_ptr():
         return _varies(out), math.nan
-    return _varies(out), _varies(given)
+    varies = _varies(out)
+    if isinstance(varies, float) and varies:
+        return varies, math.nan
+    return varies, _varies(given)
 
 
 def constant_layers(calls: Mapping[str, Sequence[Call]]) -> tuple[str, ...]:
@@ -91,8 +95,8 @@ def _has_samples(tensor: Tensor) -> bool:
 
 def _varies(tensor: Tensor) -> Tensor | float:
     tensor = tensor.detach()
-    if tensor.device.type != "cpu":
-        tensor = tensor[:_COMPARED]
-    elif not torch.equal(tensor[0], tensor[1]):
-        return 1.0
-    return (tensor != tensor[:1]).any()
+    if tensor.device.type == "cpu":
+        if not torch.equal(tensor[0], tensor[1]):
+            return 1.0
+        return float((tensor != tensor[:1]).any())
+    return (tensor[:_COMPARED] != tensor[:1]).any()

@@ -13,10 +13,16 @@ from torch import Tensor
 
 from nnwidgets.probe import reduction
 from nnwidgets.probe.bins import BINS, edges, rebin
-from nnwidgets.probe.reduction import merged, reduced
+from nnwidgets.probe.reduction import fetched, merged, read
 from nnwidgets.probe.summary import QUANTILES
 
-WAYS = {"host": reduction.reduced, "device": reduction._on_device}
+
+def reduced(tensor: Tensor) -> np.ndarray:
+    (numbers,) = fetched([read(tensor)])
+    return numbers
+
+
+WAYS = {"host": reduced, "device": reduction._on_device}
 """What runs on a device is only torch, and can run here too."""
 
 
@@ -107,14 +113,14 @@ def test_large_tensors_are_read_in_part_and_evenly(reduce: object) -> None:
     x[3, 5, 7, 11], x[7, 63, 31, 31] = math.nan, -math.inf
     got, flat = reduce(x), x.double().numpy()
     finite = flat[np.isfinite(flat)]
-    assert x.numel() > reduction.EXACT
+    assert x.numel() > reduction.DRAWN
     # Of all elements:
     assert (got[reduction.NAN], got[reduction.INF]) == (1, 1)
     assert (got[reduction.LOW], got[reduction.HIGH]) == (finite.min(), finite.max())
     assert got[reduction.MEAN] == pytest.approx(finite.mean(), rel=1e-5)
     # From a part of them:
-    assert got[reduction.STD] == pytest.approx(finite.std(), rel=0.02)
-    assert got[reduction.ZERO] == pytest.approx((finite == 0).mean(), rel=0.02)
+    assert got[reduction.STD] == pytest.approx(finite.std(), rel=0.04)
+    assert got[reduction.ZERO] == pytest.approx((finite == 0).mean(), rel=0.04)
     expected = np.histogram(finite, edges(finite.min(), finite.max()))[0] / finite.size
     shares = got[reduction.COUNTS] / got[reduction.SIZE]
     assert shares.sum() == pytest.approx(1)
@@ -135,10 +141,10 @@ def test_a_lone_finite_value_among_many_is_found(reduce: object) -> None:
 
 def test_complex_and_sparse() -> None:
     z = torch.tensor([3 + 4j, 0j])
-    check(np.asarray(reduced(z)), np.array([5.0, 0.0]))
+    check((reduced(z)), np.array([5.0, 0.0]))
     places, values = torch.tensor([[1, 1, 4]]), torch.tensor([2.0, 3.0, 4.0])
     sparse = torch.sparse_coo_tensor(places, values, (6,), check_invariants=True)
-    check(np.asarray(reduced(sparse)), np.array([5.0, 4.0]))  # what it stores, rows summed
+    check((reduced(sparse)), np.array([5.0, 4.0]))  # what it stores, rows summed
 
 
 def test_nothing_of_the_tensor_changes() -> None:
@@ -152,7 +158,7 @@ def test_nothing_of_the_tensor_changes() -> None:
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=30), min_size=1))
 def test_calls_put_together_are_as_one_tensor(calls: list[list[float]]) -> None:
-    together = merged([np.asarray(reduced(torch.tensor(c))) for c in calls])
+    together = merged([(reduced(torch.tensor(c))) for c in calls])
     flat = np.concatenate([np.asarray(c, np.float32) for c in calls]).astype(np.float64)
     assert together[reduction.SIZE] == flat.size
     assert together[reduction.ZERO] == pytest.approx((flat == 0).mean())
@@ -166,8 +172,8 @@ def test_calls_put_together_are_as_one_tensor(calls: list[list[float]]) -> None:
 
 
 def test_calls_without_a_finite_value_count_what_they_hold() -> None:
-    bad = np.asarray(reduced(torch.tensor([math.nan, math.inf])))
-    good = np.asarray(reduced(torch.tensor([1.0, 3.0])))
+    bad = reduced(torch.tensor([math.nan, math.inf]))
+    good = reduced(torch.tensor([1.0, 3.0]))
     both = merged([bad, good, bad])
     assert (both[reduction.SIZE], both[reduction.NAN], both[reduction.INF]) == (2, 2, 2)
     assert both[reduction.MEAN] == 2
