@@ -1,6 +1,7 @@
 /** Attention: how much each query (row) looks at each key (column), one head at a time. */
 
 import { button, segmented, select } from "../../ui/controls";
+import { h } from "../../ui/dom";
 import { formatNumber } from "../../ui/format";
 import { valueAt } from "../../ui/raster";
 import type { NumberArray } from "../../wire";
@@ -71,7 +72,10 @@ export function attentionBlock(context: BlockContext): BlockView {
         made.element.setAttribute("aria-label", name(value));
         return made;
       });
-      part.aside.replaceChildren(segmented(words("ui.inspector.heads"), buttons));
+      const label = words("ui.inspector.heads");
+      const bar = h("div", { class: "nnw-field" }, segmented(label, buttons));
+      bar.prepend(h("span", { class: "nnw-muted", "aria-hidden": "true" }, label));
+      part.aside.replaceChildren(bar);
       mark = (which) => {
         for (const [index, choice] of choices.entries()) {
           buttons[index]?.set({ pressed: choice === which });
