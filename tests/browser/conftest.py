@@ -1,4 +1,4 @@
-"""One JupyterLab and one browser for all browser tests; see `tests.browser.lab`."""
+"""One JupyterLab and one browser for all browser tests, and a notebook in which a model trains."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.lab import Chromium, Lab
+from tests.browser.inspector import DIGITS, MONITOR, SHOW, TRAIN, Inspector
+from tests.browser.lab import Chromium, Lab, Notebook, failure_picture
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,3 +26,29 @@ def lab() -> Iterator[Lab]:
 def chromium() -> Iterator[Chromium]:
     with Chromium() as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def notebook(lab: Lab, chromium: Chromium) -> Iterator[Notebook]:
+    """A notebook with an inspector and a monitor, whose last cell trains all the time."""
+    stop = lab.root / "stop"
+    stop.unlink(missing_ok=True)
+    lab.write("digits.ipynb", [DIGITS, SHOW, MONITOR, TRAIN])
+    with chromium.open(lab, "digits.ipynb", width=1300, height=2400) as opened:
+        for cell in range(3):
+            opened.run(cell)
+        opened.start(3)
+        yield opened
+        stop.touch()
+
+
+@pytest.fixture
+def inspector(notebook: Notebook, request: pytest.FixtureRequest) -> Iterator[Inspector]:
+    """The inspector in it; a test that fails leaves its picture, and a tree to search in."""
+    failed = request.session.testsfailed
+    inspector = Inspector(notebook)
+    yield inspector
+    if request.session.testsfailed > failed:
+        notebook.screenshot(failure_picture())
+        inspector.search("")
+        inspector.button("Tree").click()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.browser.lab import Notebook
+from tests.browser.lab import PATIENCE, Notebook
 
-__all__ = ["DIGITS", "SHAPES", "SHOW", "TRAIN", "Inspector"]
+__all__ = ["DIGITS", "MONITOR", "SHAPES", "SHOW", "TRAIN", "Inspector", "painted"]
 
 # The data and the model of notebooks/quickstart.ipynb, and a synchronous loop that goes on until a
 # file says otherwise: a page that was reloaded can no longer interrupt it.
@@ -47,6 +48,10 @@ SHOW: Final = """
 inspector = LayerInspector(model, images[:8], optimizer=optimizer)
 inspector
 """
+MONITOR: Final = """
+monitor = TrainingMonitor(model, optimizer)
+monitor
+"""
 TRAIN: Final = """
 while not Path("stop").exists():
     chosen = torch.randint(len(images), (8,))
@@ -78,13 +83,13 @@ _PANEL: Final = """(selector) => {
     const root = document.querySelector(selector);
     if (root?.querySelector('.nnw-layer')?.getAttribute('aria-busy') !== 'false') return null;
     const title = root.querySelector('.nnw-layer-title').textContent;
-    const blocks = [...root.querySelectorAll('.nnw-block')];
+    const blocks = [...root.querySelectorAll('.nnw-blocks > *')];
     return {
         title,
         tab: root.querySelector('.nnw-tab[aria-selected=true]')?.textContent ?? '',
         step: Number(/step ([\\d,]+)/.exec(title)?.[1].replaceAll(',', '') ?? NaN),
         kinds: blocks.map(block => /nnw-block-(\\w+)/.exec(block.className)[1]),
-        titles: blocks.map(block => block.querySelector('.nnw-block-title').textContent),
+        titles: blocks.map(block => (block.querySelector('.nnw-block-title') ?? block).textContent),
     };
 }"""
 
@@ -120,6 +125,17 @@ class Inspector:
         """Return the first block of a kind."""
         return self.root.locator(f".nnw-block-{kind}").first
 
+    def rows(self) -> list[str]:
+        """Return the names of the layers that the tree lists."""
+        names: list[str] = self.root.locator(".nnw-tree-row").evaluate_all(
+            "rows => rows.map(row => row.dataset.name)"
+        )
+        return names
+
+    def readout(self, kind: str) -> str:
+        """Return what a block writes of the place that is looked at."""
+        return self.block(kind).locator(".nnw-readout").inner_text()
+
     # -- acts ------------------------------------------------------------------------------
 
     def select(self, name: str) -> None:
@@ -130,17 +146,38 @@ class Inspector:
         """Click a tab."""
         self.root.get_by_role("tab", name=name, exact=True).click()
 
+    def search(self, text: str) -> None:
+        """Write into the search field."""
+        self.root.get_by_role("searchbox", name="Search layers").fill(text)
+
+    def open(self, name: str, tab: str) -> None:
+        """Show a tab of a layer of the digits CNN."""
+        self.select(name)
+        self.wait_for_layer(name)
+        self.tab(tab)
+        self.wait("p.tab === x && p.kinds.length > 0", tab)
+
     def focused(self) -> dict[str, Any]:
-        """Return what has the focus: role, name, classes."""
+        """Return what has the focus: role, name, classes, and whether that can be seen."""
         found: dict[str, Any] = self.page.evaluate(
             """() => {
+                const seen = at => ['outlineStyle', 'boxShadow'].some(
+                    name => getComputedStyle(at)[name] !== 'none');
                 const { activeElement: at } = document;
                 const role = at.getAttribute('role') ?? at.type ?? at.tagName.toLowerCase();
                 return { role, name: at.getAttribute('aria-label') ?? at.textContent,
-                         classes: at.className };
+                         classes: at.className, ring: seen(at) };
             }"""
         )
         return found
+
+    def tab_to(self, role: str) -> None:
+        """Press the tab key until something of a role has the focus."""
+        for _ in range(20):
+            if self.focused()["role"] == role:
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"the tab key does not lead to a {role}")
 
     # -- waits -----------------------------------------------------------------------------
 
@@ -150,13 +187,17 @@ class Inspector:
         `p` has `title` (heading), `tab`, `step` and, of the blocks, `kinds` and `titles`;
         `argument` is `x`.
         """
-        found: dict[str, Any] = self.notebook.wait_for(
-            f"""([selector, x]) => {{
-                const p = ({_PANEL})(selector);
-                return p !== null && ({condition}) ? p : null;
-            }}""",
-            [self.selector, argument],
-        )
+        try:
+            found: dict[str, Any] = self.notebook.wait_for(
+                f"""([selector, x]) => {{
+                    const p = ({_PANEL})(selector);
+                    return p !== null && ({condition}) ? p : null;
+                }}""",
+                [self.selector, argument],
+            )
+        except PlaywrightTimeout:
+            shown = self.page.evaluate(_PANEL, self.selector)
+            raise AssertionError(f"{condition} ({argument!r}) never came: {shown}") from None
         return found
 
     def wait_for_layer(self, name: str) -> dict[str, Any]:
@@ -169,6 +210,27 @@ class Inspector:
         return self.wait("p.title.split(',')[0] === x[0] && p.step > x[1]", [
             than["title"].split(",")[0], than["step"],
         ])  # fmt: skip
+
+    def wait_for_run(self, step: int) -> None:
+        """Wait until the loop has come to a step, whatever is shown of it."""
+        self.notebook.wait_for(
+            """([selector, step]) => {
+                const totals = document.querySelector(selector)?.textContent ?? '';
+                return Number(totals.replace(/\\D/g, '')) >= step;
+            }""",
+            [".jp-Notebook .nnw-where", step],
+        )
+
+    def wait_for_attribute(self, element: Locator, name: str, value: str) -> None:
+        """Wait until an attribute of an element has a value."""
+        expect(element).to_have_attribute(name, value, timeout=PATIENCE)
+
+    def wait_until_past_steps(self) -> None:
+        """Wait until there are steps that can be gone back to."""
+        self.notebook.wait_for(
+            "selector => document.querySelector(selector)?.disabled === false",
+            f"{self.selector} .nnw-foot .nnw-slider",
+        )
 
     def pixels(self, kind: str) -> str:
         """Return what stands on the first canvas of a block."""
@@ -189,3 +251,18 @@ class Inspector:
         """Return the unit that the field shows; empty without one."""
         field = self.root.get_by_label("Unit", exact=True)
         return [int(part) for part in re.findall(r"\d+", field.input_value())]
+
+
+def painted(inspector: Inspector, kind: str) -> bool:
+    """Whether there is anything on the canvas of a block."""
+    canvas = inspector.block(kind).locator("canvas").first
+    return bool(
+        canvas.evaluate(
+            """canvas => {
+                const { width, height } = canvas;
+                if (width === 0 || height === 0) return false;
+                const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+                return new Set(new Uint32Array(data.buffer)).size > 2;
+            }"""
+        )
+    )

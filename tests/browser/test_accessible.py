@@ -56,10 +56,10 @@ PLANT = """(selector) => {
 ROOT_OF_VIEW = ".nnw"
 
 
-def violations(notebook: Notebook) -> list[list[str]]:
+def violations(notebook: Notebook, root: str = ROOT_OF_VIEW) -> list[list[str]]:
     if not notebook.page.evaluate("() => 'axe' in window"):
         notebook.page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[list[str]] = notebook.page.evaluate(CHECK, ROOT_OF_VIEW)
+    found: list[list[str]] = notebook.page.evaluate(CHECK, root)
     return found
 
 
