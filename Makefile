@@ -79,15 +79,21 @@ test-browser: setup
 
 # --- to look at ---------------------------------------------------------------------------------
 
+DEMO := quickstart layer_inspector
+
 ifdef HEADLESS
-demo: setup ## quickstart in JupyterLab; HEADLESS=1 leaves screenshots in build/demo instead
+demo: setup ## two notebooks in JupyterLab; HEADLESS=1 leaves screenshots in build/demo instead
 	$(BIN)/python -m scripts.demo
 else
-# On a copy, so that what you run and save stays out of the repository.
+# On copies, side by side in a workspace of their own, so that what you run, save and open stays out of
+# the repository and out of your other workspaces.
+demo: export JUPYTERLAB_WORKSPACES_DIR := $(CURDIR)/build/demo/workspaces
 demo: .venv/.ready build
 	mkdir -p build/demo
-	cp notebooks/quickstart.ipynb build/demo/quickstart.ipynb
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) build/demo/quickstart.ipynb
+	cp $(DEMO:%=notebooks/%.ipynb) build/demo/
+	$(BIN)/jupyter lab workspaces import scripts/demo.jupyterlab-workspace
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
+		--LabApp.default_url=/lab/workspaces/demo build/demo
 endif
 
 bench: .venv/.ready build ## what watching costs, as ratios to the bare loop

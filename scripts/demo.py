@@ -1,76 +1,146 @@
-"""Run the quickstart as a person would, in a headless browser, and leave pictures of it.
+"""Run the notebooks of ``make demo`` as a person would, headless, and leave pictures of them.
 
-What is clicked here is clicked while the training cell runs.
+What is clicked here is clicked while the training cells run.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
+from playwright.sync_api import Locator
+
+from tests.browser.inspector import Inspector
 from tests.browser.lab import PANEL, Chromium, Lab, Notebook
 
-ROOT = Path(__file__).resolve().parents[1]
-OUT = ROOT / "build" / "demo"
-MONITOR = ".nnw-training-monitor"
+__all__ = [
+    "ALL_RAN",
+    "ATTENTION",
+    "CNN",
+    "MINUTES",
+    "MONITOR",
+    "ROOT",
+    "STEP",
+    "WHOLE",
+    "name_cells",
+]
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+OUT: Final = ROOT / "build" / "demo"
+MONITOR: Final = ".nnw-training-monitor"
+# The three of its notebook, by the id of the cell that each stands below.
+CNN, DEAD, ATTENTION = (
+    f"[data-cell={cell}] .nnw-layer-inspector" for cell in ("inspector", "dead", "rows")
+)
+# All cells in the page, also those that are far from what is in view.
+WHOLE: Final = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
 
 # The last number of "epoch 3 of 30 · step 1,234".
-STEP = f"""(least) => {{
+STEP: Final = f"""(least) => {{
     const said = document.querySelector("{MONITOR} .nnw-where")?.textContent ?? "";
     return Number(said.replaceAll(",", "").match(/\\d+/g)?.at(-1) ?? 0) >= least;
 }}"""
 
-ALL_RAN = f"""() => {PANEL}.content.widgets.every(
+ALL_RAN: Final = f"""() => {PANEL}.content.widgets.every(
     ({{ model }}) =>
         model.type !== "code" || (model.executionCount && model.executionState === "idle"),
 )"""
-MINUTES = 60_000  # milliseconds
+MINUTES: Final = 60_000  # milliseconds
+
+_NAME_CELLS: Final = f"""() => {{
+    for (const cell of {PANEL}.content.widgets) cell.node.dataset.cell = cell.model.id;
+}}"""
+
+Picture = Callable[[str, str | Locator | None], None]
 
 
 def wait_for_state(notebook: Notebook, state: str) -> None:
-    """Wait until the widget says "running", "paused", "finished" …."""
+    """Wait until the monitor says "running", "paused", "finished" …."""
     notebook.page.locator(f"{MONITOR} header[data-condition={state}]").wait_for()
 
 
-def watch_and_steer(notebook: Notebook) -> list[Path]:
-    """Let the quickstart train, click, and return the pictures taken on the way."""
-    pictures: list[Path] = []
+def name_cells(notebook: Notebook) -> None:
+    """Write the id of each cell where a selector finds it."""
+    notebook.page.evaluate(_NAME_CELLS)
 
-    def picture(name: str, widget: str | None = MONITOR) -> None:
-        pictures.append(OUT / f"{name}.png")
-        notebook.screenshot(pictures[-1], widget)
+
+def watch_and_steer(notebook: Notebook, picture: Picture) -> None:
+    """Let the quickstart train, and click on the monitor meanwhile."""
 
     def click(name: str) -> None:
         notebook.page.locator(MONITOR).get_by_role("button", name=name, exact=True).click()
 
     notebook.start_all()
     notebook.wait_for(STEP, 1500)
-    picture("1-training")
+    picture("1-training", MONITOR)
     click("Pause")
     wait_for_state(notebook, "paused")
-    picture("2-paused")
+    picture("2-paused", MONITOR)
     click("Resume")
     wait_for_state(notebook, "running")
     picture("3-notebook", None)
     notebook.page.wait_for_function(ALL_RAN, timeout=5 * MINUTES)
     wait_for_state(notebook, "finished")
-    picture("4-finished")
+    picture("4-finished", MONITOR)
+    darken(notebook, MONITOR)
+    picture("5-dark", MONITOR)
+
+
+def look_inside(notebook: Notebook, picture: Picture) -> None:
+    """Let the networks of the other notebook train, and look into their layers meanwhile."""
+    name_cells(notebook)
+    notebook.start_all()
+    cnn = Inspector(notebook, CNN)
+    cnn.wait("p.step >= x", 150)
+    cnn.select("conv2")
+    cnn.wait("p.title.startsWith(x) && p.step >= 150", "conv2")
+    picture("6-maps", cnn.root)
+    cnn.tab("Contributions")
+    cnn.wait("p.tab === x && p.kinds.includes('terms')", "Contributions")
+    picture("7-contributions", cnn.root)
+    notebook.page.wait_for_function(ALL_RAN, timeout=5 * MINUTES)
+    for name, selector, layer in (
+        ("8-head", CNN, "head"),
+        ("9-dead", DEAD, "0"),
+        ("10-attention", ATTENTION, "block.self_attn"),
+    ):
+        inspector = Inspector(notebook, selector)
+        inspector.root.scroll_into_view_if_needed()  # what nobody sees is told nothing
+        inspector.row(layer).wait_for()
+        inspector.wait("p.title.startsWith(x) && p.kinds.length > 0", layer)
+        picture(name, inspector.root)
+    darken(notebook, ATTENTION)
+    picture("11-dark", ATTENTION)
+
+
+def darken(notebook: Notebook, widget: str) -> None:
+    """Switch JupyterLab to its dark theme."""
     notebook.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
-    notebook.page.locator(f"{MONITOR}[data-theme=dark]").wait_for()
-    picture("5-dark")
-    return pictures
+    notebook.page.locator(f"{widget}[data-theme=dark]").wait_for()
 
 
 def main() -> None:
     """Take the pictures and print where they are."""
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    for old in OUT.glob("*.png"):
+        old.unlink()
+    OUT.mkdir(parents=True, exist_ok=True)
     with Lab() as lab, Chromium() as chromium:
-        shutil.copy2(ROOT / "notebooks" / "quickstart.ipynb", lab.root)
-        with chromium.open(lab, "quickstart.ipynb", height=1300, scale=2) as notebook:
-            pictures = watch_and_steer(notebook)
-    for path in pictures:
-        print(path.relative_to(ROOT))
+        for name, story in (("quickstart", watch_and_steer), ("layer_inspector", look_inside)):
+            shutil.copy2(ROOT / "notebooks" / f"{name}.ipynb", lab.root)
+            with chromium.open(
+                lab, f"{name}.ipynb", height=1300, scale=2, settings=WHOLE
+            ) as notebook:
+
+                def picture(
+                    name: str, widget: str | Locator | None, notebook: Notebook = notebook
+                ) -> None:
+                    path = OUT / f"{name}.png"
+                    notebook.screenshot(path, widget)
+                    print(path.relative_to(ROOT))
+
+                story(notebook, picture)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The two notebooks run, show what they say, and are not blank when they are opened again."""
+"""The two notebooks of TrainingMonitor run, say what they show, and open again with it."""
 
 from __future__ import annotations
 
