@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nnwidgets.live.registry import inner_model
 
-__all__ = ["check_inspected", "check_sample", "nearest", "wanted_layers"]
+__all__ = ["check_inspected", "check_sample", "first_choice", "nearest", "wanted_layers"]
 
 
 def check_inspected(model: object) -> None:
@@ -23,6 +24,11 @@ def check_inspected(model: object) -> None:
         raise TypeError(
             f"model must be a torch.nn.Module, not {type(model).__name__}; several models are "
             "passed as one: nn.ModuleDict({'generator': g, 'critic': c})."
+        )
+    if not isinstance(model, torch.jit.ScriptModule) and "_modules" not in vars(model):
+        raise TypeError(
+            f"the model is not a module yet: {type(model).__name__}.__init__ has to call "
+            "super().__init__() first."
         )
 
 
@@ -89,3 +95,14 @@ def wanted_layers(model: nn.Module, layers: object) -> tuple[str, ...] | None:
     if not wanted:
         raise ValueError("layers is empty; leave it out to see all of them.")
     return tuple(name for name in known if name in set(wanted))
+
+
+def first_choice(model: nn.Module, shown: Sequence[str] | None) -> str:
+    """Return the layer to show first: the first one with parameters."""
+    modules = [(name, m) for name, m in inner_model(model).named_modules() if name]
+    if shown is not None:
+        modules = [(name, m) for name, m in modules if name in shown]
+    owners = [name for name, m in modules if dict(m._parameters.items())]
+    names = owners or [name for name, _ in modules] or [""]
+    first: str = names[0]
+    return first

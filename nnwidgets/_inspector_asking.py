@@ -7,8 +7,8 @@ from typing import Any
 
 import traitlets as t
 
+from nnwidgets._inspector_answering import Answering
 from nnwidgets._inspector_arguments import nearest
-from nnwidgets._inspector_looking import Looking
 from nnwidgets._inspector_tabs import SORTS, TABS, Ask
 from nnwidgets.catalogue import text
 from nnwidgets.live.jobs import CancelledError, Job
@@ -17,6 +17,8 @@ from nnwidgets.probe.best_samples import best_samples, samples_block
 from nnwidgets.probe.blocks import Block
 from nnwidgets.probe.feature_blocks import feature_blocks
 from nnwidgets.probe.features import maximise
+from nnwidgets.probe.look import look
+from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
 from nnwidgets.probe.units import as_unit
@@ -24,7 +26,7 @@ from nnwidgets.probe.units import as_unit
 __all__ = ["Asking"]
 
 
-class Asking(Looking):
+class Asking(Answering):
     """The part of an inspector that is asked for something."""
 
     # -- traits --------------------------------------------------------------------------
@@ -39,6 +41,8 @@ class Asking(Looking):
         if name and model is None:
             raise t.TraitError(text("status.model_gone", "en"))
         if name not in known and not (name == "" and not known):
+            if model is not None and name in dict(model.named_modules()):
+                raise t.TraitError(f"layer {name!r} is not shown; name it in layers= as well.")
             raise t.TraitError(nearest(name, known))
         return name
 
@@ -167,10 +171,11 @@ class Asking(Looking):
         """Make an input that drives the unit most; on a copy of its own, in its own thread."""
         layer, unit, sample = self.selected, self._chosen_unit(), self._need_sample()
         root = self._at_rest(self._private_copy)
-        found = maximise(
-            root, layer, unit, sample, call=self._ask.call,
-            progress=job.progress, cancelled=lambda: job.cancelled,
-        )  # fmt: skip
+        with OwnRandom():
+            found = maximise(
+                root, layer, unit, sample, call=self._ask.call,
+                progress=job.progress, cancelled=lambda: job.cancelled,
+            )  # fmt: skip
         self._finish(job, layer, feature_blocks(found))
 
     @action("best_samples", long=True)
@@ -178,10 +183,11 @@ class Asking(Looking):
         """Find the samples of the probe batch that drive the unit most."""
         layer, unit, sample = self.selected, self._chosen_unit(), self._need_sample()
         root = self._at_rest(self._private_copy)
-        found = best_samples(
-            root, sample, layer, unit, call=self._ask.call,
-            progress=job.progress, cancelled=lambda: job.cancelled,
-        )  # fmt: skip
+        with OwnRandom():
+            found = best_samples(
+                root, sample, layer, unit, call=self._ask.call,
+                progress=job.progress, cancelled=lambda: job.cancelled,
+            )  # fmt: skip
         self._finish(job, layer, samples_block(found, sample))
 
     # -- inside --------------------------------------------------------------------------
@@ -203,7 +209,13 @@ class Asking(Looking):
         return unit
 
     def _private_copy(self) -> Any:
+        """Return a copy that may be run beside the training."""
+        sample = self._need_sample()
         with self._twin.open() as root:
+            if not self._twin.copied:
+                raise Refusal("probe.inspect.no_copy")
+            if draws_outside_torch(lambda: look(root, sample)):
+                raise Refusal("probe.random.python")
             return bare_copy(root)
 
     def _finish(self, job: Job, layer: str, blocks: list[Block]) -> None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from time import perf_counter
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 import traitlets as t
-from torch import Tensor, nn
+from torch import nn
 
-from nnwidgets._inspector_arguments import nearest
+from nnwidgets._inspector_arguments import first_choice
+from nnwidgets._inspector_pages import held_pages
 from nnwidgets._inspector_picture import InspectorPicture
 from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._inspector_tabs import Ask, Scene, blocks_of
 from nnwidgets.catalogue import text
-from nnwidgets.live import wire
+from nnwidgets.live.at_rest import at_rest
+from nnwidgets.live.budget import work_clock
 from nnwidgets.live.channel import Paced
 from nnwidgets.live.registry import inner_model
 from nnwidgets.live.session import Session
@@ -26,20 +27,41 @@ from nnwidgets.probe.activity_sample import ActivitySample
 from nnwidgets.probe.blocks import Block, note
 from nnwidgets.probe.layer_health import LayerHealth
 from nnwidgets.probe.layer_history import LayerHistory
-from nnwidgets.probe.look import Arguments, Call, look
+from nnwidgets.probe.look import Arguments
+from nnwidgets.probe.reach import submodule
+from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.snapshots import WeightSnapshots
 from nnwidgets.probe.structure import Node, Structure, trace_structure
 from nnwidgets.probe.twin import Twin, TwinError
-from nnwidgets.probe.units import main_tensor
+from nnwidgets.probe.twin_copy import named_modules, signature
 
 __all__ = ["Looking"]
 
 R = TypeVar("R")
 
 _BYTES_PER_SECOND: Final = 300_000
-_PAGES_BYTES: Final = 6_000_000  # of all pictures that a saved page holds
-_PAGES_TABS: Final = ("activations", "weights", "history", "contributions", "gradients")
-_PATIENCE: Final = 60.0  # seconds that a question from another thread waits for a safe point
+_LOOKS_APART: Final = 0.25  # seconds: pictures are not sent more often
+
+
+class View(NamedTuple):
+    """What a look has shown; replaced as a whole, so that no thread ever sees half of it.
+
+    Attributes
+    ----------
+    number
+        Of the look; 0 before the first.
+    ask
+        The question.
+    scene
+        What there was to look at; None if nothing.
+    blocks
+        What is shown of it.
+    """
+
+    number: int
+    ask: Ask
+    scene: Scene | None
+    blocks: list[Block]
 
 
 class Looking(LiveWidget):
@@ -98,14 +120,15 @@ class Looking(LiveWidget):
         self._health = LayerHealth()
         self._newest: ActivitySample | None = None
         self._structure: Structure | None = None
-        self._traced: object = None  # the probe batch that it was traced with
-        self._ask = Ask(_first_choice(model, only))
+        self._traced: tuple[object, ...] = ()  # what it was traced with
+        self._traces = 0
+        self._ask = Ask(first_choice(model, only))
         self._done: dict[str, list[Block]] = {}  # work done on demand, by tab
-        self._blocks: list[Block] = []
-        self._scene: Scene | None = None
-        self._seen = 0  # looks
+        self._view = View(0, self._ask, None, [])
         self._look_seconds = 0.0
+        self._looked_at = float("-inf")
         self._stale = True
+        self._asked_for = True  # somebody waits for the next look: it is not refused
         self._look_comes = False
         self._cursor: int | None = None
         super().__init__(session, budget=budget, language=language)
@@ -121,27 +144,48 @@ class Looking(LiveWidget):
             ("_layer", picture.layer, Paced(0.25, _BYTES_PER_SECOND, 0.4)),
         ):
             self._add_part(Part(trait, build, pace))
-        self._open_for_business()
+
+    # -- what is shown -------------------------------------------------------------------
+
+    @property
+    def _blocks(self) -> list[Block]:
+        return self._view.blocks
+
+    @property
+    def _scene(self) -> Scene | None:
+        return self._view.scene
+
+    @property
+    def _seen(self) -> int:
+        """Looks so far."""
+        return self._view.number
 
     def _changed(self) -> None:
         """Something else is to be shown."""
-        self._stale = True
+        self._stale = self._asked_for = True
         if self._ready and (self._shown or not self._session.training):
             self._look_soon()
 
     def _look_if_stale(self) -> None:
-        if self._stale:
+        """Look again; what nobody waits for only if the budget allows it."""
+        if self._stale and (self._asked_for or self._can_afford_to_look):
             self._look_soon()
+
+    @property
+    def _can_afford_to_look(self) -> bool:
+        session = self._session
+        return not session.training or session.governor.allows(self._look_seconds, "looking")
 
     def _look_soon(self) -> None:
         session = self._session
         if self.closed:
             return
-        here = threading.current_thread() is threading.main_thread()
-        if session.in_training_thread if session.training else here:
-            with session.lock:  # the thread that would be in the model is here
-                self._look_guarded()
-        elif not self._look_comes and (session.training or session.host.soon(_nothing)):
+        if session.hands_free:
+            with session.lock:
+                self._look_paid()
+        elif not self._look_comes and (
+            session.training or session.control.waiting or session.host.soon(_nothing)
+        ):
             # In a script nobody but the user says when: a look waits until it is asked for.
             self._look_comes = True
             session.submit(self._look_if_still_stale)
@@ -149,7 +193,18 @@ class Looking(LiveWidget):
     def _look_if_still_stale(self) -> None:
         self._look_comes = False
         if self._stale:
-            self._look_guarded()
+            self._look_paid()
+
+    def _look_paid(self) -> None:
+        asked = self._asked_for
+        begun = work_clock()
+        self._look_guarded()
+        self._pay(work_clock() - begun, asked=asked)
+
+    def _pay(self, seconds: float, *, asked: bool) -> None:
+        """Book time for which a loop was held up."""
+        if self._session.control.state == "running":
+            self._session.governor.charge(seconds, "other" if asked else "looking")
 
     def _look_guarded(self) -> None:
         try:
@@ -159,131 +214,105 @@ class Looking(LiveWidget):
 
     def _look(self) -> None:
         """Bring structure and picture up to date; at a safe point, under the session's lock."""
-        if self.closed or self._session.model is None:
-            return
-        begun = perf_counter()
-        self._stale = False
-        self._cursor = self._session.cursor
-        if self._structure is None or self._traced is not self._probe:
-            self._trace()
-        self._show(self._cursor)
-        self._look_seconds = perf_counter() - begun
-        self._seen += 1
-        self._part_changed("_layer")
-
-    def _trace(self) -> None:
         model = self._session.model
-        assert model is not None
+        if self.closed or model is None:
+            return
+        self._stale = self._asked_for = False
+        self._cursor = self._session.cursor
+        try:
+            self._trace_if_changed(model)
+            begun = work_clock()
+            self._show(self._cursor)
+        except KeyboardInterrupt:
+            self._stale = True
+            raise
+        finally:
+            self._looked_at = perf_counter()
+            self._part_changed("_layer")
+        self._look_seconds = work_clock() - begun
+
+    def _trace_if_changed(self, model: nn.Module) -> None:
+        if self._structure is None or self._traced != self._to_trace(model):
+            self._trace(model)
+
+    def _to_trace(self, model: nn.Module) -> tuple[object, ...]:
+        """Describe all that the structure depends on."""
+        modules = named_modules(inner_model(model))
+        trained = tuple(p.requires_grad for p in model.parameters())
+        return id(self._probe), signature(modules), trained
+
+    def _trace(self, model: nn.Module) -> None:
+        traced = self._to_trace(model)
         sample = None if self._probe is None else self._probe.sample
-        self._traced = self._probe
         try:
             with self._twin.open() as root:
                 self._structure = trace_structure(root, inner_model(model), sample)
         except TwinError:
             self._structure = trace_structure(None, model)
+        self._traced = traced
+        self._traces += 1
         for trait in ("_tree", "_graph", "_samples"):
             self._part_changed(trait)
 
     def _show(self, cursor: int | None) -> None:
         ask, step, weights = self._ask, self._session.step, None
-        if cursor is not None and self._snapshots.steps:
+        if cursor is not None and cursor < step:
             found = self._snapshots.nearest(cursor)
             if found is not None and found[0] < step:
                 step, weights = found
+        scene: Scene | None = None
         try:
             with self._twin.open(weights) as root:
                 scene = self._scene_of(ask, root, step, past=weights is not None)
-                self._blocks = blocks_of(scene)
-        except TwinError as problem:
-            scene = None
-            self._blocks = [note(problem.key, "warning", **problem.params)]
+                blocks = blocks_of(scene)
+        except (TwinError, Refusal) as refusal:
+            scene, blocks = None, [note(refusal.key, "warning", **refusal.params)]
+        except Exception as problem:
+            words = f"{type(problem).__name__}: {problem}"[:300]
+            blocks = [note("probe.inspect.problem", "error", problem=words)]
+            self._view = View(self._view.number + 1, ask, None, blocks)
+            raise
         if scene is not None:  # without the copy, which belongs to the twin
             scene.root = scene.real = nn.Identity()
             scene.seen = None
-        self._scene = scene
+        self._view = View(self._view.number + 1, ask, scene, blocks)
 
     def _scene_of(self, ask: Ask, root: nn.Module, step: int, *, past: bool) -> Scene:
         model = self._session.model
         assert model is not None
         sample = None if self._probe is None else self._probe.sample
         return Scene(
-            ask, root, model.get_submodule(ask.layer), sample, step, past,
+            ask, root, submodule(model, ask.layer), sample, step, past,
             self._history, self._newest, self._done, self._shown_language,
         )  # fmt: skip
 
     def held(self) -> dict[str, Any]:
         """Return the pictures of all layers that a saved page holds (see ``js/src/offline.ts``).
 
-        As many as fit into 6 MB, in order of definition, those tabs first that need no unit.
+        As many as fit into 6 MB and can be made in twenty seconds, in order of definition, those
+        tabs first that need no unit.
         """
-        return self._at_rest(self._held_pages)
-
-    def _held_pages(self) -> dict[str, Any]:
-        pages: dict[str, Any] = {}
-        room = _PAGES_BYTES
-        picture = InspectorPicture(self, self._next_seq)
-        if self._structure is not None and self._session.model is not None:
-            with self._twin.open() as root:
-                for tab in _PAGES_TABS:
-                    for node in self._rows_shown():
-                        ask = replace(self._ask, layer=node.info.name, tab=tab, unit=None, call=0)
-                        ask = replace(ask, source="probe", output=None, depth=None, off=None)
-                        scene = self._scene_of(ask, root, self._session.step, past=False)
-                        scene.extra = {}
-                        page = picture.page(ask, scene, blocks_of(scene))
-                        room -= wire.size(page)
-                        if room < 0:
-                            break
-                        pages[f"{ask.layer}\n{tab}"] = page
-        return {
-            "trait": "_layer",
-            "by": ["selected", "tab"],
-            "actions": {"select": ["selected", "layer"], "tab": ["tab", "tab"]},
-            "pages": pages,
-        }
-
-    def _output(self, layer: str) -> Tensor:
-        """Return what a layer gives for the probe batch."""
-        with self._twin.open() as root:
-            return main_tensor(self._call(root, layer).output)
-
-    def _call(self, root: nn.Module, layer: str) -> Call:
-        if self._probe is None:
-            raise ValueError(text("probe.inspect.no_sample", "en"))
-        seen = look(root, self._probe.sample, [layer], copy=True)
-        if seen.calls[layer]:
-            return seen.calls[layer][-1]
-        if seen.problem is not None:
-            where = seen.failed_in or type(root).__name__
-            problem = f"{type(seen.problem).__name__}: {seen.problem}"
-            raise ValueError(text("probe.inspect.failed", "en", layer=where, problem=problem))
-        raise ValueError(text("probe.inspect.not_called", "en", layer=layer))
+        return self._at_rest(lambda: held_pages(self))
 
     def _at_rest(self, work: Callable[[], R]) -> R:
         """Run `work` where the model is at rest, and wait for it."""
-        session = self._session
-        if not session.training or session.in_training_thread:
-            with session.lock:
+        asking = threading.get_ident()
+
+        def paid() -> R:
+            begun = work_clock()
+            try:
                 return work()
-        ticket = session.submit(work)
-        if not ticket.wait(_PATIENCE):
-            ticket.cancelled = True
-            raise TimeoutError(
-                f"the training has not come to a safe point within {_PATIENCE:.0f} s; try again."
-            )
-        if ticket.problem is not None:
-            raise ticket.problem
-        result: R = ticket.result
-        return result
+            finally:
+                if threading.get_ident() != asking:  # a loop was held up for somebody else
+                    self._pay(work_clock() - begun, asked=True)
+
+        return at_rest(self._session, paid)
 
     # -- what the session tells ----------------------------------------------------------
 
     def on_change(self) -> None:
         """State, cursor or learning-rate factor changed."""
-        session, scene = self._session, self._scene
-        # A loop that pauses or ends leaves the picture behind that it could last afford.
-        behind = scene is not None and scene.step != session.step and session.cursor is None
-        if session.cursor != self._cursor or (behind and not session.training):
+        if self._session.cursor != self._cursor:
             self._changed()
         super().on_change()
 
@@ -291,6 +320,12 @@ class Looking(LiveWidget):
         """Take in what a sampled step showed, and look again if it can be afforded."""
         if sampler is not self._watch or not isinstance(sample, ActivitySample):
             return
+        try:
+            self._take_in(sample)
+        except Exception as problem:  # the session has more to do after this step
+            self.on_failure("sample", problem)
+
+    def _take_in(self, sample: ActivitySample) -> None:
         self._newest = sample
         self._history.add(sample)
         self._health.add(sample)
@@ -310,40 +345,17 @@ class Looking(LiveWidget):
         following = self._session.cursor is None
         if not (following or self._stale):
             return
-        governor = self._session.governor
-        if self._shown and governor.allows(self._look_seconds, "sampling"):
-            self._look_guarded()
-        else:
-            self._stale = True
+        self._stale = True
+        rested = perf_counter() - self._looked_at >= _LOOKS_APART
+        if self._shown and rested and not self._look_comes and self._can_afford_to_look:
+            self._look_comes = True  # at the safe point behind this step: not part of the sample
+            self._session.submit(self._look_if_still_stale)
 
     # -- inside --------------------------------------------------------------------------
 
-    def _known_structure(self) -> Structure:
-        if self._structure is None or self._traced is not self._probe:
-            self._at_rest(self._trace)
-        assert self._structure is not None
-        return self._structure
-
-    def _rows_shown(self) -> list[Node]:
-        nodes = self._known_structure().nodes
-        return [n for n in nodes if self._only is None or n.info.name in self._only]
-
-    def _module(self, layer: object) -> nn.Module:
-        """Return the user's module of that name.
-
-        Raises
-        ------
-        ValueError
-            If there is none, or the model is gone.
-        """
-        model = self._session.model
-        if model is None:
-            raise ValueError(text("status.model_gone", "en"))
-        modules = dict(model.named_modules())
-        if not isinstance(layer, str) or layer not in modules:
-            raise ValueError(nearest(layer, [name for name in modules if name]))
-        module: nn.Module = modules[layer]
-        return module
+    def _rows_of(self, structure: Structure) -> list[Node]:
+        """Return the rows that are shown."""
+        return [n for n in structure.nodes if self._only is None or n.info.name in self._only]
 
     def _say_what_is_seen(self, language: str) -> list[str]:
         session = self._session
@@ -365,21 +377,11 @@ class Looking(LiveWidget):
         """Detach from model, optimiser and kernel; the views disappear. Idempotent."""
         if not self.closed:
             self._session.sampling.remove(self._watch)
-            self._twin.forget()
         self._container = None
         super().close()
+        if (twin := getattr(self, "_twin", None)) is not None:
+            twin.forget()  # last: the last picture may have made the copy anew
 
 
 def _nothing() -> None:
     """Do nothing."""
-
-
-def _first_choice(model: nn.Module, shown: Sequence[str] | None) -> str:
-    """Return the layer to show first: the first one with parameters."""
-    modules = [(name, m) for name, m in inner_model(model).named_modules() if name]
-    if shown is not None:
-        modules = [(name, m) for name, m in modules if name in shown]
-    owners = [name for name, m in modules if m._parameters]
-    names = owners or [name for name, _ in modules] or [""]
-    first: str = names[0]
-    return first

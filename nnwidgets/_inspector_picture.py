@@ -84,9 +84,9 @@ class InspectorPicture:
         inspector = self._inspector
         inspector._look_if_stale()
         structure = inspector._structure
-        if structure is None or self._same("tree", id(structure)):
+        if structure is None or self._same("tree", inspector._traces):
             return None
-        nodes = inspector._rows_shown()
+        nodes = inspector._rows_of(structure)
         shown = nodes[:_MOST_ROWS]
         places = {node.index: place for place, node in enumerate(shown)}
         failure = structure.failure
@@ -129,9 +129,9 @@ class InspectorPicture:
         """The data-flow graph as really executed."""
         inspector = self._inspector
         structure = inspector._structure
-        if structure is None or self._same("graph", id(structure)):
+        if structure is None or self._same("graph", inspector._traces):
             return None
-        places = {node.index: place for place, node in enumerate(inspector._rows_shown())}
+        places = {n.index: place for place, n in enumerate(inspector._rows_of(structure))}
         graph = structure.graph
         return wire.pack(
             {
@@ -160,10 +160,10 @@ class InspectorPicture:
         language = inspector._shown_language
         if structure is None:
             return None
-        state = (history.steps[-1:], len(history.steps), id(structure), language)
+        state = (history.steps[-1:], len(history.steps), inspector._traces, language)
         if self._same("rows", state):
             return None
-        nodes = inspector._rows_shown()[:_MOST_ROWS]
+        nodes = inspector._rows_of(structure)[:_MOST_ROWS]
         names = [node.info.name for node in nodes]
         places = {name: place for place, name in enumerate(names)}
         points = min(_SPARK_POINTS, max(8, _SPARK_BYTES // (4 * max(1, len(names)))))
@@ -204,10 +204,10 @@ class InspectorPicture:
         """The layer that is shown."""
         inspector = self._inspector
         inspector._look_if_stale()
-        ask, scene = inspector._ask, inspector._scene
-        if inspector._seen == 0 or self._same("layer", (inspector._seen, id(ask))):
+        number, ask, scene, blocks = inspector._view
+        if number == 0 or self._same("layer", number):
             return None
-        return self.page(ask, scene, inspector._blocks)
+        return self.page(ask, scene, blocks)
 
     def page(self, ask: Ask, scene: Scene | None, blocks: Sequence[Block]) -> Packed:
         """Pack what was made of a question.
@@ -223,7 +223,8 @@ class InspectorPicture:
         """
         inspector = self._inspector
         structure = inspector._structure
-        rows = {} if structure is None else {n.info.name: n for n in inspector._rows_shown()}
+        nodes = [] if structure is None else inspector._rows_of(structure)
+        rows = {node.info.name: node for node in nodes}
         places = {name: place for place, name in enumerate(rows)}
         shown = ask if scene is None else scene.ask
         node = rows.get(shown.layer)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nnwidgets.probe.look import Arguments, copied
 from nnwidgets.probe.tensors import tensors_in
 
 __all__ = ["ProbeBatch"]
@@ -28,14 +29,15 @@ class ProbeBatch:
     Attributes
     ----------
     sample
-        As given.
+        As given, but copied: whoever gave it may go on to change it in place, and a sample that
+        was computed would keep all alive that it was computed from.
     count
         How many samples the batch holds: the first dimension that most tensors share, 1 if
         none does.
     """
 
     def __init__(self, sample: Any) -> None:
-        self.sample = sample
+        self.sample = sample = _kept(sample)
         sizes = [tensor.shape[0] for tensor in _inputs(sample) if tensor.ndim > 1]
         sizes = sizes or [tensor.shape[0] for tensor in _inputs(sample) if tensor.ndim]
         self.count = max(set(sizes), key=sizes.count) if sizes else 1
@@ -64,6 +66,12 @@ class ProbeBatch:
         small = np.moveaxis(small, 1, -1)
         thumbs = np.stack([_stretched(one) for one in small])
         return "image", thumbs[..., 0] if thumbs.shape[-1] == 1 else thumbs
+
+
+def _kept(sample: Any) -> Any:
+    if isinstance(sample, Arguments):
+        return Arguments(copied(sample.args), copied(sample.kwargs))
+    return copied(sample)
 
 
 def _inputs(sample: Any) -> list[Tensor]:

@@ -20,6 +20,7 @@ from nnwidgets.probe.display import activation_blocks
 from nnwidgets.probe.flow import producer
 from nnwidgets.probe.layer_history import KINDS, LayerHistory
 from nnwidgets.probe.look import Call, Look, look
+from nnwidgets.probe.reach import submodule, why_not_seen
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.relevance import channel_scores
 from nnwidgets.probe.ridge import history_blocks
@@ -134,7 +135,7 @@ class Scene:
     @property
     def module(self) -> nn.Module:
         """The layer, in the private model."""
-        return self.root.get_submodule(self.ask.layer)
+        return submodule(self.root, self.ask.layer)
 
 
 def blocks_of(scene: Scene) -> list[Block]:
@@ -173,11 +174,7 @@ def _call(scene: Scene) -> Call:
     calls = seen.calls[scene.ask.layer]
     if calls:
         return calls[min(scene.ask.call, len(calls) - 1)]
-    if seen.problem is not None:
-        where = seen.failed_in or type(scene.root).__name__
-        problem = f"{type(seen.problem).__name__}: {seen.problem}"[:300]
-        raise Refusal("probe.inspect.failed", layer=where, problem=problem)
-    raise Refusal("probe.inspect.not_called", layer=scene.ask.layer)
+    raise why_not_seen(scene.root, scene.ask.layer, seen)
 
 
 def _before(scene: Scene) -> list[nn.Module]:
@@ -233,6 +230,8 @@ def _of_batch(scene: Scene) -> list[Block]:
     if batch is None or batch.name != ask.layer or not batch.calls:
         return [note("probe.inspect.no_batch")]
     scene.calls = len(batch.calls)
+    assert scene.newest is not None
+    scene.step, scene.past = scene.newest.step, False  # whatever step is shown elsewhere
     call = batch.calls[min(ask.call, len(batch.calls) - 1)]
     sort = "activity" if ask.sort == "contribution" else ask.sort
     return activation_blocks(
@@ -340,7 +339,7 @@ def _contributions(scene: Scene) -> list[Block]:
         name, which = made
         produced = look(scene.root, scene.sample, [name], copy=True).calls[name]
         if which < len(produced):
-            before = (name, scene.root.get_submodule(name), produced[which])
+            before = (name, submodule(scene.root, name), produced[which])
     blocks = contribution_blocks(module, call, ask.sample_index, unit, before=before)
     arithmetic = explain_forward(module, call, ask.sample_index, unit, language=scene.language)
     return [*blocks, arithmetic]

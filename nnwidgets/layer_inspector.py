@@ -22,11 +22,14 @@ from nnwidgets.live.kernel import kernel_link
 from nnwidgets.live.session import Session
 from nnwidgets.live.widget import action, bundle, check_language
 from nnwidgets.probe.contributions import contributions
+from nnwidgets.probe.reach import submodule
 from nnwidgets.probe.structure import LayerInfo
 from nnwidgets.probe.summary import TensorSummary, summarise
 from nnwidgets.probe.table import summary_text
 from nnwidgets.probe.tensors import quietly
+from nnwidgets.probe.tree import type_name
 from nnwidgets.probe.units import Unit, as_unit
+from nnwidgets.probe.weight_tensors import own_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,7 +121,7 @@ class LayerInspector(Asking):
 
         Output shapes and FLOPs are those of the sample, in evaluation mode; None without one.
         """
-        return tuple(node.info for node in self._rows_shown())
+        return tuple(node.info for node in self._rows_of(self._known_structure()))
 
     @property
     def flops(self) -> int | None:
@@ -156,17 +159,11 @@ class LayerInspector(Asking):
             if found is not None:
                 return found
             return self._at_rest(lambda: summarise(self._output(layer), self._session.step))
-        weight = _weight_of(module, layer)
-        tensor = weight if kind == "weight" else weight.grad
-        if tensor is None:
-            raise ValueError(
-                f"the weight of {layer!r} has no gradient; it has one after a backward pass "
-                "(and before zero_grad)."
-            )
+        of = _weight_of if kind == "weight" else _gradient_of
 
         def read() -> TensorSummary:
             with quietly():
-                return summarise(tensor.detach(), self._session.step)
+                return summarise(of(module, layer).detach(), self._session.step)
 
         return self._at_rest(read)
 
@@ -200,8 +197,8 @@ class LayerInspector(Asking):
         ValueError
             If there is no such layer, or it has none.
         """
-        weight = _weight_of(self._module(layer), layer)
-        return self._at_rest(lambda: _array(weight.detach().clone()))
+        module = self._module(layer)
+        return self._at_rest(lambda: _array(_weight_of(module, layer).detach().clone()))
 
     def contributions(self, layer: str, unit: Unit) -> NDArray[np.float64]:
         """Return the terms activation × weight that make up a unit, for the shown sample.
@@ -230,16 +227,21 @@ class LayerInspector(Asking):
         def compute() -> NDArray[np.float64]:
             with self._twin.open() as root:
                 call = self._call(root, layer)
-                module = root.get_submodule(layer)
+                module = submodule(root, layer)
                 return contributions(module, call, self.sample_index, unit).values
 
         return self._at_rest(compute)
 
     def refresh(self) -> None:
         """Look at the model anew: structure, shapes and the layer that is shown."""
-        self._structure = None
-        self._twin.forget()
-        self._at_rest(self._look)
+        self._module("")
+
+        def anew() -> None:
+            self._traced = ()
+            self._twin.forget()
+            self._look()
+
+        self._at_rest(anew)
 
     def summary(self) -> str:
         """Return a table of all layers with shapes, parameters and FLOPs."""
@@ -264,9 +266,10 @@ class LayerInspector(Asking):
             self._at_rest(self._look)
         layer = self._ask.layer
         kind = "" if not layer else type(self._module(layer)).__name__
-        step = self._session.step if self._scene is None else self._scene.step
+        _, _, scene, blocks = self._view
+        step = self._session.step if scene is None else scene.step
         return blocks_figure(
-            self._blocks,
+            blocks,
             title=" · ".join(part for part in (layer, kind, f"step {step:,}") if part),
             dark=dark,
             language=self.language or "en",
@@ -309,19 +312,43 @@ class LayerInspector(Asking):
 
 
 def _weight_of(module: nn.Module, layer: str) -> Tensor:
-    weight = getattr(module, "weight", None)
-    if isinstance(weight, nn.parameter.UninitializedParameter):
+    """Return a module's weight; one that is computed from others is computed beside the module."""
+    own = dict(module._parameters.items())
+    if isinstance(own.get("weight"), nn.parameter.UninitializedParameter):
         raise ValueError(f"{layer!r} is lazy: its weight has no shape before the first batch.")
-    if not isinstance(weight, Tensor):
-        own = ", ".join(name for name, p in module._parameters.items() if p is not None)
-        has = f"its parameters are {own}" if own else "it has no parameters of its own"
-        raise ValueError(f"{layer!r} ({type(module).__name__}) has no .weight; {has}.")
+    parameter = own.get("weight")
+    if parameter is not None:
+        return parameter
+    weight = {held.name: held.value for held in own_weights(module)}.get("weight")
+    if weight is None:
+        names = ", ".join(name for name, p in own.items() if p is not None)
+        has = f"its parameters are {names}" if names else "it has no parameters of its own"
+        raise ValueError(f"{layer!r} ({type_name(module)}) has no .weight; {has}.")
     return weight
+
+
+def _gradient_of(module: nn.Module, layer: str) -> Tensor:
+    weight = _weight_of(module, layer)
+    if not weight.is_leaf or not isinstance(weight, nn.Parameter):
+        raise ValueError(
+            f"the weight of {layer!r} is computed from other parameters, which have gradients in "
+            "its place: see the tab of gradients."
+        )
+    if weight.grad is None:
+        raise ValueError(
+            f"the weight of {layer!r} has no gradient; it has one after a backward pass "
+            "(and before zero_grad)."
+        )
+    return weight.grad
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
     tensor = tensor.detach().cpu()
-    if tensor.dtype in (torch.float16, torch.bfloat16):  # of which numpy has one at most
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    elif tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.dtype.is_floating_point and tensor.dtype.itemsize < 4:  # few of which numpy has
         tensor = tensor.float()
-    found: NDArray[Any] = tensor.numpy()
+    found: NDArray[Any] = tensor.resolve_conj().resolve_neg().numpy()
     return found

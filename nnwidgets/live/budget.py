@@ -2,10 +2,10 @@
 
 Token buckets over wall time. Each second of training earns ``budget`` seconds of watching;
 whatever watches charges what it took. Work that cannot be refused (a ``log()`` call) is
-charged all the same, so that what can be refused thins out to make up for it; but sampling
-and sending each have a share of their own that nothing else can eat up, else a loop of very
-short steps would show nothing. The same figures give ``overhead``, so the widget shows what
-was measured and not what was promised.
+charged all the same, so that what can be refused thins out to make up for it; but sampling,
+sending and looking (running a copy of the model for a picture) each have a share of their own
+that nothing else can eat up, else a loop of very short steps would show nothing. The same figures
+give ``overhead``, so the widget shows what was measured and not what was promised.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import torch
 
 __all__ = ["Governor", "work_clock"]
 
-Account = Literal["sampling", "sending", "other"]
+Account = Literal["sampling", "sending", "looking", "other"]
 
-_SHARES: Final[dict[Account, float]] = {"sampling": 0.25, "sending": 0.3, "other": 0.0}
+_SHARES: Final[dict[Account, float]] = {
+    "sampling": 0.25, "sending": 0.3, "looking": 0.2, "other": 0.0,
+}  # fmt: skip
 _CREDIT_SECONDS: Final = 2.0  # unused credit is kept this long: a pause must not buy a burst
 _DEBT_SECONDS: Final = 10.0  # and one dear first look must not blind the widget for minutes
 

@@ -524,7 +524,10 @@ class Session:
 
     def _sampled(self, sampler: Sampler, sample: Any) -> None:
         for listener in self.listeners:
-            listener.on_sample(sampler, sample)
+            try:
+                listener.on_sample(sampler, sample)
+            except Exception as problem:  # the other listeners, and samplers, come all the same
+                listener.on_failure("sample", problem)
 
     def _announce(self) -> None:
         self.pulse.wake()

@@ -6,6 +6,7 @@ itself, by the same rules and thresholds, from the samples of `nnwidgets.probe.a
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -101,7 +102,17 @@ class LayerHealth:
         -------
         tuple of Badge
             By row and urgency; a row may have several, of different kinds.
+
+        Notes
+        -----
+        May be called in another thread than `add`.
         """
+        records = copy.copy(self._records)  # first: what is in it fits the rows that follow
+        frozen = copy.copy(self)
+        frozen._records = records
+        return frozen._badges(origin)
+
+    def _badges(self, origin: NonFiniteOrigin | None) -> tuple[Badge, ...]:
         found = list(self._not_finite(origin))
         if self._records and not any(badge.severity == "error" for badge in found):
             # A layer that was never seen makes a median of nothing: NaN, as it should be.

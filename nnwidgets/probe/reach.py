@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from nnwidgets.probe.look import Look
 from nnwidgets.probe.nests import fresh_arguments
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["ReachError", "canonical", "earlier_modules", "reach", "submodule"]
+__all__ = ["ReachError", "canonical", "earlier_modules", "reach", "submodule", "why_not_seen"]
 
 
 class ReachError(Refusal):
@@ -114,3 +115,14 @@ def reach(
     if len(outputs) <= call:
         raise ReachError("probe.reach.not_called", layer=layer)
     return outputs[call]
+
+
+def why_not_seen(root: nn.Module, layer: str, seen: Look) -> Refusal:
+    """Return the reason why a look has found no call of a layer."""
+    if seen.problem is not None:
+        where = seen.failed_in or type(root).__name__
+        problem = f"{type(seen.problem).__name__}: {seen.problem}"[:300]
+        return Refusal("probe.inspect.failed", layer=where, problem=problem)
+    if isinstance(submodule(root, layer), torch.jit.ScriptModule):
+        return Refusal("probe.inspect.scripted", layer=layer)
+    return Refusal("probe.inspect.not_called", layer=layer)
