@@ -47,6 +47,10 @@ ALL_RAN: Final = f"""() => {PANEL}.content.widgets.every(
     ({{ model }}) =>
         model.type !== "code" || (model.executionCount && model.executionState === "idle"),
 )"""
+# The cell of that id runs; JupyterLab scrolls to each cell that begins.
+RUNS: Final = f"""(id) => {PANEL}.content.widgets.some(
+    ({{ model }}) => model.id === id && model.executionState === "running",
+)"""
 MINUTES: Final = 60_000  # milliseconds
 
 _NAME_CELLS: Final = f"""() => {{
@@ -58,7 +62,7 @@ Picture = Callable[[str, str | Locator | None], None]
 
 def wait_for_state(notebook: Notebook, state: str) -> None:
     """Wait until the monitor says "running", "paused", "finished" …."""
-    notebook.page.locator(f"{MONITOR} header[data-condition={state}]").wait_for()
+    notebook.page.locator(f"{MONITOR} .nnw-header[data-condition={state}]").wait_for()
 
 
 def name_cells(notebook: Notebook) -> None:
@@ -92,7 +96,9 @@ def look_inside(notebook: Notebook, picture: Picture) -> None:
     """Let the networks of the other notebook train, and look into their layers meanwhile."""
     name_cells(notebook)
     notebook.start_all()
+    notebook.wait_for(RUNS, "train")
     cnn = Inspector(notebook, CNN)
+    cnn.root.scroll_into_view_if_needed()  # what nobody sees is told nothing
     cnn.wait("p.step >= x", 150)
     cnn.select("conv2")
     cnn.wait("p.title.startsWith(x) && p.step >= 150", "conv2")
@@ -107,7 +113,7 @@ def look_inside(notebook: Notebook, picture: Picture) -> None:
         ("10-attention", ATTENTION, "block.self_attn"),
     ):
         inspector = Inspector(notebook, selector)
-        inspector.root.scroll_into_view_if_needed()  # what nobody sees is told nothing
+        inspector.root.scroll_into_view_if_needed()
         inspector.row(layer).wait_for()
         inspector.wait("p.title.startsWith(x) && p.kinds.length > 0", layer)
         picture(name, inspector.root)

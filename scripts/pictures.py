@@ -38,7 +38,7 @@ def monitor(title: str, state: str) -> Prepare:
     def prepare(notebook: Notebook, theme: Theme) -> Locator:
         found = notebook.page.locator(f"{MONITOR}[data-theme={theme}]").filter(has_text=title)
         found.scroll_into_view_if_needed()
-        found.locator(f"header[data-condition={state}]").wait_for()
+        found.locator(f".nnw-header[data-condition={state}]").wait_for()
         return found
 
     return prepare
