@@ -165,6 +165,8 @@ def test_axe_finds_nothing_but_what_is_planted(
     notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
     inspector.wait_for_attribute(inspector.root, "data-theme", theme.lower())
     root = inspector.selector
+    # What is scrolled out of sight is not checked.
+    inspector.root.locator(".nnw-inside").evaluate("inside => { inside.style.height = '1300px' }")
     for name, tab in (("4", "Activations"), ("9", "Weights"), ("9", "Contributions"),
                       ("4", "History"), ("4", "Feature")):  # fmt: skip
         inspector.open(name, tab)
