@@ -229,7 +229,9 @@ class InspectorPicture:
         shown = ask if scene is None else scene.ask
         node = rows.get(shown.layer)
         unit = shown.unit if scene is None else scene.unit
-        source = "snapshot" if scene is not None and scene.past else shown.source
+        # Only activations are shown of the training batch; terms are always of the probe batch.
+        source = shown.source if shown.tab == "activations" else "probe"
+        source = "snapshot" if scene is not None and scene.past else source
         return wire.blocks_part(
             {
                 "seq": self._seq(),

@@ -172,6 +172,8 @@ def test_the_training_batch_can_be_seen_too(training: Training, make: Make) -> N
     head = shown(inspector)
     assert head["source"] == "batch"
     assert "bars" in [block["kind"] for block in head["blocks"]]
+    inspector.tab = "contributions"
+    assert shown(inspector)["source"] == "probe", "terms are of the probe batch whatever is chosen"
 
 
 def test_a_monitor_and_an_inspector_share_session_and_cursor(

@@ -127,7 +127,7 @@ export function controls(words: Words, signal: AbortSignal, actions: ControlActi
       }
       setHidden(unit.element, tab !== "contributions" && tab !== "feature");
       unit.draw(chosen, reachable);
-      setHidden(source.element, !OF_SAMPLES.includes(tab));
+      setHidden(source.element, tab !== "activations");
       source.draw(inputs, reachable);
       setHidden(direction.element, tab !== "contributions");
       direction.draw(how?.backward ? "backward" : "forward", reachable);

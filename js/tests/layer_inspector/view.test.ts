@@ -143,7 +143,7 @@ describe("the panel", () => {
     };
     expect(visible("activations")).toEqual(["Inputs", "Sort"]);
     expect(visible("weights")).toEqual([]);
-    expect(visible("contributions")).toEqual(["Direction", "Inputs", "Unit"]);
+    expect(visible("contributions")).toEqual(["Direction", "Unit"]);
     expect(visible("feature")).toEqual(["Unit"]);
   });
 
