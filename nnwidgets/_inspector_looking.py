@@ -312,7 +312,10 @@ class Looking(LiveWidget):
 
     def on_change(self) -> None:
         """State, cursor or learning-rate factor changed."""
-        if self._session.cursor != self._cursor:
+        session, scene = self._session, self._scene
+        # A loop that pauses or ends leaves the picture behind that it could last afford.
+        behind = scene is not None and scene.step != session.step and session.cursor is None
+        if session.cursor != self._cursor or (behind and not session.training):
             self._changed()
         super().on_change()
 
