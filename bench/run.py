@@ -19,8 +19,10 @@ from time import perf_counter, process_time
 
 import torch
 
-from bench.conditions import CONDITIONS, After, Condition
-from bench.workloads import WORKLOADS, Workload
+from bench.conditions import CONDITIONS
+from bench.inspector import clicks, large_model, long_runs, watched_by_inspector
+from bench.timing import block, ratios
+from bench.workloads import WORKLOADS
 from nnwidgets import TrainingMonitor, __version__
 from nnwidgets.live import wire
 from nnwidgets.live.history import History
@@ -29,37 +31,6 @@ __all__ = ["main"]
 
 STEPS = 1_000_000
 FOUR = {"loss": 0.5, "val_loss": 0.25, "accuracy": 0.75, "val_accuracy": 0.125}
-
-
-def block(work: Workload, seconds: float, after: After | None) -> tuple[float, float]:
-    """Train for about so long; wall and processor seconds a step."""
-    wall, processor, steps = perf_counter(), process_time(), 0
-    while True:
-        for _ in range(10):
-            loss = work.step()
-            if after is not None:
-                after(steps, loss)
-            steps += 1
-        passed = perf_counter() - wall
-        if passed >= seconds:
-            return passed / steps, (process_time() - processor) / steps
-
-
-def ratios(
-    work: Workload, condition: Condition, seconds: float, pairs: int
-) -> tuple[float, list[float], list[float]]:
-    """Bare milliseconds a step, and the ratios of wall and processor time of each pair."""
-    bare_ms, wall, processor = [], [], []
-    for _ in range(pairs):
-        gc.collect()
-        bare = block(work, seconds, None)
-        with condition(work) as after:
-            block(work, seconds / 4, after)
-            watched = block(work, seconds, after)
-        bare_ms.append(bare[0] * 1e3)
-        wall.append(watched[0] / bare[0])
-        processor.append(watched[1] / bare[1])
-    return statistics.median(bare_ms), wall, processor
 
 
 def overhead(trainings: list[str], seconds: float, pairs: int) -> None:
@@ -176,7 +147,7 @@ def snapshots() -> None:
 
 def main() -> None:
     """Measure what is asked for."""
-    parts = {"overhead", "calls", "long_run", "snapshots"}
+    parts = {"overhead", "calls", "long_run", "snapshots", "inspector"}
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(sorted(parts))}; default: all")
     parser.add_argument("--seconds", type=float, default=1.5, help="of one block of training")
@@ -202,5 +173,10 @@ def main() -> None:
         long_run()
     if "snapshots" in wanted:
         snapshots()
+    if "inspector" in wanted:
+        clicks()
+        large_model()
+        long_runs()
+        watched_by_inspector(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)
     if "overhead" in wanted:
         overhead(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)

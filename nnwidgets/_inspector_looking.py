@@ -27,6 +27,7 @@ from nnwidgets.probe.activity_sample import ActivitySample
 from nnwidgets.probe.blocks import Block, note
 from nnwidgets.probe.layer_health import LayerHealth
 from nnwidgets.probe.layer_history import LayerHistory
+from nnwidgets.probe.layers import LayerWatch
 from nnwidgets.probe.look import Arguments
 from nnwidgets.probe.reach import submodule
 from nnwidgets.probe.refusal import Refusal
@@ -113,7 +114,8 @@ class Looking(LiveWidget):
         self._container = model if isinstance(model, (nn.ModuleDict, nn.ModuleList)) else None
         self._twin = Twin(model)
         self._probe = None if sample is None else ProbeBatch(sample)
-        self._watch = ActivityWatch(model)
+        self._layers = session.sampling.shared(LayerWatch, model)
+        self._watch = ActivityWatch(model, self._layers)
         self._watch.want_inputs = sample is None
         self._history = LayerHistory()
         self._snapshots = WeightSnapshots()
@@ -379,7 +381,8 @@ class Looking(LiveWidget):
     def close(self) -> None:
         """Detach from model, optimiser and kernel; the views disappear. Idempotent."""
         if not self.closed:
-            self._session.sampling.remove(self._watch)
+            for sampler in (self._watch, self._layers):
+                self._session.sampling.remove(sampler)
         self._container = None
         super().close()
         if (twin := getattr(self, "_twin", None)) is not None:

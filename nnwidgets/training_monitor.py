@@ -123,8 +123,7 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
         self._tracker: NonFiniteTracker | None = None
         super().__init__(session, budget=budget, language=language, title=title)
         if model is not None:
-            self._watch = LayerWatch(model)
-            session.sampling.add(self._watch)
+            self._watch = session.sampling.shared(LayerWatch, model)
             self._tracker = NonFiniteTracker(model)
             session.sentinels.append(self._tracker)
         picture = Picture(self, self._next_seq)

@@ -10,15 +10,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from nnwidgets.live.budget import Governor, work_clock
 
-__all__ = ["Sampler", "Sampling"]
+__all__ = ["ModelSampler", "Sampler", "Sampling"]
 
-_AT_LEAST_EVERY: Final = 2.0  # seconds: a dear model is still looked at this often …
-_AT_MOST_EVERY: Final = 0.05  # … and a cheap one not more often than anybody can see
-_ASK_EVERY: Final = 0.1  # seconds between two questions to the governor
+_AT_MOST_EVERY: Final = 0.1  # seconds: a cheap model is not looked at more often than can be seen
+_OFTEN: Final = 0.15  # … and more often than this only from credit that lies idle
+_AT_LEAST_EVERY: Final = 2.0  # … while a dear one is still looked at this often, …
+_MOST: Final = 2.0  # … as long as samples take no more than so many times the budget
+_ASK_EVERY: Final = 0.05  # seconds between two questions to the governor
+
+S = TypeVar("S", bound="ModelSampler")
 
 
 class Sampler(Protocol):
@@ -42,6 +46,16 @@ class Sampler(Protocol):
         """Detach without a result; idempotent."""
 
 
+class ModelSampler(Sampler, Protocol):
+    """A sampler of one model, that several widgets may share."""
+
+    def __init__(self, model: Any) -> None: ...
+
+    @property
+    def model(self) -> Any:
+        """The model, None when it is gone."""
+
+
 class Sampling:
     """The samplers of one session, and when they look.
 
@@ -53,6 +67,15 @@ class Sampling:
         Called with ``(sampler, sample)`` after each sampled step, in the training thread.
     fail
         Called with ``(where, exception)``; the sampler that failed is taken off.
+
+    Attributes
+    ----------
+    armed
+        Whether the step under way is sampled.
+    count
+        Steps that have been.
+    cost
+        Seconds that a sample takes, averaged over the newest.
     """
 
     def __init__(
@@ -67,18 +90,39 @@ class Sampling:
         self._governor = governor
         self._report = report
         self._fail = fail
-        self._cost = 0.0
+        self.count = 0
+        self.cost = 0.0
+        self._users: dict[int, int] = {}  # of a sampler, by identity
         self._spent = 0.0
         self._last = float("-inf")
         self._wanted = False
 
     def add(self, sampler: Sampler) -> None:
-        """Let `sampler` look into the steps to come."""
-        self.samplers.append(sampler)
+        """Let `sampler` look into the steps to come; for one more widget if it does already."""
+        if sampler not in self.samplers:
+            self.samplers.append(sampler)
+        self._users[id(sampler)] = self._users.get(id(sampler), 0) + 1
         self.next_look = float("-inf")
 
+    def shared(self, kind: type[S], model: Any) -> S:
+        """Add the sampler of a kind that looks at `model`, made if there is none, and return it.
+
+        So two widgets on one model do not both pay for what both of them need.
+        """
+        for sampler in self.samplers:
+            if isinstance(sampler, kind) and sampler.model is model:
+                self.add(sampler)
+                return sampler
+        made = kind(model)
+        self.add(made)
+        return made
+
     def remove(self, sampler: Sampler) -> None:
-        """Detach `sampler` for good."""
+        """Detach `sampler` for good, once all who have added it do so."""
+        users = self._users.pop(id(sampler), 1) - 1
+        if users > 0:
+            self._users[id(sampler)] = users
+            return
         if sampler in self.samplers:
             self.samplers.remove(sampler)
         sampler.disarm()
@@ -107,17 +151,22 @@ class Sampling:
         if self.armed:
             self._finish(step)
             if not self._wanted:
-                self.next_look = self._last + _AT_MOST_EVERY
+                # What a sample takes may be more than the credit that can be saved up for it.
+                rest = self.cost / (_MOST * self._governor.budget)
+                self.next_look = self._last + max(_AT_MOST_EVERY, rest)
         elif not self.samplers:
             self.next_look = float("inf")
-        elif (
-            self._wanted
-            or now - self._last >= _AT_LEAST_EVERY
-            or self._governor.allows(self._cost, "sampling", now)
-        ):
+        elif self._wanted or self._affordable(now):
             self.arm()
         else:
             self.next_look = now + _ASK_EVERY
+
+    def _affordable(self, now: float) -> bool:
+        passed, cost, earned = now - self._last, self.cost, self._governor.budget  # in a second
+        if passed >= max(_AT_LEAST_EVERY, cost / earned):
+            return True
+        wanted = max(cost, earned) if passed < _OFTEN else cost
+        return self._governor.allows(wanted, "sampling", now)
 
     def arm(self) -> None:
         """Sample the step that begins now."""
@@ -140,6 +189,7 @@ class Sampling:
         """Detach everything for good."""
         self.disarm()
         self.samplers.clear()
+        self._users.clear()
 
     def _finish(self, step: int) -> None:
         self.armed = False
@@ -151,7 +201,8 @@ class Sampling:
                 self._spent += getattr(sample, "seconds", 0.0)
                 self._report(sampler, sample)
         spent = self._spent + work_clock() - begun
-        self._cost = 0.7 * self._cost + 0.3 * spent if self._cost else spent
+        self.cost = (self.cost + spent) / 2 if self.count else spent
+        self.count += 1
         self._last = perf_counter()
         self._governor.charge(spent, "sampling")
 
@@ -162,6 +213,7 @@ class Sampling:
             # off the list first: what cannot even detach must not be asked again
             if sampler in self.samplers:
                 self.samplers.remove(sampler)
+            self._users.pop(id(sampler), None)
             with contextlib.suppress(Exception):
                 sampler.disarm()
             self._fail("sampling", problem)

@@ -49,6 +49,9 @@ class ActivityWatch:
     model
         Any module; held weakly. Compiled and replicated models are watched through the module
         inside; their activations are not seen, and `notes` says so.
+    layers
+        A watch of the same model that somebody else asks, always before this one is asked; None
+        for one of its own.
 
     Attributes
     ----------
@@ -75,12 +78,13 @@ class ActivityWatch:
     The activation of a module is the first tensor of numbers in what it returns.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, layers: LayerWatch | None = None) -> None:
         self.chosen = ""
         self.max_samples = 32
         self.want_inputs = False
         self._model = weakref.ref(model)
-        self._layers = LayerWatch(model)
+        self._layers = LayerWatch(model) if layers is None else layers
+        self._own_layers = layers is None
         self._inputs: Inputs | None = None
         self._first: FirstInputs | None = None
         self._notes: dict[str, dict[str, str]] = {}
@@ -136,7 +140,8 @@ class ActivityWatch:
             self._refresh(model)
         self._notes.clear()
         self._armed = True
-        self._layers.arm()
+        if self._own_layers:
+            self._layers.arm()
         self._weights = [_own_weight(seen.module()) for seen in self._seen]
         if self._layers.looking:
             self._forward.open(self.chosen, self.max_samples, self._layers.outputs)
@@ -160,7 +165,8 @@ class ActivityWatch:
             What the gradients are still multiplied by (see `LayerWatch.before_update`).
         """
         params = None if params is None else list(params)
-        self._layers.before_update(params, grad_scale=grad_scale)
+        if self._own_layers:
+            self._layers.before_update(params, grad_scale=grad_scale)
         if not self._armed or looking_is_unsafe():
             return
         wanted = None if params is None else {id(p) for p in params}
@@ -177,7 +183,8 @@ class ActivityWatch:
 
     def after_update(self, params: Iterable[Parameter] | None = None) -> None:
         """Look at what changed; right after the optimiser changed the weights."""
-        self._layers.after_update(params)
+        if self._own_layers:
+            self._layers.after_update(params)
         if not self._armed or looking_is_unsafe():
             return
         # A forward pass during the update means a closure: the gradients are newer now.
@@ -200,8 +207,8 @@ class ActivityWatch:
         """
         self._forward.close()
         try:
-            layers = self._layers.finish(step)
-            if not self._armed or layers is None:
+            layers = self._layers.finish(step) if self._own_layers else self._layers.newest
+            if not self._armed or layers is None or layers.step != step:
                 return None
             with quietly():
                 return self._sample(step, layers)
@@ -210,7 +217,8 @@ class ActivityWatch:
 
     def disarm(self) -> None:
         """Detach and forget the step under way; may be called at any time."""
-        self._layers.disarm()
+        if self._own_layers:
+            self._layers.disarm()
         if self._first is not None:
             self._first.close()
         self._forward.forget()
@@ -299,7 +307,8 @@ class ActivityWatch:
             layers=layers,
             layer_rows=self._layers.rows,
             batch=self._forward.batch,
-            seconds=layers.seconds + (0.0 if tap is None else tap.seconds),
+            seconds=(layers.seconds if self._own_layers else 0.0)
+            + (0.0 if tap is None else tap.seconds),
         )
 
     def _note(self) -> None:

@@ -46,6 +46,11 @@ class LayerWatch:
         Any module; held weakly. Compiled and replicated models are watched through the module
         inside. Lazy modules are left as they are and join when they have their shape.
 
+    Attributes
+    ----------
+    newest : LayerSample or None
+        What `finish` returned last.
+
     Notes
     -----
     Training stays bit for bit what it was: nothing is attached to the model (one global hook, for
@@ -59,6 +64,7 @@ class LayerWatch:
     """
 
     def __init__(self, model: nn.Module) -> None:
+        self.newest: LayerSample | None = None
         self._model = weakref.ref(model)
         self._layers: list[Layer] = []
         self._rows: tuple[LayerRow, ...] = ()
@@ -71,6 +77,11 @@ class LayerWatch:
         self._scale: Tensor | float | None = None
         self._begin()
         self._refresh(model)
+
+    @property
+    def model(self) -> nn.Module | None:
+        """The model as it was given; None when it is gone."""
+        return self._model()
 
     @property
     def rows(self) -> tuple[LayerRow, ...]:
@@ -186,7 +197,8 @@ class LayerWatch:
             if not self._armed or self._model() is None:
                 return None
             with quietly():
-                return self._sample(step)
+                self.newest = self._sample(step)
+            return self.newest
         finally:
             self.disarm()
 

@@ -7,9 +7,9 @@ at several times a second while the user's training waits, so not all is read of
 * the mean, the smallest and the largest value are of all of it (on a CPU the last two, beyond
   `WHOLE` elements, of about that many, evenly spaced);
 * the standard deviation, the share of zeros, quantiles and the histogram are exact up to `DRAWN`
-  elements, and from about that many evenly spaced ones beyond (so a standard deviation is within
-  2 % and a quantile within 1.5 percentage points of the truth for values that are drawn alike);
-  the histogram is scaled to the number of finite elements.
+  elements, and from about that many evenly spaced ones beyond: of values without an order to them,
+  a quantile is then within two percentage points of its place, and the standard deviation of a bell
+  curve within 3 %. The histogram is scaled to the number of finite elements.
 
 It comes in two halves, because what is to be described is gone, or changed in place, before there
 is time for it. `read` takes what has to be taken at once, a few microseconds beside one pass over
@@ -55,7 +55,7 @@ __all__ = [
     "read",
 ]
 
-DRAWN: Final = 8_192
+DRAWN: Final = 4_096
 WHOLE: Final = 4_194_304
 
 # Where what stands: finite elements, NaN, infinities, mean, smallest and largest value, standard
@@ -220,47 +220,50 @@ def _array(tensor: Tensor, limit: int) -> NDArray[np.floating]:
 
 
 def _described(drawn: Sequence[Drawn]) -> list[Floats]:
-    """Work out the numbers of several tensors, with one call for all of them wherever it can be."""
+    """Work out the numbers of several tensors, together of those of which as much was drawn."""
     table = np.full((len(drawn), WIDTH), np.nan)
     table[:, : INF + 1] = np.reshape([one.head[: INF + 1] for one in drawn], (-1, INF + 1))
     table[:, COUNTS] = 0
-    at = [i for i, one in enumerate(drawn) if one.part.size]
-    if not at:
-        return list(table)
-    heads = np.array([drawn[i].head for i in at], np.float64)
-    low, high = heads[:, LOW, None], heads[:, HIGH, None]
-    inner = low * (1 - _INNER) + high * _INNER
-    # A value belongs to the bin above an edge if it is not below it: the same is true of the next
-    # number that float32 can hold.
-    narrow = inner.astype(np.float32)
-    narrow = np.where(narrow < inner, np.nextafter(narrow, np.float32(np.inf)), narrow)
-    size = np.array([drawn[i].part.size for i in at])[:, None]
-    place = np.asarray(QUANTILES) * (size - 1)
-    beside = place.astype(np.intp)
-    beside = np.concatenate([beside, np.minimum(beside + 1, size - 1)], 1)
-    found = np.empty((len(at), 2 * len(QUANTILES)))
-    below = np.empty((len(at), BINS + 1))
-    below[:, 0], below[:, -1:] = 0, size
-    sums = np.empty((len(at), 2))
+    alike: dict[tuple[int, bool], list[int]] = {}
+    for row, one in enumerate(drawn):
+        if one.part.size:
+            span = float(one.head[HIGH]) - float(one.head[LOW])
+            wide = one.part.itemsize > 4 or not 1e-15 < span < 1e15  # squares would leave float32
+            alike.setdefault((one.part.size, wide), []).append(row)
     with np.errstate(all="ignore"):
-        wide = ~((high - low > 1e-15) & (high - low < 1e15))[:, 0]  # squares would leave float32
-        for row, (i, big) in enumerate(zip(at, wide.tolist(), strict=True)):
-            part = drawn[i].part.astype(np.float64) if big else drawn[i].part
-            away = part - part.dtype.type(heads[row, MEAN])
-            sums[row] = away.dot(away), np.count_nonzero(part)
-            part.sort()
-            below[row, 1:-1] = part.searchsorted((narrow if part.itemsize == 4 else inner)[row])
-            found[row] = part[beside[row]]
-    half = len(QUANTILES)
-    share = place - np.floor(place)
-    counts = np.diff(below) * (heads[:, :1] / size)
-    counts[(low == high)[:, 0]] = heads[(low == high)[:, 0], :1] * (np.arange(BINS) == BINS // 2)
-    table[at, : HIGH + 1] = heads
-    table[at, STD] = np.sqrt(sums[:, 0] / size[:, 0])
-    table[at, ZERO] = 1 - sums[:, 1] / size[:, 0]
-    table[at, RANKS] = found[:, :half] * (1 - share) + found[:, half:] * share
-    table[at, COUNTS] = counts
+        for (_, wide), rows in alike.items():
+            head = np.array([drawn[row].head for row in rows], np.float64)
+            parts = np.array([drawn[row].part for row in rows], np.float64 if wide else np.float32)
+            table[rows] = _several(head, parts)
     return list(table)
+
+
+def _several(head: Floats, parts: NDArray[np.floating]) -> Floats:
+    """Describe tensors, one a row, by their heads and what was drawn of them (to be sorted)."""
+    low, high, drawn = head[:, LOW, None], head[:, HIGH, None], parts.shape[1]
+    table = np.empty((len(head), WIDTH))
+    table[:, : HIGH + 1] = head
+    away = parts - head[:, MEAN, None].astype(parts.dtype)
+    table[:, STD] = np.sqrt(np.einsum("ij,ij->i", away, away) / drawn)
+    table[:, ZERO] = (parts == 0).sum(1) / drawn
+    parts.sort(axis=1)
+    place = np.asarray(QUANTILES) * (drawn - 1)
+    before = place.astype(np.intp)
+    lower, upper = parts[:, before], parts[:, np.minimum(before + 1, drawn - 1)]
+    table[:, RANKS] = lower + (upper.astype(np.float64) - lower) * (place - before)
+    inner = low * (1 - _INNER) + high * _INNER
+    if parts.dtype == np.float32:
+        # A value belongs to the bin above an edge if it is not below it. Nor is it below the next
+        # number then that float32 can hold.
+        edge = inner.astype(np.float32)
+        inner = np.where(edge < inner, np.nextafter(edge, np.float32(np.inf)), edge)
+    below = np.empty((len(head), BINS + 1))
+    below[:, 0], below[:, -1] = 0, drawn
+    below[:, 1:-1] = torch.searchsorted(torch.from_numpy(parts), torch.from_numpy(inner)).numpy()
+    table[:, COUNTS] = np.diff(below) * (head[:, SIZE, None] / drawn)
+    single = (low == high)[:, 0]
+    table[single, COUNTS] = head[single, SIZE, None] * (np.arange(BINS) == BINS // 2)
+    return table
 
 
 # --- elsewhere -------------------------------------------------------------------------------

@@ -118,13 +118,59 @@ def test_cheap_looks_are_not_taken_more_often_than_anybody_can_see(bench: Bench)
     assert bench.steps(10_000, 0.001) <= 10 / 0.05
 
 
-def test_a_dear_model_is_still_looked_at(bench: Bench) -> None:
+@pytest.mark.parametrize(("cost", "spent_by_others"), [(0.01, 1.0), (5.0, 0.0), (5.0, 1.0)])
+def test_a_dear_model_is_still_looked_at_but_not_at_any_price(
+    bench: Bench, cost: float, spent_by_others: float
+) -> None:
     class Dear(Sampler):
         def arm(self) -> None:
-            bench.work += 5.0
+            bench.work += cost
+            bench.governor.charge(spent_by_others)  # there is no credit left
 
     bench.sampling.add(Dear())
-    assert bench.steps(1000, 0.1) >= 100 / 2.0 / 2
+    passed = 3000.0
+    sampled = bench.steps(int(passed / 0.1), 0.1)
+    expected = min(passed / 2.0, passed * 0.02 / cost)  # samples alone may take the budget
+    assert 0.8 * expected <= sampled <= 2 * expected + 2
+
+
+def test_beyond_what_is_promised_only_idle_credit_is_taken(bench: Bench) -> None:
+    class Cheap(Sampler):
+        def arm(self) -> None:
+            bench.work += 0.002
+
+    bench.sampling.add(Cheap())
+    bench.steps(10_000, 0.001)  # what it earns would do for ten a second
+    rich = bench.sampling.count
+    assert rich > 60
+    for _ in range(100):  # now others want most of it
+        bench.governor.charge(0.0012)
+        bench.steps(100, 0.001)
+    assert 20 <= bench.sampling.count - rich <= 10 / 0.15
+    assert bench.governor.allows(0.0, "other")  # and they got it
+
+
+def test_what_several_widgets_share_is_asked_once_and_stays_for_the_last(bench: Bench) -> None:
+    class OfModel(Sampler):
+        def __init__(self, model: object) -> None:
+            super().__init__()
+            self.model = model
+
+    one, other = object(), object()
+    first = bench.sampling.shared(OfModel, one)
+    assert bench.sampling.shared(OfModel, one) is first
+    assert bench.sampling.shared(OfModel, other) is not first
+    assert len(bench.sampling.samplers) == 2
+    bench.sampling.want()
+    bench.steps(2, 0.001)
+    assert first.calls == ["arm", "before", "after", "finish"]
+    bench.sampling.remove(first)
+    assert first.calls[-1] == "finish"
+    assert first in bench.sampling.samplers
+    bench.sampling.remove(first)
+    assert first.calls[-1] == "disarm"
+    assert first not in bench.sampling.samplers
+    assert bench.sampling.shared(OfModel, one) is not first
 
 
 def test_what_looks_wrong_is_looked_at_whatever_the_credit(bench: Bench) -> None:
