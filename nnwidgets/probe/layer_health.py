@@ -164,7 +164,7 @@ class LayerHealth:
             severity = "error" if now == 1 else "warning" if now >= health.MANY_DEAD else "info"
             yield self._badge(
                 row, "dead", severity, now, step,
-                dead=whole(count), units=whole(of), percent=_percent(now),
+                dead=whole(count), units=whole(of), percent=_percent(float(count / of)),
             )  # fmt: skip
 
     def _vanishing(self) -> Iterator[Badge]:

@@ -130,6 +130,23 @@ def test_dead_units_with_their_share_and_since_when() -> None:
     assert "62 %" in badge.text("zh")
 
 
+def test_count_and_share_of_dead_units_are_of_the_same_step() -> None:
+    torch.manual_seed(0)
+    model = mlp(nn.ReLU)
+
+    def kill(step: int) -> None:
+        with torch.no_grad():
+            dead = 40 if step < 30 else 56  # the last sixteen are known to be in the newest sample
+            model[1].bias[:dead] = -1e3
+            model[1].bias[dead:] = 3.0
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    health, _ = train(model, 40, 2, optimizer, each=kill)
+    badge = only(health.badges(), "dead")[0]
+    assert badge.value == pytest.approx(40 / 64), "judged by what the newest samples agree on"
+    assert "56 of 64 units (88 %)" in badge.text()
+
+
 def test_a_dead_layer_is_an_error_and_not_also_vanishing_before_it() -> None:
     torch.manual_seed(0)
     model = mlp(nn.ReLU, 4)
