@@ -163,6 +163,7 @@ def test_axe_finds_nothing_but_what_is_planted(
     inspector: Inspector, notebook: Notebook, theme: str
 ) -> None:
     notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+    notebook.wait_for("() => document.querySelector('#jupyterlab-splash') === null")
     inspector.wait_for_attribute(inspector.root, "data-theme", theme.lower())
     root = inspector.selector
     # What is scrolled out of sight is not checked.
@@ -180,6 +181,25 @@ def test_axe_finds_nothing_but_what_is_planted(
     notebook.page.evaluate(PLANT, root)
     assert {rule for rule, *_ in violations(notebook, root)} >= {"button-name", "color-contrast"}
     inspector.root.locator(":scope > :first-child").evaluate("plant => plant.remove()")
+
+
+def test_nothing_is_cut_in_narrow_notebooks(inspector: Inspector, notebook: Notebook) -> None:
+    inspector.open("4", "Contributions")
+    for width in (1000, 840, 700, 560, 480):
+        notebook.page.set_viewport_size({"width": width + 180, "height": 2400})
+        notebook.wait_for(
+            """([selector, width]) => {
+                const root = document.querySelector(selector);
+                return Math.abs(root.offsetWidth - width) < 40
+                    && root.scrollWidth <= root.clientWidth
+                    && ['.nnw-tabs', '.nnw-header', '.nnw-foot', '.nnw-layer-scroll'].every(
+                        part => [...root.querySelectorAll(part)].every(
+                            element => element.scrollWidth <= element.clientWidth));
+            }""",
+            [inspector.selector, width],
+        )
+    notebook.page.set_viewport_size({"width": 1300, "height": 2400})
+    inspector.row("4").wait_for()
 
 
 def test_a_second_view_is_live_and_follows(inspector: Inspector, notebook: Notebook) -> None:

@@ -23,6 +23,9 @@ PAINTED = """([r, g, b]) => {
     return false;
 }"""
 
+# JupyterLab stumbles over a switch that comes while its splash screen of the one before fades.
+SETTLED = "() => document.querySelector('#jupyterlab-splash') === null"
+
 
 def test_a_switch_of_the_theme_repaints_the_curves(lab: Lab, chromium: Chromium) -> None:
     lab.write("theme.ipynb", [CELL])
@@ -34,3 +37,4 @@ def test_a_switch_of_the_theme_repaints_the_curves(lab: Lab, chromium: Chromium)
             notebook.command("apputils:change-theme", {"theme": f"JupyterLab {name}"})
             notebook.wait_for(PAINTED, new)
             assert not notebook.page.evaluate(PAINTED, old)
+            notebook.wait_for(SETTLED)
