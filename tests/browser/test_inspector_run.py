@@ -185,12 +185,12 @@ def test_axe_finds_nothing_but_what_is_planted(
 
 def test_nothing_is_cut_in_narrow_notebooks(inspector: Inspector, notebook: Notebook) -> None:
     inspector.open("4", "Contributions")
-    for width in (1000, 840, 700, 560, 480):
-        notebook.page.set_viewport_size({"width": width + 180, "height": 2400})
+    for width in (1180, 1000, 880, 740, 620):
+        notebook.page.set_viewport_size({"width": width, "height": 2400})
         notebook.wait_for(
             """([selector, width]) => {
                 const root = document.querySelector(selector);
-                return Math.abs(root.offsetWidth - width) < 40
+                return innerWidth === width
                     && root.scrollWidth <= root.clientWidth
                     && ['.nnw-tabs', '.nnw-header', '.nnw-foot', '.nnw-layer-scroll'].every(
                         part => [...root.querySelectorAll(part)].every(
@@ -198,6 +198,11 @@ def test_nothing_is_cut_in_narrow_notebooks(inspector: Inspector, notebook: Note
             }""",
             [inspector.selector, width],
         )
+    inspector.row("4").wait_for(state="hidden")
+    inspector.button("Layers").click()
+    inspector.select("9")
+    inspector.wait_for_layer("9")
+    inspector.row("4").wait_for(state="hidden")
     notebook.page.set_viewport_size({"width": 1300, "height": 2400})
     inspector.row("4").wait_for()
 
