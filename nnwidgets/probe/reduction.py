@@ -6,9 +6,9 @@ at several times a second while the user's training waits, so not all is read of
 * NaN and infinities are counted in all of it;
 * the mean, the smallest and the largest value are of all of it (on a CPU the last two, beyond
   `WHOLE` elements, of about that many, evenly spaced);
-* the standard deviation, the share of zeros, quantiles and the histogram are exact up to `DRAWN`
-  elements, and from about that many evenly spaced ones beyond: of values without an order to them,
-  a quantile is then within two percentage points of its place, and the standard deviation of a bell
+* the standard deviation, the share of zeros, quantiles and the histogram are exact up to `EXACT`
+  elements, and from `DRAWN` evenly spaced ones beyond: of values without an order to them, a
+  quantile is then within two percentage points of its place, and the standard deviation of a bell
   curve within 3 %. The histogram is scaled to the number of finite elements.
 
 It comes in two halves, because what is to be described is gone, or changed in place, before there
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -31,11 +32,12 @@ from torch import Tensor
 
 from nnwidgets.probe.bins import BINS, edges, rebin
 from nnwidgets.probe.summary import QUANTILES
-from nnwidgets.probe.tensors import bad_counts, sample_elements, stored_values, stride
+from nnwidgets.probe.tensors import bad_counts, sample_elements, stored_values
 
 __all__ = [
     "COUNTS",
     "DRAWN",
+    "EXACT",
     "HIGH",
     "INF",
     "LOW",
@@ -55,7 +57,9 @@ __all__ = [
     "read",
 ]
 
-DRAWN: Final = 4_096
+EXACT: Final = 8_192
+DRAWN: Final = 4_093
+"""Prime, so that evenly spaced elements are not all of one column of the tensor."""
 WHOLE: Final = 4_194_304
 
 # Where what stands: finite elements, NaN, infinities, mean, smallest and largest value, standard
@@ -183,14 +187,8 @@ def _on_host(tensor: Tensor, total: float | None) -> Drawn:
         total = tensor.sum(dtype=torch.float32 if half else None).item()
     if not math.isfinite(total):
         return _hardly_finite(tensor, size)
-    whole = _array(tensor, WHOLE)
-    if size <= DRAWN:
-        part = whole.flatten()
-    elif whole.size == size and whole.flags.c_contiguous:
-        part = whole.reshape(-1)[:: stride(size, DRAWN)].copy()
-    else:
-        part = _array(tensor, DRAWN).flatten()
-    return Drawn((size, 0, 0, total / size, whole.min(), whole.max()), part)
+    whole = _array(tensor)
+    return Drawn((size, 0, 0, total / size, whole.min(), whole.max()), _part(whole))
 
 
 def _hardly_finite(tensor: Tensor, size: int) -> Drawn:
@@ -198,21 +196,31 @@ def _hardly_finite(tensor: Tensor, size: int) -> Drawn:
     nan, inf = bad_counts(tensor)
     if nan + inf == size:
         return Drawn((0, nan, inf), _NOTHING)
-    whole = _array(tensor, WHOLE)
+    whole = _array(tensor)
     whole = whole[np.isfinite(whole)]
     if not whole.size:  # the few finite ones are none of those that were drawn
         return Drawn((0, nan, inf), _NOTHING)
-    part = _array(tensor, DRAWN)
-    part = part[np.isfinite(part)]
-    if not part.size:
-        part = whole[:DRAWN]
     mean = float(whole.astype(np.float64).mean())
-    return Drawn((size - nan - inf, nan, inf, mean, whole.min(), whole.max()), part)
+    head = (size - nan - inf, nan, inf, mean, whole.min(), whole.max())
+    return Drawn(head, _part(whole))
 
 
-def _array(tensor: Tensor, limit: int) -> NDArray[np.floating]:
-    if tensor.numel() > limit:
-        tensor = sample_elements(tensor, limit)
+def _part(whole: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return a copy of all elements, or of evenly spaced ones, in the order of memory."""
+    if whole.size <= EXACT:
+        return whole.flatten()
+    flat = whole if whole.ndim == 1 else whole.ravel("K")
+    return flat[_places(whole.size)]
+
+
+@lru_cache(maxsize=64)
+def _places(size: int) -> NDArray[np.int64]:
+    return np.arange(DRAWN, dtype=np.int64) * size // DRAWN
+
+
+def _array(tensor: Tensor) -> NDArray[np.floating]:
+    if tensor.numel() > WHOLE:
+        tensor = sample_elements(tensor, WHOLE)
     if tensor.dtype is torch.bfloat16 or tensor.dtype is torch.float16:
         tensor = tensor.to(torch.float32)
     array: NDArray[np.floating] = tensor.resolve_neg().numpy()
@@ -286,7 +294,10 @@ def _on_device(tensor: Tensor) -> Tensor:
         high = torch.maximum(high, torch.where(ok, chunk, -math.inf).amax().to(wide))
     finite = size - nan - inf
     mean = total / finite
-    part = sample_elements(tensor, DRAWN).to(wide).reshape(-1)
+    part = tensor.reshape(-1)
+    if size > EXACT:
+        part = part[torch.arange(DRAWN, device=device) * size // DRAWN]
+    part = part.to(wide)
     ok = torch.isfinite(part)
     count = ok.sum().to(wide)
     std = (torch.where(ok, part - mean, 0).square().sum() / count).sqrt()

@@ -30,7 +30,6 @@ __all__ = [
     "quietly",
     "sample_elements",
     "stored_values",
-    "stride",
     "tensors_in",
     "to_numpy",
     "zero_rows",
@@ -135,24 +134,13 @@ def sample_elements(tensor: Tensor, limit: int) -> Tensor:
     size = tensor.numel()
     if size <= limit or tensor.dim() == 0:
         return tensor
-    step = stride(size, limit)
+    step = _stride(size, limit)
     dense = tensor.is_contiguous() or (
         tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
     )
     if dense:
         return tensor.as_strided((-(-size // step),), (step,), tensor.storage_offset())
     return tensor[:: -(-tensor.shape[0] // max(1, limit * tensor.shape[0] // size))]
-
-
-def stride(size: int, limit: int) -> int:
-    """Return the k for which every k-th of `size` elements makes at most `limit`, spread over all.
-
-    It has no divisor in common with the size: else the same columns would be met in every row.
-    """
-    step = max(1, -(-size // limit))
-    while math.gcd(step, size) > 1:
-        step += 1
-    return step
 
 
 def zero_rows(tensor: Tensor, dim: int = 0, groups: int = 1) -> Tensor:
@@ -209,6 +197,17 @@ def bad_counts(tensor: Tensor) -> tuple[int, int]:
 def tensors_in(value: Any, depth: int = 4, limit: int = 64) -> Iterator[Tensor]:
     """Iterate over at most `limit` tensors in a nest of tuples, lists, mappings, dataclasses."""
     return islice(_walk(value, depth), limit)
+
+
+def _stride(size: int, limit: int) -> int:
+    """Return the k for which every k-th of `size` elements makes at most `limit`, spread over all.
+
+    It has no divisor in common with the size: else the same columns would be met in every row.
+    """
+    step = max(1, -(-size // limit))
+    while math.gcd(step, size) > 1:
+        step += 1
+    return step
 
 
 def _walk(value: Any, depth: int) -> Iterator[Tensor]:

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from nnwidgets.probe.activity import ActivitySample, ActivityWatch
 from nnwidgets.probe.bins import edges
+from nnwidgets.probe.layers import LayerWatch
 from nnwidgets.probe.summary import QUANTILES
 from tests.harm.cases import CASES
 from tests.harm.copies import copies
@@ -142,6 +143,39 @@ def test_weights_after_and_gradients_before_the_update() -> None:
     own = torch.cat([p.grad.flatten() for p in model.head.parameters()])
     assert norms[row] == pytest.approx(float(own.norm()), rel=1e-5)
     assert np.isnan(norms[sample.row("tanh") or 0])
+
+
+def test_a_watch_of_the_layers_that_somebody_else_asks() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 1))
+    layers = LayerWatch(model)
+    watch = ActivityWatch(model, layers)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def both(number: int) -> tuple[object, object]:
+        for one in (layers, watch):
+            one.arm()
+        model(torch.randn(5, 3)).square().sum().backward()
+        for one in (layers, watch):
+            one.before_update(list(model.parameters()))
+        optimizer.step()
+        for one in (layers, watch):
+            one.after_update(list(model.parameters()))
+        return layers.finish(number), watch.finish(number)
+
+    of_layers, sample = both(7)
+    assert isinstance(sample, ActivitySample)
+    assert sample.layers is of_layers
+    assert sample.layer_rows == layers.rows
+    assert sample.gradient.known.tolist() == [True, False, True]
+    watch.arm()
+    model(torch.randn(5, 3))
+    assert watch.finish(8) is None  # the other was not asked: what it has is of another step
+    layers.arm()
+    watch.arm()
+    watch.disarm()
+    assert layers.armed
+    layers.disarm()
 
 
 def test_scaled_gradients_are_those_the_optimizer_uses() -> None:

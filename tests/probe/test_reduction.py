@@ -113,7 +113,7 @@ def test_large_tensors_are_read_in_part_and_evenly(reduce: object) -> None:
     x[3, 5, 7, 11], x[7, 63, 31, 31] = math.nan, -math.inf
     got, flat = reduce(x), x.double().numpy()
     finite = flat[np.isfinite(flat)]
-    assert x.numel() > reduction.DRAWN
+    assert x.numel() > reduction.EXACT
     # Of all elements:
     assert (got[reduction.NAN], got[reduction.INF]) == (1, 1)
     assert (got[reduction.LOW], got[reduction.HIGH]) == (finite.min(), finite.max())
@@ -137,6 +137,50 @@ def test_a_lone_finite_value_among_many_is_found(reduce: object) -> None:
     assert got[reduction.SIZE] == 1
     assert got[reduction.NAN] == 999_999
     assert got[reduction.LOW] == got[reduction.HIGH] == 3.0
+
+
+def test_tensors_are_worked_out_together_as_each_by_itself() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(40, 50)
+    tensors = [
+        x, x * 1e-20, x.double(), x[:3], x + 7, x.half(), x * 1e30, torch.zeros(40, 50),
+        torch.full((3,), math.inf), torch.empty(0), torch.randn(100, 200), x,
+    ]  # fmt: skip
+    drawn = [read(tensor) for tensor in tensors]
+    together = fetched([*drawn, drawn[0]])
+    for tensor, numbers in zip([*tensors, x], together, strict=True):
+        np.testing.assert_array_equal(numbers, reduced(tensor))
+    assert fetched([]) == []
+
+
+def test_what_was_read_is_described_although_it_has_changed_since() -> None:
+    x = torch.randn(20, 30)
+    expected = x.numpy().copy()
+    drawn = read(x)
+    x.relu_()
+    (numbers,) = fetched([drawn])
+    check(np.asarray(numbers), expected)
+
+
+def test_a_sum_that_is_known_is_not_taken_again() -> None:
+    x = torch.arange(6.0)
+    (numbers,) = fetched([read(x, 30.0)])
+    assert numbers[reduction.MEAN] == 5.0
+    (numbers,) = fetched([read(torch.tensor([1.0, math.nan]), math.nan)])
+    assert (numbers[reduction.NAN], numbers[reduction.MEAN]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "shape", [(64, 16, 28, 28), (200, 7, 7), (3000, 5), (1 << 20,), (64, 64, 7, 7), (90, 10, 10)]
+)
+def test_what_is_drawn_meets_every_column_as_often(shape: tuple[int, ...]) -> None:
+    for axis, along in enumerate(np.indices(shape, np.float32)):  # each holds its own place
+        drawn = read(torch.from_numpy(along))
+        assert isinstance(drawn, reduction.Drawn)
+        counts = np.bincount(drawn.part.astype(int), minlength=shape[axis])
+        assert counts.sum() == reduction.DRAWN
+        if shape[axis] <= 64:
+            assert counts.max() - counts.min() <= 0.1 * counts.mean() + 2
 
 
 def test_complex_and_sparse() -> None:
