@@ -36,7 +36,7 @@ def image_part(block: Block, title: str, style: Style) -> Part:
 
 
 def samples_part(block: Block, title: str, style: Style) -> Part:
-    """Draw samples in their order, each with its number and its value below."""
+    """Draw samples in their order, each with its number, from one, and its value below."""
     values = array_of(block, "values", 1).astype(np.float64)
     indices = block.meta.get("indices")
     numbers = list(indices) if isinstance(indices, (list, tuple)) else [*range(len(values))]
@@ -52,7 +52,7 @@ def samples_part(block: Block, title: str, style: Style) -> Part:
     if thumbs is None or not thumbs.size or len(thumbs) < count:
         rows = [
             Row(
-                say("ui.inspector.sample", style.language, index=whole(numbers[i])),
+                say("ui.inspector.sample", style.language, index=whole(numbers[i] + 1)),
                 (float(values[i]) if i < len(values) else math.nan,),
             )
             for i in range(count)
@@ -69,7 +69,7 @@ def _thumbs(
     notes: tuple[str, ...],
     style: Style,
 ) -> Part:
-    names = [whole(n) for n in numbers]
+    names = [whole(n + 1) for n in numbers]
     words = [number(float(v)) for v in values]
     width, height = _fitted(thumbs[0], _SIDE)
     tile = max(

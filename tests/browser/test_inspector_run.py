@@ -5,8 +5,6 @@ As in `test_inspector`, the tests share one notebook whose cell goes on training
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from tests.browser.inspector import Inspector, painted
@@ -129,9 +127,12 @@ def test_an_input_is_searched_for_and_the_search_can_be_ended(inspector: Inspect
     inspector.wait("p.kinds.includes('samples')")
     found = inspector.block("samples").get_by_role("button")
     assert found.count() == 8
-    values = [float(re.split(r": ", text)[1].replace("−", "-").split()[0])
-              for text in found.locator(".nnw-spoken").all_text_contents()]  # fmt: skip
+    said = [text.split(": ") for text in found.locator(".nnw-spoken").all_text_contents()]
+    values = [float(value.replace("−", "-")) for _, value in said]
     assert values == sorted(values, reverse=True)
+    found.nth(2).click()
+    chosen = inspector.root.get_by_role("radio", name=said[2][0].capitalize(), exact=True)
+    inspector.wait_for_attribute(chosen, "aria-checked", "true")
 
     inspector.button("Find an input that drives it").click()
     inspector.wait("p.kinds.includes('image')")

@@ -198,7 +198,7 @@ def test_samples_have_their_number_and_value():
     meta = {"indices": [41, 7, 1999], "chosen": 7}
     figure = blocks_figure([Block("samples", meta, {"thumbs": thumbs, "values": values})])
     np.testing.assert_array_equal(np.array(fields(figure, "sample"))[..., 0], thumbs)
-    assert words(figure) == ["41", "3.00", "7", "NaN", "1,999", "1.00"]
+    assert words(figure) == ["42", "3.00", "8", "NaN", "2,000", "1.00"]
     assert len(labelled(figure, "chosen")) == 1
     rows = blocks_figure([Block("samples", meta, {"values": values})])
-    assert {"sample 41", "sample 7", "sample 1,999", "NaN"} <= set(words(rows))
+    assert {"sample 42", "sample 8", "sample 2,000", "NaN"} <= set(words(rows))

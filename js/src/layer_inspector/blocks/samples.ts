@@ -68,7 +68,8 @@ export function samplesBlock(context: BlockContext): BlockView {
       while (entries.length < count) entries.push(add());
       for (const surplus of entries.splice(count)) surplus.item.remove();
       entries.forEach(({ button, spoken, name, value }, place) => {
-        const sample = formatInteger(indexAt(place));
+        // Counted from one, as in the row of all samples and in the heading.
+        const sample = formatInteger(indexAt(place) + 1);
         const text = values === undefined ? "" : formatNumber(values[place] ?? Number.NaN);
         setText(name, sample);
         setText(value, text);

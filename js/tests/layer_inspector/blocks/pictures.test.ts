@@ -288,7 +288,7 @@ it("numbers are written as their kind is, and a stated text as it stands", () =>
 it("samples are looked at with a click", () => {
   const page = drawn([samplesPart()]);
   const buttons = page.all<HTMLButtonElement>(".nnw-sample");
-  expect(spokenOf(buttons[2])).toBe("sample 77: 2.70");
+  expect(spokenOf(buttons[2])).toBe("sample 78: 2.70");
   expect(buttons[2]?.getAttribute("aria-pressed")).toBe("true");
   buttons[0]?.click();
   expect(page.asked).toEqual([["sample", { index: 12 }]]);
