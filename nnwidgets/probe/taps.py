@@ -186,11 +186,13 @@ class NextForward:
                 if tap is not None:
                     tap._begins(module, args)
 
-        def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-            if not torch.compiler.is_compiling():
+        def hook(module: nn.Module, args: Any, *rest: Any) -> None:
+            # Taken off by another thread, or by the collector, while torch goes through the hooks
+            # of this call, it is called once more, without keyword inputs: nobody waits any more.
+            if len(rest) == 2 and not torch.compiler.is_compiling():
                 tap = this()
                 if tap is not None:
-                    tap._returns(module, args, kwargs)
+                    tap._returns(module, args, rest[0])
 
         self._weak = this
         handles.append(register_module_forward_pre_hook(pre_hook))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from nnwidgets.probe.nonfinite import NonFiniteTracker, _DeviceFlag
+from nnwidgets.probe.taps import NextForward
 from tests.probe.stepping import clean
 
 __all__ = ["clean"]
@@ -311,3 +312,20 @@ def test_copies_and_pickles_taken_meanwhile_carry_nothing() -> None:
     twin = copy.deepcopy(model)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in twin.modules())
     tracker.close()
+
+
+def test_a_tap_taken_off_in_the_middle_of_a_call_harms_nobody() -> None:
+    """Another thread may do so after torch has listed the hooks that it is going to call."""
+    model = nn.Sequential(nn.Linear(2, 2))
+    seen: list[str] = []
+    tap = NextForward(
+        model, lambda: None, lambda args, kwargs: seen.append("after"), lambda problem: None
+    )
+    first = torch_module.register_module_forward_hook(lambda module, args, out: tap.close())
+    tap.open()
+    try:
+        model(torch.ones(1, 2))
+    finally:
+        first.remove()
+        tap.close()
+    assert seen == []
