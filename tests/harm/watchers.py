@@ -253,11 +253,13 @@ class _Shown(_Monitor):
 
 def _pause_and_resume(monitor: Any, asked: threading.Event, done: threading.Event) -> None:
     monitor().pause()
+    # A widget of the same model goes on with the pause if this one goes: it is resumed there.
+    control = weakref.ref(monitor().session.control)
     asked.set()
     # It may be that no further step comes, or that the monitor goes.
     while getattr(monitor(), "state", "paused") != "paused" and not done.wait(0.001):
         pass
-    if (one := monitor()) is not None:
+    if (one := control()) is not None:
         one.resume()
 
 
