@@ -31,7 +31,7 @@ from nnwidgets.probe.layers import LayerWatch
 from nnwidgets.probe.look import Arguments
 from nnwidgets.probe.reach import submodule
 from nnwidgets.probe.refusal import Refusal
-from nnwidgets.probe.snapshots import WeightSnapshots
+from nnwidgets.probe.snapshot_watch import SnapshotWatch
 from nnwidgets.probe.structure import Node, Structure, trace_structure
 from nnwidgets.probe.twin import Twin, TwinError
 from nnwidgets.probe.twin_copy import named_modules, signature
@@ -118,7 +118,8 @@ class Looking(LiveWidget):
         self._watch = ActivityWatch(model, self._layers)
         self._watch.want_inputs = sample is None
         self._history = LayerHistory()
-        self._snapshots = WeightSnapshots()
+        self._kept = session.sampling.shared(SnapshotWatch, model)
+        self._snapshots = self._kept.snapshots
         self._health = LayerHealth()
         self._newest: ActivitySample | None = None
         self._structure: Structure | None = None
@@ -334,9 +335,6 @@ class Looking(LiveWidget):
         self._newest = sample
         self._history.add(sample)
         self._health.add(sample)
-        model = self._session.model
-        if model is not None and self._snapshots.due(sample.step, perf_counter()):
-            self._snapshots.take(model, sample.step)
         if self._probe is None and self._watch.inputs is not None:
             self._take_inputs(*self._watch.inputs)
         self._part_changed_by_sample()
@@ -381,7 +379,7 @@ class Looking(LiveWidget):
     def close(self) -> None:
         """Detach from model, optimiser and kernel; the views disappear. Idempotent."""
         if not self.closed:
-            for sampler in (self._watch, self._layers):
+            for sampler in (self._watch, self._layers, self._kept):
                 self._session.sampling.remove(sampler)
         self._container = None
         super().close()
