@@ -1,1 +1,6 @@
-"""Asking a model why: attribution and how far to believe it. Useful without Jupyter."""
+"""Asking a model why: attribution, class activation maps, surrogates and trust checks.
+
+Torch, numpy and captum (which is imported when the first explanation is asked for), no widget;
+useful in a plain script. Nothing is imported here, so that a script that needs one module of it
+pays for one.
+"""

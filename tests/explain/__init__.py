@@ -1,0 +1,1 @@
+"""Tests of explanations, against captum called plainly, closed forms and brute force."""
