@@ -64,3 +64,12 @@ export function conditionOf(
 export function connected(connection: Connection): boolean {
   return connection === "live" || connection === "unknown";
 }
+
+/** Position of the step nearest to `step`. */
+export function nearestPosition(steps: Float64Array, step: number): number {
+  let best = 0;
+  steps.forEach((value, index) => {
+    if (Math.abs(value - step) < Math.abs((steps[best] as number) - step)) best = index;
+  });
+  return best;
+}

@@ -1,12 +1,12 @@
 /** What is asked of the kernel, shown at once, and what comes of it. */
 
+import { Asked } from "../asked";
 import type { Link } from "../link";
 import { CancelledError, LatestRequest } from "../requests";
 import { connected } from "../session";
 import { fileOf, saveFile } from "../ui/save";
 import { throttled } from "../ui/throttled";
 import type { JsonObject } from "../wire";
-import { Asked } from "./asked";
 import type { LayerPicture, Unit } from "./blocks";
 import type { Live, Source } from "./state";
 

@@ -1,13 +1,14 @@
 /** The line that says which model is looked into, finds layers, and switches tree and graph. */
 
 import type { Connection } from "../link";
+import type { Samples } from "../samples";
 import { conditionOf } from "../session";
 import { button, segmented } from "../ui/controls";
 import { h, setAttribute, setHidden, setText, uniqueId } from "../ui/dom";
 import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { costAndRoute, statePill } from "../ui/session_signs";
-import type { Live, Samples, Tree } from "./state";
+import type { Live, Tree } from "./state";
 import { formatFlops } from "./tree_item";
 
 export type Shape = "tree" | "graph";

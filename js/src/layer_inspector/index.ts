@@ -3,6 +3,7 @@
 import "../ui/theme.css";
 import "../ui/controls.css";
 import "../ui/parts.css";
+import "../ui/looking.css";
 import "./style.css";
 import { defineWidget } from "../runtime";
 import { inspectorView } from "./view";

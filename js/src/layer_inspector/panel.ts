@@ -1,5 +1,6 @@
 /** The picture of one layer: what it is of, how it is looked at, the blocks, what can be done. */
 
+import type { Samples } from "../samples";
 import { h, setAttribute, setHidden, setText, uniqueId } from "../ui/dom";
 import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
@@ -8,7 +9,7 @@ import type { JsonObject } from "../wire";
 import { blockList, type LayerPicture, type Unit } from "./blocks";
 import { panelActions } from "./panel_actions";
 import { controls, OF_SAMPLES } from "./panel_controls";
-import type { How, Live, ModuleRow, Samples, Source, Tree } from "./state";
+import type { How, Live, ModuleRow, Source, Tree } from "./state";
 import { tabs } from "./tabs";
 
 export interface PanelInput {

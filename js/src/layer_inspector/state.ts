@@ -2,6 +2,7 @@
 
 import { list, number, object, strings, text } from "../read";
 import { readSession, type Session } from "../session";
+import type { Work } from "../ui/busy";
 import type { Json, NumberArray, Unpacked } from "../wire";
 
 export type Source = "probe" | "batch";
@@ -11,7 +12,7 @@ export interface Live extends Session {
   /** Which inputs the kernel looks at. */
   source: Source;
   /** Long work in the kernel, with what is done of it (0 to 1). */
-  busy: { action: string; fraction: number | null; note: string } | null;
+  busy: Work | null;
   /** Steps a second; NaN before it is known. */
   rate: number;
   elapsed: number;
@@ -116,18 +117,6 @@ export interface How {
   backward: boolean;
   /** What is switched off: units by number, the whole layer, something that is not named. */
   ablated: number[] | "layer" | "some" | null;
-}
-
-export interface Samples {
-  kind: string;
-  count: number;
-  labels: string[];
-  /** Pixels 0–255 of all thumbnails, or null. */
-  thumbs: Uint8Array | null;
-  width: number;
-  height: number;
-  /** 1 (grey) or 3 (RGB). */
-  channels: number;
 }
 
 const SEVERITIES: readonly Json[] = ["warning", "error"];
@@ -258,20 +247,6 @@ export function readHow({ meta }: Unpacked): How {
     call: number(meta.call) ?? 0,
     backward: meta.backward === true,
     ablated: ablated === "layer" ? "layer" : units.length > 0 ? units : unnamed,
-  };
-}
-
-export function readSamples({ meta, arrays, shapes }: Unpacked): Samples {
-  const [made = 0, height = 0, width = 0, channels = 1] = shapes.thumbs ?? [];
-  const thumbs = arrays.thumbs;
-  return {
-    kind: text(meta.kind),
-    count: number(meta.count) ?? made,
-    labels: Array.isArray(meta.labels) ? meta.labels.map((label) => String(label ?? "")) : [],
-    thumbs: thumbs instanceof Uint8Array && thumbs.length > 0 ? thumbs : null,
-    width,
-    height,
-    channels,
   };
 }
 

@@ -2,19 +2,20 @@
 
 import { reader } from "../read";
 import type { View, ViewContext } from "../runtime";
+import { readSamples } from "../samples";
 import { connected } from "../session";
+import { busyLine } from "../ui/busy";
 import { button } from "../ui/controls";
 import { h, setAttribute, setHidden, setText, uniqueId } from "../ui/dom";
 import { connectionBanner, problemLine, queueNotice } from "../ui/notices";
 import type { JsonObject } from "../wire";
 import { Asking } from "./asking";
 import { readLayer } from "./blocks";
-import { busyLine } from "./busy";
 import { foot } from "./foot";
 import { graphView } from "./graph_view";
 import { header, type Shape } from "./header";
 import { panel } from "./panel";
-import { readGraph, readHow, readLive, readRows, readSamples, readTree, type Tree } from "./state";
+import { readGraph, readHow, readLive, readRows, readTree, type Tree } from "./state";
 import { treeView } from "./tree";
 
 /** Clicks of which a person wants to know that they wait. */

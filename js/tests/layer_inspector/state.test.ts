@@ -6,9 +6,9 @@ import {
   readHow,
   readLive,
   readRows,
-  readSamples,
   readTree,
 } from "../../src/layer_inspector/state";
+import { readSamples } from "../../src/samples";
 import { type JsonObject, unpack } from "../../src/wire";
 
 const read = (meta: JsonObject, arrays: Parameters<typeof pack>[1] = {}) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { residual } from "../../demo/networks";
-import { REPORT_WITHIN } from "../../src/layer_inspector/asked";
+import { REPORT_WITHIN } from "../../src/asked";
 import { SILENT_AFTER } from "../../src/link";
 import { inspector, requests, settle } from "./inspector";
 

@@ -2,11 +2,11 @@
 
 import { button, segmented, select } from "../../ui/controls";
 import { h } from "../../ui/dom";
+import { field } from "../../ui/field";
 import { formatNumber } from "../../ui/format";
 import { valueAt } from "../../ui/raster";
 import type { NumberArray } from "../../wire";
 import type { BlockContext, BlockView } from "./context";
-import { field } from "./field";
 import { frame } from "./frame";
 import { axisOf, scaleOf } from "./matrix";
 import { type BlockData, textsOf } from "./types";

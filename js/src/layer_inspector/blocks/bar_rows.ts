@@ -1,9 +1,9 @@
 /** Named values as rows: name, a bar from zero, the number. One value a row, or before and after. */
 
 import { h, setAttribute, setHidden, setText } from "../../ui/dom";
+import { evenFormat } from "../../ui/even_format";
+import { extentOf } from "../../ui/pooling";
 import type { BlockContext } from "./context";
-import { evenFormat } from "./even_format";
-import { extentOf } from "./pooling";
 
 export interface BarRow {
   name: string;

@@ -5,18 +5,18 @@
 
 import { paletteOf } from "../../ui/colormap";
 import { h, setHidden } from "../../ui/dom";
+import { strideOf } from "../../ui/field_axes";
 import { formatInteger, formatNumber } from "../../ui/format";
 import type { Area } from "../../ui/pointer";
+import { extentOf, FLAG_MINUS, FLAG_NAN, FLAG_PLUS, pool } from "../../ui/pooling";
 import { CODE, codesOf, countMarks } from "../../ui/raster";
 import { marksText } from "../../ui/scale_bar";
+import type { Pen } from "../../ui/stage";
 import { type BarRows, barRows } from "./bar_rows";
 import type { BlockContext, BlockView } from "./context";
-import { strideOf } from "./field_axes";
 import { frame } from "./frame";
 import { canPick, isChosen, toggled } from "./picking";
 import { plot } from "./plot";
-import { extentOf, FLAG_MINUS, FLAG_NAN, FLAG_PLUS, pool } from "./pooling";
-import type { Pen } from "./stage";
 import { type BlockData, type LayerPicture, textsOf } from "./types";
 
 /** So many named bars are rows; more are a picture, with the names in the readout. */

@@ -2,10 +2,10 @@
 
 import { h, setAttribute } from "../../ui/dom";
 import { Sheet } from "../../ui/raster";
+import { onResize } from "../../ui/stage";
+import { drawPicture } from "../../ui/thumbs";
 import type { BlockContext, BlockView } from "./context";
 import { frame } from "./frame";
-import { onResize } from "./stage";
-import { drawPicture } from "./thumbs";
 import type { BlockData } from "./types";
 
 const LARGEST = 260;

@@ -2,11 +2,11 @@
 
 import { h, setAttribute, setHidden, setText } from "../../ui/dom";
 import { formatInteger, formatNumber } from "../../ui/format";
+import { extentOf } from "../../ui/pooling";
 import type { BlockContext, BlockView } from "./context";
 import { frame } from "./frame";
 import { axisName } from "./matrix";
 import { plot } from "./plot";
-import { extentOf } from "./pooling";
 import { columnEdges } from "./ridge";
 import { textOr, textsOf } from "./types";
 

@@ -1,7 +1,7 @@
 /** One map, large: a value for each place, and the place that is picked. */
 
+import { field } from "../../ui/field";
 import type { BlockContext, BlockView } from "./context";
-import { field } from "./field";
 import { frame } from "./frame";
 import { axisOf, formatValue, scaleOf } from "./matrix";
 import { canPick, chosenUnit } from "./picking";

@@ -18,13 +18,13 @@ import {
   valueAt,
 } from "../../ui/raster";
 import { formatSigned, scaleBar } from "../../ui/scale_bar";
+import { onResize } from "../../ui/stage";
 import type { BlockContext, BlockView } from "./context";
 import { frame } from "./frame";
 import { type Grid, layOutMaps } from "./maps_layout";
 import { formatValue, scaleOf } from "./matrix";
 import { canPick, chosenUnit, type Pick } from "./picking";
 import { type Places, placesOf } from "./places";
-import { onResize } from "./stage";
 import { type BlockData, type LayerPicture, numberOr, textOr } from "./types";
 
 interface Tile {

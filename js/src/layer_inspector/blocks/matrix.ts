@@ -1,5 +1,6 @@
 /** A matrix as a heat map, its rows and columns named. */
 
+import { type Axis, field } from "../../ui/field";
 import { formatInteger, formatNumber } from "../../ui/format";
 import type { Words } from "../../ui/i18n";
 import type { Cell } from "../../ui/pointer";
@@ -7,7 +8,6 @@ import type { Scale } from "../../ui/raster";
 import { formatSigned } from "../../ui/scale_bar";
 import type { Json, NumberArray } from "../../wire";
 import type { BlockContext, BlockView } from "./context";
-import { type Axis, field } from "./field";
 import { frame } from "./frame";
 import { canPick } from "./picking";
 import { type BlockData, type LayerPicture, numberOr, textOr, textsOf, type Unit } from "./types";

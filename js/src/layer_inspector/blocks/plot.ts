@@ -1,11 +1,11 @@
 /** Values over a row of places: the y axis, labels below, and the place that is looked at. */
 
 import { type Range, type Scale, scaleY } from "../../ui/chart_axes";
+import { writeAlong } from "../../ui/field_axes";
 import { type Area, type Cell, cellAt } from "../../ui/pointer";
 import type { Box } from "../../ui/raster";
+import { type Pen, stage } from "../../ui/stage";
 import type { BlockContext } from "./context";
-import { writeAlong } from "./field_axes";
-import { type Pen, stage } from "./stage";
 
 export interface PlotData {
   /** How many places there are, side by side. */

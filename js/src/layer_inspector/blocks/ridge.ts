@@ -1,9 +1,9 @@
 /** A layer's histograms over the steps: across the step, upwards the value, colour the share. */
 
 import { multiples, niceStep, type Range } from "../../ui/chart_axes";
+import { field } from "../../ui/field";
 import { formatInteger, formatNumber, formatPercent, formatTick } from "../../ui/format";
 import type { BlockContext, BlockView } from "./context";
-import { field } from "./field";
 import { frame } from "./frame";
 import { axisName } from "./matrix";
 import type { BlockData } from "./types";

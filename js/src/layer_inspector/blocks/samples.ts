@@ -3,9 +3,9 @@
 import { h, setAttribute, setHidden, setText } from "../../ui/dom";
 import { formatInteger, formatNumber } from "../../ui/format";
 import { Sheet } from "../../ui/raster";
+import { drawPicture } from "../../ui/thumbs";
 import type { BlockContext, BlockView } from "./context";
 import { frame } from "./frame";
-import { drawPicture } from "./thumbs";
 import { type BlockData, numberOr } from "./types";
 
 const SIDE = 56;

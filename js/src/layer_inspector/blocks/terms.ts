@@ -1,11 +1,11 @@
 /** The terms activation × weight that make up one unit, the largest first, and what they sum to. */
 
 import { h, setAttribute, setHidden, setText } from "../../ui/dom";
+import { evenFormat } from "../../ui/even_format";
 import { formatInteger, formatNumber } from "../../ui/format";
 import type { Words } from "../../ui/i18n";
 import { columnSum } from "./arrays";
 import type { BlockContext, BlockView } from "./context";
-import { evenFormat } from "./even_format";
 import { frame } from "./frame";
 import { type BlockData, numberOr } from "./types";
 

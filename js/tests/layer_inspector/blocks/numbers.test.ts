@@ -1,21 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { layerOf } from "../../../demo/blocks/layers";
 import { meanOf } from "../../../src/layer_inspector/blocks/attention";
-import { evenFormat } from "../../../src/layer_inspector/blocks/even_format";
-import { cellSize, strideOf } from "../../../src/layer_inspector/blocks/field_axes";
 import { largest } from "../../../src/layer_inspector/blocks/outputs";
 import { placesOf } from "../../../src/layer_inspector/blocks/places";
-import {
-  extentOf,
-  FLAG_MINUS,
-  FLAG_NAN,
-  FLAG_PLUS,
-  pool,
-} from "../../../src/layer_inspector/blocks/pooling";
 import { columnEdges, sharesOf } from "../../../src/layer_inspector/blocks/ridge";
 import { inputText, sumOf, sumText } from "../../../src/layer_inspector/blocks/terms";
 import type { BlockData } from "../../../src/layer_inspector/blocks/types";
+import { evenFormat } from "../../../src/ui/even_format";
+import { cellSize, strideOf } from "../../../src/ui/field_axes";
 import { wordsFor } from "../../../src/ui/i18n";
+import { extentOf, FLAG_MINUS, FLAG_NAN, FLAG_PLUS, pool } from "../../../src/ui/pooling";
 import { awkwardValues, randomFrom } from "../../ui/chart_fixtures";
 
 const words = wordsFor("en");

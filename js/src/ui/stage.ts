@@ -3,10 +3,18 @@
  * outlined and written out below. What is drawn, and where places are, the owner says.
  */
 
-import { h, setAttribute, setHidden, setText, uniqueId } from "../../ui/dom";
-import { type Cell, type Extent, listenForCells } from "../../ui/pointer";
-import { type Box, openCanvas } from "../../ui/raster";
-import type { BlockContext } from "./context";
+import { h, setAttribute, setHidden, setText, uniqueId } from "./dom";
+import type { Words } from "./i18n";
+import { type Cell, type Extent, isInside, listenForCells } from "./pointer";
+import { type Box, openCanvas } from "./raster";
+
+/** What a stage needs of the view it stands in. */
+export interface StageContext {
+  words: Words;
+  signal: AbortSignal;
+  /** Reads a sentence to those who do not see the picture. */
+  say(text: string): void;
+}
 
 export interface Pen {
   ctx: CanvasRenderingContext2D;
@@ -38,7 +46,7 @@ export type Token =
   | `series-${number}`;
 
 export interface StageOptions {
-  context: BlockContext;
+  context: StageContext;
   /** Height (CSS pixels) for this width; null while there is nothing to draw. */
   layout(width: number): number | null;
   paint(pen: Pen): void;
@@ -61,6 +69,10 @@ export interface Stage {
   /** Paints what has changed, and reads out the place that is looked at anew. */
   update(label: string, picked?: () => Box | null): void;
   repaint(): void;
+  /** Outlines and writes out a place that is looked at in another picture; null lets go of it. */
+  follow(cell: Cell | null): void;
+  /** Stands over the place that is picked, for what opens beside it. */
+  anchor: HTMLElement;
 }
 
 /** Calls `work` when the width of an element changes. */
@@ -99,6 +111,7 @@ export function stage(options: StageOptions): Stage {
   const element = h("div", { class: "nnw-stage-part" }, root, help);
   let colors = new Map<Token, string>();
   let chosen: () => Box | null = () => null;
+  let followed: Cell | null = null;
 
   const place = (mark: HTMLElement, box: Box | null): void => {
     setHidden(mark, box === null);
@@ -108,13 +121,15 @@ export function stage(options: StageOptions): Stage {
     if (mark.getAttribute("style") !== style) mark.setAttribute("style", style);
   };
   const tell = (spoken: boolean): void => {
-    const cell = pointer.cell;
+    const cell = pointer.cell ?? inside(followed);
     const text = cell === null ? "" : options.describe(cell);
     place(cursor, cell === null ? null : options.boxOf(cell));
     setText(readout, text);
     if (spoken && text !== "") context.say(text);
-    options.point?.(cell);
+    options.point?.(pointer.cell);
   };
+  const inside = (cell: Cell | null): Cell | null =>
+    cell !== null && isInside(cell, options.extent()) ? cell : null;
   const pointer = listenForCells(root, {
     signal,
     extent: options.extent,
@@ -184,5 +199,11 @@ export function stage(options: StageOptions): Stage {
       paint();
     },
     repaint,
+    anchor: picked,
+    follow(cell) {
+      if (cell?.column === followed?.column && cell?.row === followed?.row) return;
+      followed = cell;
+      tell(false);
+    },
   };
 }

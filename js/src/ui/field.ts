@@ -1,9 +1,11 @@
 /** A field of numbers as colours, with its axes, its scale, and the value under the pointer. */
 
-import { isDark, paletteOf } from "../../ui/colormap";
-import { h, setHidden, setText } from "../../ui/dom";
-import { formatInteger, formatNumber } from "../../ui/format";
-import { type Cell, cellAt } from "../../ui/pointer";
+import type { NumberArray } from "../wire";
+import { isDark, paletteOf } from "./colormap";
+import { h, setHidden, setText } from "./dom";
+import { cellSize, marginsOf, writeColumns, writeRows } from "./field_axes";
+import { formatInteger, formatNumber } from "./format";
+import { type Cell, cellAt } from "./pointer";
 import {
   type Box,
   codesOf,
@@ -13,12 +15,9 @@ import {
   type Scale,
   Sheet,
   valueAt,
-} from "../../ui/raster";
-import { formatSigned, scaleBar } from "../../ui/scale_bar";
-import type { NumberArray } from "../../wire";
-import type { BlockContext } from "./context";
-import { cellSize, marginsOf, writeColumns, writeRows } from "./field_axes";
-import { type Pen, stage } from "./stage";
+} from "./raster";
+import { formatSigned, scaleBar } from "./scale_bar";
+import { type Pen, type StageContext, stage } from "./stage";
 
 export interface Axis {
   /** As people call it: "token". */
@@ -48,7 +47,7 @@ export interface FieldData {
 }
 
 export interface FieldOptions {
-  context: BlockContext;
+  context: StageContext;
   /** Largest side of a cell and height of the whole (CSS pixels). */
   largest: { cell: number; height: number };
   /** Cells are as wide as high. */
@@ -62,6 +61,8 @@ export interface Field {
   element: HTMLElement;
   draw(data: FieldData, title: string): void;
   repaint(): void;
+  /** Stands over the cell that is picked. */
+  anchor: HTMLElement;
 }
 
 /** "↓ token   → feature" */
@@ -183,6 +184,7 @@ export function field(options: FieldOptions): Field {
 
   return {
     element,
+    anchor: view.anchor,
     draw(data, title) {
       shown = data;
       codes = codesOf(data.data, data.scale);

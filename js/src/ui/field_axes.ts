@@ -1,7 +1,7 @@
 /** How large the cells of a field are, and what is written beside them. */
 
-import type { Box } from "../../ui/raster";
 import type { Axis, FieldData } from "./field";
+import type { Box } from "./raster";
 import type { Pen } from "./stage";
 
 /** Height (CSS pixels) of a line of small text. */

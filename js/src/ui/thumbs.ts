@@ -1,7 +1,7 @@
 /** Pictures of samples in their natural colours. */
 
-import { openCanvas, type Sheet } from "../../ui/raster";
-import type { NumberArray } from "../../wire";
+import type { NumberArray } from "../wire";
+import { openCanvas, type Sheet } from "./raster";
 
 /**
  * Draws one picture as large as its canvas may be, keeping its proportions.

@@ -1,6 +1,6 @@
 /** Numbers that stand below each other: all with as many decimals as the largest one needs. */
 
-import { formatNumber } from "../../ui/format";
+import { formatNumber } from "./format";
 
 const MINUS = "\u2212";
 

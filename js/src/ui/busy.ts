@@ -1,11 +1,17 @@
 /** Long work in the kernel: what it is, how far it is, and the way to end it. */
 
 import type { Pending } from "../requests";
-import { button } from "../ui/controls";
-import { h, setAttribute, setHidden, setText } from "../ui/dom";
-import { formatPercent } from "../ui/format";
-import type { Words } from "../ui/i18n";
-import type { Live } from "./state";
+import { button } from "./controls";
+import { h, setAttribute, setHidden, setText } from "./dom";
+import { formatPercent } from "./format";
+import type { Words } from "./i18n";
+
+/** Work in the kernel, and what is done of it (0 to 1) where that is known. */
+export interface Work {
+  action: string;
+  fraction: number | null;
+  note: string;
+}
 
 export interface BusyLine {
   element: HTMLElement;
@@ -13,7 +19,7 @@ export interface BusyLine {
    * @param own a click of this page that is being worked on: it can be cancelled here
    * @param other what the kernel says that it is at, whoever asked for it
    */
-  draw(own: Pending | null, other: Live["busy"]): void;
+  draw(own: Pending | null, other: Work | null): void;
 }
 
 export function busyLine(
