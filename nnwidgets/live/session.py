@@ -28,6 +28,7 @@ from nnwidgets.live.budget import Governor
 from nnwidgets.live.clock import OptimizerSlot
 from nnwidgets.live.commands import CommandQueue, Ticket
 from nnwidgets.live.control import Control
+from nnwidgets.live.optimizer_search import OptimizerSearch
 from nnwidgets.live.pace import Pace
 from nnwidgets.live.protocols import Host, Listener, Script, Sentinel
 from nnwidgets.live.pulse import GLANCE, LOOK, NOTHING, Kind, Pulse
@@ -71,6 +72,7 @@ class Session:
         self.cursor: int | None = None
         self.slots: list[OptimizerSlot] = []
         self._stepped: list[OptimizerSlot] = []  # optimisers that took part in this step
+        self._search: OptimizerSearch | None = None
         self.sentinels: list[Sentinel] = []
         self.paused_seconds = 0.0
         self._loops = 0  # tracked loops and background runs that are under way
@@ -141,8 +143,27 @@ class Session:
         self.pulse.wake()
         return slot
 
+    def seek_optimizers(self) -> None:
+        """Watch whichever optimiser steps with the model's parameters, if none was named."""
+        if self._search is None and not self.slots and self.model is not None:
+            self._search = OptimizerSearch(self)
+
+    def found(self, optimizer: Optimizer) -> None:
+        """An optimiser of the model has made a step (see `seek_optimizers`)."""
+        known = any(slot.optimizer is optimizer for slot in self.slots)
+        slot = self.attach(optimizer)
+        if not known:
+            self.after_update(slot)  # the step that it was found by counts as well
+            self._stepped = self._stepped or [slot]  # … and a second one in it is the same step
+
+    def _end_search(self) -> None:
+        if self._search is not None:
+            self._search.end()
+            self._search = None
+
     def close(self) -> None:
         """Leave nothing behind: hooks off, rates restored, a waiting loop released."""
+        self._end_search()
         self.sampling.close()
         self.sentinels.clear()
         for slot in self.slots:
@@ -267,6 +288,8 @@ class Session:
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed (an optimiser's hook)."""
         pulse = self.pulse
+        if self._search is not None and self._search.over:
+            self._end_search()  # here torch does not walk through the table of the hook
         if self.step >= pulse.glance_at:
             pulse.glance_at = self.step + pulse.glance_every
             for sentinel in self.sentinels:
