@@ -21,6 +21,8 @@ _OFTEN: Final = 0.15  # … and more often than this only from credit that lies 
 _AT_LEAST_EVERY: Final = 2.0  # … while a dear one is still looked at this often, …
 _MOST: Final = 2.0  # … as long as samples take no more than so many times the budget
 _ASK_EVERY: Final = 0.05  # seconds between two questions to the governor
+_YOUNG: Final = 16  # samples: findings need so many, and a run may last a few seconds only
+_YOUNG_EVERY: Final = 0.02  # seconds between the first samples, if each is paid for
 
 S = TypeVar("S", bound="ModelSampler")
 
@@ -153,18 +155,31 @@ class Sampling:
             if not self._wanted:
                 # What a sample takes may be more than the credit that can be saved up for it.
                 rest = self.cost / (_MOST * self._governor.budget)
-                self.next_look = self._last + max(_AT_MOST_EVERY, rest)
+                self.next_look = self._last + max(self._apart, rest)
         elif not self.samplers:
             self.next_look = float("inf")
         elif self._wanted or self._affordable(now):
             self.arm()
         else:
-            self.next_look = now + _ASK_EVERY
+            self.next_look = now + (_YOUNG_EVERY if self.young else _ASK_EVERY)
+
+    @property
+    def young(self) -> bool:
+        """Whether there are too few samples yet to tell much from."""
+        return self.count < _YOUNG
+
+    @property
+    def _apart(self) -> float:
+        return _YOUNG_EVERY if self.young else _AT_MOST_EVERY
 
     def _affordable(self, now: float) -> bool:
         passed, cost, earned = now - self._last, self.cost, self._governor.budget  # in a second
-        if passed >= max(_AT_LEAST_EVERY, cost / earned):
+        # What the first look has cost must not blind a young history: as long as its samples by
+        # themselves keep within the budget they are taken, and the debt is paid off later.
+        if passed >= max(self._apart if self.young else _AT_LEAST_EVERY, cost / earned):
             return True
+        if self.young:
+            return self._governor.allows(cost, "sampling", now)
         wanted = max(cost, earned) if passed < _OFTEN else cost
         return self._governor.allows(wanted, "sampling", now)
 

@@ -115,7 +115,7 @@ def test_sampling_keeps_the_budget(bench: Bench, seconds: float) -> None:
 
 def test_cheap_looks_are_not_taken_more_often_than_anybody_can_see(bench: Bench) -> None:
     bench.sampling.add(Sampler())
-    assert bench.steps(10_000, 0.001) <= 10 / 0.05
+    assert bench.steps(10_000, 0.001) <= 16 + 10 / 0.1
 
 
 @pytest.mark.parametrize(("cost", "spent_by_others"), [(0.01, 1.0), (5.0, 0.0), (5.0, 1.0)])
@@ -132,6 +132,31 @@ def test_a_dear_model_is_still_looked_at_but_not_at_any_price(
     sampled = bench.steps(int(passed / 0.1), 0.1)
     expected = min(passed / 2.0, passed * 0.02 / cost)  # samples alone may take the budget
     assert 0.8 * expected <= sampled <= 2 * expected + 2
+
+
+def test_a_young_history_is_not_blinded_by_what_the_first_look_cost(bench: Bench) -> None:
+    class Cold(Sampler):
+        def arm(self) -> None:
+            bench.work += 0.002
+
+    bench.governor.charge(1.0, "sampling")  # all the debt there may be
+    bench.sampling.add(Cold())
+    bench.steps(3000, 0.001)
+    assert bench.sampling.count >= 16
+    young = bench.sampling.count
+    bench.steps(4000, 0.001)  # … and then the debt is paid off
+    assert bench.sampling.count - young <= 4 / 2.0 + 1
+
+
+def test_a_young_history_is_filled_within_its_budget(bench: Bench) -> None:
+    class Dear(Sampler):
+        def arm(self) -> None:
+            bench.work += 0.01
+
+    bench.sampling.add(Dear())
+    bench.steps(16_000, 0.0005)
+    assert bench.sampling.count >= 4
+    assert bench.sampling.count * 0.01 <= 0.02 * (bench.now - 100.0) + 0.04
 
 
 def test_beyond_what_is_promised_only_idle_credit_is_taken(bench: Bench) -> None:

@@ -36,7 +36,7 @@ def test_the_first_network_learns_to_read(story: Run) -> None:
     said = story.printed("train")
     assert float(said.split("%")[0]) > 85
     assert "Statistics are from" in said
-    assert story.answer["trained"] == [16 * 85, 80 * 43, 15 * 43]
+    assert story.answer["trained"] == [16 * 85, 200 * 22, 15 * 43]
 
 
 def test_the_table_adds_up(story: Run) -> None:
