@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Union
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,10 @@ from nnwidgets.probe.blocks import Words
 
 __all__ = ["Explanation", "Target", "Values"]
 
-Values = Union[NDArray[Any], tuple[NDArray[Any], ...], dict[str, NDArray[Any]]]
+Values = NDArray[Any] | tuple[NDArray[Any], ...] | dict[str, NDArray[Any]]
 """One array for one input, a tuple for several, a dict for keyword inputs."""
 
-Target = Union[int, tuple[int, ...], Callable[[Any], Any], None]
+Target = int | tuple[int, ...] | Callable[[Any], Any] | None
 """What was asked about: a class, a place in the output, or a callable that picks the score."""
 
 # Methods that throw away negative evidence, so that their map may be empty for a good reason.
