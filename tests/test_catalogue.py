@@ -90,6 +90,30 @@ def test_fills_in_and_falls_back(small: None) -> None:
     assert text("a", language="zh", x=1, y=2) == "2 中的 1"
 
 
+def test_one_thing_has_a_sentence_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {
+        "en": {"a": "{count} modules", "a.one": "1 module", "b": "{count} of {x}"},
+        "zh": {"a": "{count} 个模块"},
+    }
+    monkeypatch.setattr(catalogue, "_load", tables.__getitem__)
+    assert text("a", count="2") == "2 modules"
+    assert text("a", count="1") == text("a", count=1) == "1 module"
+    assert text("a", count="1,000") == "1,000 modules"
+    assert text("a", "zh", count="1") == "1 个模块"
+    assert text("b", count="1", x="3") == "1 of 3"
+
+
+def test_a_sentence_for_one_belongs_to_one_for_many() -> None:
+    english = catalogue.catalogue("en")
+    singular = {key.removesuffix(".one") for key in english if key.endswith(".one")}
+    counted = {key for key in singular if key in english}
+    assert len(counted) > 20
+    for key in counted - {"ui.inspector.samples"}:  # "Samples", and "Sample 4"
+        many = placeholders(english[key])
+        assert "count" in many or key == "probe.samples.seen", key
+        assert placeholders(english[f"{key}.one"]) <= many - {"count"}, key
+
+
 def test_values_are_not_looked_into(small: None) -> None:
     assert text("a", x="{y}", y="{0.__class__}") == "{y} of {0.__class__}"
 

@@ -58,6 +58,15 @@ describe("words", () => {
     expect(words("ui.go_to", { constructor: 1 })).toBe("Go to step {step}");
   });
 
+  it("say one thing as one", () => {
+    const words = wordsFor("en");
+    expect(words("ui.inspector.totals.modules", { count: "1" })).toBe("1 module");
+    expect(words("ui.inspector.totals.modules", { count: 1 })).toBe("1 module");
+    expect(words("ui.inspector.totals.modules", { count: "0" })).toBe("0 modules");
+    expect(words("ui.inspector.totals.modules", { count: "1,000" })).toBe("1,000 modules");
+    expect(wordsFor("zh")("ui.inspector.totals.modules", { count: "1" })).toBe("1 个模块");
+  });
+
   it("show the key where a sentence is missing", () => {
     expect(wordsFor("zh")("ui.no_such_key")).toBe("ui.no_such_key");
     expect(wordsFor("zh").has("ui.no_such_key")).toBe(false);

@@ -2,8 +2,9 @@
 
 The catalogues are flat JSON objects: ``"finding.nan.title": "…"``. A placeholder is a name in
 braces, ``{step}``; its value arrives as a finished string (numbers are formatted by whoever knows
-their unit). The same two rules hold in TypeScript, so that a sentence can be rendered again in the
-reader's language from its key and its parameters alone.
+their unit). Where ``{count}`` is 1, the sentence of ``<key>.one`` is taken if there is one, for
+languages whose words change with it. The same rules hold in TypeScript, so that a sentence can be
+rendered again in the reader's language from its key and its parameters alone.
 
 Formatting is one pass of plain replacement and nothing else: no format specifications, no attribute
 access, and a value that itself contains braces (a metric may be called anything) stays as it is.
@@ -47,9 +48,12 @@ def text(key: str, /, language: str = "en", **params: object) -> str:
     KeyError
         In strict mode (see `be_strict`) for an unknown key or a placeholder without a value.
     """
-    sentence = catalogue(language).get(key)
-    if sentence is None:
-        sentence = catalogue(LANGUAGES[0]).get(key)
+    sentence = None
+    for known in (catalogue(language), catalogue(LANGUAGES[0])):
+        if sentence is None and str(params.get("count")) == "1":
+            sentence = known.get(f"{key}.one")
+        if sentence is None:
+            sentence = known.get(key)
     if sentence is None:
         if _strict:
             raise KeyError(f"no sentence is stored under {key!r} in the catalogue")

@@ -138,7 +138,8 @@ def samples_block(found: BestSamples, inputs: Any) -> list[Block]:
     meta = {"indices": found.indices.tolist()}
     blocks = [Block("samples", meta, arrays, ("ui.inspector.feature.samples", {}))]
     key = "probe.samples.seen" if found.seen == found.total else "probe.samples.cancelled"
-    blocks.append(note(key, seen=whole(found.seen), total=whole(found.total)))
+    seen, total = whole(found.seen), whole(found.total)
+    blocks.append(note(key, seen=seen, total=total, count=total))
     if found.not_finite:
         blocks.append(note("probe.samples.not_finite", "warning", count=whole(found.not_finite)))
     return blocks

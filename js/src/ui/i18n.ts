@@ -39,9 +39,13 @@ export interface Words {
 
 export function wordsFor(language: Language): Words {
   const catalogue = CATALOGUES[language];
+  /** Of one thing, the sentence for one, in languages whose words change with the number. */
+  const sentence = (from: Readonly<Record<string, string>>, key: string, { count }: Params) =>
+    (String(count) === "1" ? from[`${key}.one`] : undefined) ?? from[key];
   const words = (key: string, params: Params = {}): string =>
-    (catalogue[key] ?? CATALOGUES.en[key] ?? key).replace(/\{(\w+)\}/g, (hole, name: string) =>
-      Object.hasOwn(params, name) ? String(params[name]) : hole,
+    (sentence(catalogue, key, params) ?? sentence(CATALOGUES.en, key, params) ?? key).replace(
+      /\{(\w+)\}/g,
+      (hole, name: string) => (Object.hasOwn(params, name) ? String(params[name]) : hole),
     );
   return Object.assign(words, { language, has: (key: string) => Object.hasOwn(catalogue, key) });
 }
