@@ -9,17 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["Importance", "permutation_importance", "scoring"]
+if TYPE_CHECKING:
+    from nnwidgets.explain.question import Question
+
+__all__ = ["Importance", "permutation_importance", "scoring", "table_importance"]
 
 Predict = Callable[[NDArray[Any]], NDArray[Any]]
 Score = Callable[[NDArray[Any]], float]
+
+_BATCH: Final = 512  # rows a run: between two of them it can be cancelled
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +91,8 @@ def scoring(
             f"there are {len(np.asarray(targets))} targets for {len(outputs)} rows: give one a row"
         )
     if classes:
+        if targets is not None and np.asarray(targets).size != len(outputs):
+            raise ValueError("targets must be one class a row, as an integer (not one-hot)")
         right = _classes(outputs) if targets is None else np.asarray(targets).reshape(-1)
         name = "agreement" if targets is None else "accuracy"
         return name, lambda given: float((_classes(given) == right).mean())
@@ -171,3 +180,97 @@ def permutation_importance(
             raw[column, repeat] = base - score(predict(changed))
             progress((column * repeats + repeat + 1) / (columns * repeats))
     return Importance(raw.mean(1), raw.std(1), raw, base, name, count)
+
+
+def table_importance(
+    question: Question,
+    targets: Any = None,
+    *,
+    repeats: int = 5,
+    seed: int = 0,
+    check: Callable[[], None] = lambda: None,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Importance:
+    """Return the permutation importance of a model's table, over all samples of a question.
+
+    Parameters
+    ----------
+    question
+        Its inputs that are tables are shuffled, column by column, in their order; all others stay.
+    targets
+        What is right, one a sample: a class, or the values of a regression. None: the model is
+        held against its own answers.
+    repeats, seed, progress
+        See `permutation_importance`.
+    check
+        Called between batches; raises to stop.
+
+    Returns
+    -------
+    Importance
+        One entry a column; of several tables one after the other.
+
+    Raises
+    ------
+    Refusal
+        If no input is a table, if there is only one sample, or if the model gives more than one
+        number or one class a sample.
+    ValueError
+        If the targets do not fit the samples.
+    """
+    tables = [n for n, slot in enumerate(question.slots) if slot.kind == "table"]
+    if not tables:
+        raise Refusal("explain.importance.table")
+    if question.output.kind == "other":
+        raise Refusal("explain.importance.output")
+    if question.count < 2:
+        raise Refusal("explain.importance.rows", count=str(question.count))
+    everything = range(question.count)
+    inputs = question.inputs_of(everything)
+    others = question.others_of(everything)
+    model = question.ask(0).model
+    ends = np.cumsum([0, *(_columns(inputs[table]) for table in tables)])
+
+    def outputs(places: NDArray[Any]) -> NDArray[Any]:
+        found = []
+        for start in range(0, question.count, _BATCH):
+            check()
+            here = slice(start, start + _BATCH)
+            values = [value[here] for value in inputs]
+            for number, first, last in zip(tables, ends[:-1], ends[1:], strict=True):
+                values[number] = _gathered(inputs[number], places[here, first:last])
+            beside = [_sliced(other, here, question.count) for other in others]
+            with torch.no_grad():
+                scores = model.readout.scores(model.call(*values, *beside))
+            found.append(scores.double().cpu().numpy())
+        joined = np.concatenate(found)
+        return joined - 0.5 if question.output.kind == "probability" else joined
+
+    # What is shuffled is where each value comes from, so that embedded columns can be, too.
+    places = np.repeat(np.arange(question.count)[:, None], ends[-1], axis=1)
+    classes = question.output.kind != "regression"
+    right = targets.detach().cpu().numpy() if isinstance(targets, Tensor) else targets
+    name, score = scoring(outputs(places), right, classes=classes)
+    return permutation_importance(
+        outputs, places, score, name=name, repeats=repeats, seed=seed, progress=progress
+    )
+
+
+def _columns(values: Tensor) -> int:
+    return values.shape[1] if values.dim() > 1 else 1
+
+
+def _gathered(values: Tensor, places: NDArray[Any]) -> Tensor:
+    """Return each column's values from the rows that `places` names, (rows, columns)."""
+    rows = torch.as_tensor(places, device=values.device)
+    if values.dim() == 1:
+        return values[rows[:, 0]]
+    return values[rows, torch.arange(rows.shape[1], device=values.device)]
+
+
+def _sliced(value: Any, here: slice, count: int) -> Any:
+    if isinstance(value, Tensor):
+        return value[here] if value.dim() and value.shape[0] == count else value
+    if type(value) in (tuple, list):
+        return type(value)(_sliced(item, here, count) for item in value)
+    return value
