@@ -20,7 +20,13 @@ from torch import Tensor, nn
 from nnwidgets.probe.blocks import Block, note
 from nnwidgets.probe.look import Look, look
 from nnwidgets.probe.nests import replaced
-from nnwidgets.probe.reach import ReachError, canonical, earlier_modules, submodule
+from nnwidgets.probe.reach import (
+    ReachError,
+    canonical,
+    earlier_modules,
+    not_called,
+    submodule,
+)
 from nnwidgets.probe.readout import Readout, read_out
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import number, whole
@@ -162,7 +168,7 @@ def ablate(
     before = _checked(look(model, sample), "probe.reach.failed_in")
     changed = _checked(look(model, sample, edit={name: edit}), "probe.ablation.failed")
     if not called:
-        raise ReachError("probe.reach.not_called", layer=layer)
+        raise not_called(model, layer)
     first = read_out(before.result, inputs=sample)
     second = read_out(changed.result, inputs=sample, how=first.how)
     if first.values.shape != second.values.shape:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nnwidgets.probe.flow import not_in_place
 from nnwidgets.probe.nests import fresh_arguments, replaced
-from nnwidgets.probe.reach import ReachError, submodule
+from nnwidgets.probe.reach import ReachError, not_called, submodule
 from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.units import main_tensor
 
@@ -115,7 +115,7 @@ def run_from(model: nn.Module, sample: Any, layer: str, *, call: int = 0) -> Run
         for handle in handles:
             handle.remove()
     if recorder.run is None:
-        raise ReachError("probe.reach.not_called", layer=layer)
+        raise not_called(model, layer)
     recorder.run.result = result
     return recorder.run
 

@@ -11,7 +11,15 @@ from nnwidgets.probe.look import Look
 from nnwidgets.probe.nests import fresh_arguments
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["ReachError", "canonical", "earlier_modules", "reach", "submodule", "why_not_seen"]
+__all__ = [
+    "ReachError",
+    "canonical",
+    "earlier_modules",
+    "not_called",
+    "reach",
+    "submodule",
+    "why_not_seen",
+]
 
 
 class ReachError(Refusal):
@@ -113,8 +121,16 @@ def reach(
     finally:
         handle.remove()
     if len(outputs) <= call:
-        raise ReachError("probe.reach.not_called", layer=layer)
+        raise not_called(model, layer)
     return outputs[call]
+
+
+def not_called(model: nn.Module, layer: str) -> ReachError:
+    """Return the reason why a module did not run although the model did."""
+    owner, _, _ = layer.rpartition(".")
+    if owner and isinstance(submodule(model, owner), nn.MultiheadAttention):
+        return ReachError("probe.reach.only_held", layer=layer, owner=owner)
+    return ReachError("probe.reach.not_called", layer=layer)
 
 
 def why_not_seen(root: nn.Module, layer: str, seen: Look) -> Refusal:
@@ -125,4 +141,4 @@ def why_not_seen(root: nn.Module, layer: str, seen: Look) -> Refusal:
         return Refusal("probe.inspect.failed", layer=where, problem=problem)
     if isinstance(submodule(root, layer), torch.jit.ScriptModule):
         return Refusal("probe.inspect.scripted", layer=layer)
-    return Refusal("probe.inspect.not_called", layer=layer)
+    return not_called(root, layer)

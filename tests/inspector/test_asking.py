@@ -279,3 +279,27 @@ def test_a_search_begins_with_the_strongest_channel(training: Training, make: Ma
         values = hooked(training.model, layer, training.x[:5])[0].numpy()
         best = values.reshape(len(values), -1).max(1).argmax()
         assert shown(inspector)["unit"] == best
+
+
+def test_what_attention_only_holds_is_said_to_be_never_called(make: Make) -> None:
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attend = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.attend(x, x, x, need_weights=False)[0]
+            return out
+
+    reader = Reader()
+    inspector = make(reader, torch.randn(3, 5, 8))
+    sentence = r"attend\.out_proj is never called as a module: attend .*its weight and bias"
+    with pytest.raises(ValueError, match=sentence):
+        inspector.activations("attend.out_proj")
+    with pytest.raises(ValueError, match=sentence):
+        inspector.contributions("attend.out_proj", 0)
+    inspector.selected = "attend.out_proj"
+    words = blocks(inspector)["note"].title
+    assert words is not None
+    assert words[0] == "probe.reach.only_held"
+    assert inspector.weights("attend.out_proj").shape == (8, 8)
