@@ -57,6 +57,8 @@ class Scale:
         Whether numbers beyond the upper end are drawn as that end.
     grey
         From black to white: the three parts of a natural colour.
+    root
+        Colours go with the square root of the distance from the lower end.
     """
 
     low: float
@@ -64,6 +66,7 @@ class Scale:
     signed: bool = False
     clipped: bool = False
     grey: bool = False
+    root: bool = False
 
 
 def scale_of(block: Block) -> Scale:
@@ -75,7 +78,13 @@ def scale_of(block: Block) -> Scale:
 
 def codes_of(values: NDArray[Any], scale: Scale) -> Codes:
     """Return a code for each number; numbers that are codes already stay."""
-    codes = values if values.dtype == np.uint8 else encode(values, scale.low, scale.high)
+    if values.dtype == np.uint8:
+        codes = values
+    elif scale.root:
+        part = np.maximum(values - scale.low, 0)  # NaN stays
+        codes = encode(np.sqrt(part), 0.0, float(np.sqrt(max(scale.high - scale.low, 0.0))))
+    else:
+        codes = encode(values, scale.low, scale.high)
     if scale.signed and not scale.high > scale.low:  # all are zero: the middle, not an end
         codes = np.where(codes <= LEVELS, np.uint8(LEVELS // 2), codes)
     return codes

@@ -323,10 +323,10 @@ def _ridge_scale(shares: np.ndarray) -> Scale:
     some = np.sort(shares[shares > 0])
     if not some.size:
         return Scale(0.0, 0.0)
-    highest, usual = float(some[-1]), float(some[int(0.98 * (some.size - 1))])
+    highest, usual = float(some[-1]), float(some[int(0.9 * (some.size - 1))])
     # All the zeros behind a ReLU stand in one bin: on a scale that reaches there, nothing else can
     # be seen.
-    scale = Scale(0.0, highest)
+    scale = Scale(0.0, highest, root=True)
     return replace(scale, high=usual, clipped=True) if highest > 2 * usual else scale
 
 

@@ -234,6 +234,10 @@ class Sheet:
         self.image(steps, scale, (x, y + bar[0], _BAR, bar[1]), "scale")
         x += _BAR + 0.06
         x += self.write(x, base, ends[1], look.muted, size=8) + _GAP
+        if scale.root:
+            middle = number(scale.low + (scale.high - scale.low) / 4)
+            words = say("ui.inspector.scale.root", self.style.language, middle=middle)
+            x += self.write(x, base, words, look.muted, size=8) + _GAP
         for name, (code, colour, marker) in MARKS.items():
             count = int((codes == code).sum())
             if not count:

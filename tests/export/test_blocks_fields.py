@@ -162,9 +162,10 @@ def test_a_ridge_shows_the_share_of_each_bin():
     drawn = image_of(figure, "ridge")
     shares = np.array([[0.25, 0.75, 0], [0, 0, 0], [0.25, 0.25, 0.5]]).T
     codes = np.asarray(drawn.get_array())
-    np.testing.assert_allclose(decode(codes, 0, 0.75), shares, atol=0.002)
+    np.testing.assert_allclose(decode(codes, 0, 0.75**0.5) ** 2, shares, atol=0.004)
     np.testing.assert_allclose(drawn._Ax, [0, 5, 25, 40])
     assert "0.750" in words(figure)
+    assert "square-root scale, 0.188 half-way" in words(figure)
     (axes,) = charts(figure, "ridge")
     places = dict(zip(ticks(figure, axes.yaxis), axes.get_yticks(), strict=True))
     assert (places["−1"], places["0"], places["2"]) == (0, 1, 3)

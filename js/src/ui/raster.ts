@@ -19,6 +19,8 @@ export interface Scale {
   signed: boolean;
   /** Some numbers lie above `high` and are drawn as if they were it. */
   clipped?: boolean;
+  /** Colours go with the square root: small shares can be told apart beside a large one. */
+  root?: boolean;
 }
 
 /** How many numbers are not finite. */
@@ -39,17 +41,19 @@ export function valueAt(data: NumberArray, index: number, { low, high }: Scale):
 }
 
 /** The code of one number; where the scale has no width, zero's place on a signed one. */
-export function codeOf(value: number, { low, high, signed }: Scale): number {
+export function codeOf(value: number, { low, high, signed, root }: Scale): number {
   if (Number.isNaN(value)) return CODE.nan;
   if (value === Number.POSITIVE_INFINITY) return CODE.plus;
   if (value === Number.NEGATIVE_INFINITY) return CODE.minus;
   if (!(high > low)) return signed ? LEVELS / 2 : 0;
-  return Math.round(Math.min(1, Math.max(0, (value - low) / (high - low))) * LEVELS);
+  const share = Math.min(1, Math.max(0, (value - low) / (high - low)));
+  return Math.round((root === true ? Math.sqrt(share) : share) * LEVELS);
 }
 
 /** The codes of a field of numbers. */
 export function codesOf(data: NumberArray, scale: Scale): Uint8Array {
-  if (data instanceof Uint8Array && (scale.high > scale.low || !scale.signed)) return data;
+  const told = data instanceof Uint8Array && scale.root !== true;
+  if (told && (scale.high > scale.low || !scale.signed)) return data;
   const codes = new Uint8Array(data.length);
   for (let index = 0; index < data.length; index++) {
     codes[index] = codeOf(valueAt(data, index, scale), scale);

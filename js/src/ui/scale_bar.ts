@@ -33,13 +33,20 @@ export function scaleBar(words: Words): ScaleBar {
   const high = h("span", { class: "nnw-scale-end" });
   const tick = h("span", { class: "nnw-scale-tick", hidden: true });
   const bar = h("span", { class: "nnw-scale-bar" }, tick);
+  const root = h("span", { hidden: true });
   const colors = h("span", { class: "nnw-scale-colors", role: "img" }, low, bar, high);
   const legend = KINDS.map((kind) => {
     const swatch = h("span", { class: "nnw-scale-swatch", "aria-hidden": "true" }, SIGNS[kind]);
     const text = h("span");
     return { kind, swatch, text, element: h("span", { class: "nnw-scale-mark" }, swatch, text) };
   });
-  const element = h("div", { class: "nnw-scale" }, colors, ...legend.map((mark) => mark.element));
+  const element = h(
+    "div",
+    { class: "nnw-scale" },
+    colors,
+    root,
+    ...legend.map((mark) => mark.element),
+  );
   let shown: Scale = { low: 0, high: 0, signed: false };
 
   return {
@@ -57,6 +64,9 @@ export function scaleBar(words: Words): ScaleBar {
       setText(high, ends.high);
       setAttribute(colors, "aria-label", words("ui.inspector.scale", ends));
       bar.classList.toggle("nnw-scale-signed", scale.signed);
+      setHidden(root, scale.root !== true);
+      const middle = format(scale.low + (scale.high - scale.low) / 4);
+      setText(root, scale.root === true ? words("ui.inspector.scale.root", { middle }) : "");
       for (const { kind, element: mark, swatch, text } of legend) {
         const count = marks[kind];
         setHidden(mark, count === 0);
@@ -69,7 +79,9 @@ export function scaleBar(words: Words): ScaleBar {
       const share = value === null ? Number.NaN : (value - shown.low) / (shown.high - shown.low);
       setHidden(tick, !Number.isFinite(share));
       if (Number.isFinite(share)) {
-        tick.style.insetInlineStart = `${(100 * Math.min(1, Math.max(0, share))).toFixed(1)}%`;
+        const inside = Math.min(1, Math.max(0, share));
+        const place = shown.root === true ? Math.sqrt(inside) : inside;
+        tick.style.insetInlineStart = `${(100 * place).toFixed(1)}%`;
       }
     },
   };

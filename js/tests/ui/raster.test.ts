@@ -30,6 +30,18 @@ describe("codes", () => {
     expect(codes.slice(9)).toEqual([CODE.nan, CODE.plus, CODE.minus]);
   });
 
+  it("go with the square root where the scale says so", () => {
+    const scale = { low: 0, high: 4, signed: false, root: true };
+    expect([0, 0.04, 1, 4, 9].map((value) => codeOf(value, scale))).toEqual([0, 25, 125, 250, 250]);
+    expect(codeOf(Number.NaN, scale)).toBe(CODE.nan);
+    expect([...codesOf(Uint8Array.of(0, 10, 250, CODE.nan), scale)]).toEqual([
+      0,
+      50,
+      250,
+      CODE.nan,
+    ]);
+  });
+
   it("tell the values that the kernel's own decoder tells", () => {
     const data = Uint8Array.from(CODES);
     const values = CODES.map((_, index) => valueAt(data, index, SCALE));

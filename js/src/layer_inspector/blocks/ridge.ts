@@ -49,7 +49,7 @@ export function ridgeBlock(context: BlockContext): BlockView {
           start: 0,
           columns,
           rows,
-          scale: { low: 0, high, signed: false, clipped },
+          scale: { low: 0, high, signed: false, clipped, root: true },
           x: {
             name: axisName("step", words),
             label: (index) => formatInteger(steps[index] ?? Number.NaN),
@@ -104,7 +104,7 @@ export function sharesOf({ arrays, shapes }: BlockData): Shares {
   const highest = sorted.at(-1) ?? 0;
   // All the zeros behind a ReLU stand in one bin: on a scale that reaches there, nothing else can
   // be seen.
-  const usual = sorted[Math.floor(0.98 * (sorted.length - 1))] ?? 0;
+  const usual = sorted[Math.floor(0.9 * (sorted.length - 1))] ?? 0;
   const high = highest > 2 * usual ? usual : highest;
   const ends = arrays.edges ?? new Float64Array(0);
   return {

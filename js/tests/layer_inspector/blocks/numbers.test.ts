@@ -124,7 +124,7 @@ describe("the sum of terms", () => {
 
   it("says NaN where a number is not finite", () => {
     const sum = sumOf(terms([Number.NaN], { total: 5, rest: null, bias: null, sum: null }));
-    expect(sumText(sum, 1, words)).toBe("NaN (1 terms) + NaN (4 others) = NaN");
+    expect(sumText(sum, 1, words)).toBe("NaN (1 term) + NaN (4 others) = NaN");
   });
 
   it("names inputs by all their numbers", () => {
@@ -173,6 +173,18 @@ describe("histograms over the steps", () => {
     expect(shares.clipped).toBe(true);
     expect(shares.high).toBeLessThan(0.01);
     expect(ridge([1, 1, 2, 0, 0, 5, 5, 0, 0, 0, 0, 0]).clipped).toBe(false);
+  });
+
+  it("leave the zeros of a ReLU at the end of the scale, where few bins hold the rest", () => {
+    const one = Array.from({ length: 64 }, (_, bin) => (bin === 0 ? 600 : bin < 25 ? 10 : 0));
+    const { clipped, high } = sharesOf(
+      block({
+        arrays: { steps: Float64Array.of(1), counts: Float32Array.from(one) },
+        shapes: { counts: [1, 64] },
+      }),
+    );
+    expect(clipped).toBe(true);
+    expect(high).toBeCloseTo(10 / 840, 6);
   });
 });
 

@@ -209,6 +209,7 @@ describe("over the steps", () => {
   it("a ridge reads out shares, marks the cursor, and goes to a step", () => {
     const page = drawn([ridgePart()], { step: 1200, tab: "history" });
     expect(page.find(".nnw-stage-picked").hidden).toBe(false);
+    expect(page.find(".nnw-scale").textContent).toMatch(/square-root scale, 0\.\d+ half-way/);
     press(page.stage, "Home");
     press(page.stage, "ArrowRight");
     expect(page.spoken()).toMatch(/^step 60, 0\.969 … 1\.00: 0\.0.%$/);
