@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "baseline_names", "baseline_tensors", "baseline_words", "blurred"]
 
 NAMES: Final = ("zero", "mean", "blurred", "sample")
-"""The baselines that have a name; ``"pad"`` as well for token ids, ``"sample:7"`` for one sample."""
+"""Those that have a name; also ``"pad"`` for token ids, and ``"sample:7"`` for one sample."""
 
 _MOST: Final = 256  # samples that a mean is taken over
 _BLUR: Final = 10  # the blur's standard deviation is the longer side divided by this
@@ -141,10 +141,7 @@ def _one(asked: Asked, question: Question | None, number: int, wanted: Any, whol
             "baseline must be a number, a tensor or array that fits the input, or one of "
             f"{', '.join(NAMES)}, not {type(wanted).__name__}"
         )
-    if isinstance(wanted, Tensor):
-        values = wanted.detach()
-    else:
-        values = torch.from_numpy(np.array(wanted))
+    values = torch.as_tensor(wanted if isinstance(wanted, Tensor) else np.array(wanted)).detach()
     if _are_ids(values, asked, number):
         values = _vectors(asked, number, values.to(given.device))
     if not bool(torch.isfinite(values).all()):

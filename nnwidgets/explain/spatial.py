@@ -232,8 +232,7 @@ def _layer(
         tokens = _grid_of(shape[0], plane, grids)
         if tokens is None:
             return None
-        grid, dropped = tokens
-        return SpatialLayer(call.name, call.type, shape, grid, True, dropped)
+        return SpatialLayer(call.name, call.type, shape, tokens[0], True, tokens[1])
     if len(plane) == 1 and len(shape) == 2 and call.first and 1 < shape[1] <= 2 * plane[0]:
         return SpatialLayer(call.name, call.type, shape, shape[1:])
     return None
