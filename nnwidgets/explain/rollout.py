@@ -188,7 +188,7 @@ def _in_order(maps: Mapping[str, Sequence[Tensor]], calls: Sequence[str]) -> lis
 
 def _run(run: Run) -> Result:
     asked, options = run.asked, run.options
-    run.expect(2)
+    run.expect(3)
     maps, last = self_attention(asked)
     rolled = attention_rollout(
         maps,
@@ -215,7 +215,7 @@ def _run(run: Run) -> Result:
     return Result(values, warnings=warned, details=details)
 
 
-ROLLOUT: Final = register(
+register(
     Method(
         "attention_rollout",
         _run,

@@ -29,7 +29,9 @@ def _trained(data: object, outputs: int, hidden: int = 16) -> Trained:
     targets = np.asarray(data.target)  # type: ignore[attr-defined]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = nn.Sequential(nn.Linear(rows.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+        model = nn.Sequential(
+            nn.Linear(rows.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, outputs)
+        )
     quantity = outputs == 1
     y = torch.from_numpy(targets).float() if quantity else torch.from_numpy(targets).long()
     if quantity:

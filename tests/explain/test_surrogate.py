@@ -16,18 +16,21 @@ from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.surrogate import Surrogate, over_seeds, weighted_r2
 
 numbers = st.floats(-100, 100, width=32)
+weights = st.floats(0.0625, 50, width=32)
 
 
 @settings(max_examples=60)
 @given(
-    rows=st.lists(st.tuples(numbers, numbers, st.floats(0.0625, 50, width=32)), min_size=2, max_size=20)
+    rows=st.lists(
+        st.tuples(numbers, numbers, st.floats(0.0625, 50, width=32)), min_size=2, max_size=20
+    )
 )
 def test_r2_is_scikit_learns(rows: list[tuple[float, float, float]]) -> None:
-    truth, predicted, weights = (torch.tensor(part) for part in zip(*rows, strict=True))
-    found = weighted_r2(truth, predicted, weights)
+    truth, predicted, weight = (torch.tensor(part) for part in zip(*rows, strict=True))
+    found = weighted_r2(truth, predicted, weight)
     if truth.max() - truth.min() < 1e-3:
         return  # nothing, or next to nothing, to explain: see below
-    expected = r2_score(truth.numpy(), predicted.numpy(), sample_weight=weights.numpy())
+    expected = r2_score(truth.numpy(), predicted.numpy(), sample_weight=weight.numpy())
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 

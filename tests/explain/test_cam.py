@@ -1,0 +1,403 @@
+"""Class activation maps: three ways to the same numbers, and what each formula says by hand."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from nnwidgets.explain.cam import grad_cam_map, grad_cam_plus_plus_map, layer_cam_map
+from nnwidgets.explain.layer_pass import layer_pass
+from nnwidgets.explain.methods import explain
+from nnwidgets.explain.question import Question
+from nnwidgets.probe.refusal import Refusal
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+# --- the algorithms as pytorch-grad-cam states them, in numpy -------------------------------------
+
+
+def plainly_hooked(model: nn.Module, layer: nn.Module, call: Callable[[], Tensor]) -> Arrays:
+    """A layer's activation and gradient, by a hook on the tensor itself: (C, …) each."""
+    kept: dict[str, Any] = {}
+
+    def keep(module: nn.Module, args: Any, output: Tensor) -> None:
+        kept["activation"] = output.detach().clone()
+        output.register_hook(lambda gradient: kept.__setitem__("gradient", gradient.clone()))
+
+    handle = layer.register_forward_hook(keep)
+    try:
+        call().sum().backward()
+    finally:
+        handle.remove()
+        model.zero_grad()
+    return kept["activation"][0].double().numpy(), kept["gradient"][0].double().numpy()
+
+
+def numpy_grad_cam(activation: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    weights = gradient.mean(axis=tuple(range(1, gradient.ndim)))
+    return np.tensordot(weights, activation, 1)
+
+
+def numpy_grad_cam_plus_plus(activation: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    result = np.zeros(activation.shape[1:])
+    for channel in range(activation.shape[0]):
+        total, weight = activation[channel].sum(), 0.0
+        for place in itertools.product(*map(range, activation.shape[1:])):
+            g = gradient[channel][place]
+            below = 2 * g**2 + total * g**3
+            if below != 0:
+                weight += g**2 / below * max(g, 0.0)
+        result += weight * activation[channel]
+    return result
+
+
+def numpy_layer_cam(activation: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    return (np.maximum(gradient, 0) * activation).sum(0)
+
+
+ORACLES: dict[str, tuple[Any, Any]] = {
+    "grad_cam": (grad_cam_map, numpy_grad_cam),
+    "grad_cam_plus_plus": (grad_cam_plus_plus_map, numpy_grad_cam_plus_plus),
+    "layer_cam": (layer_cam_map, numpy_layer_cam),
+}
+
+
+@pytest.mark.parametrize("name", list(ORACLES))
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.one_of(
+        st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4)),
+        st.tuples(st.integers(1, 4), st.integers(1, 5)),
+    ),
+    rectified=st.booleans(),
+    seed=st.integers(0, 999),
+)
+def test_each_map_is_its_formula(
+    name: str, shape: tuple[int, ...], rectified: bool, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    activation = torch.randn(1, *shape, generator=generator, dtype=torch.float64)
+    if rectified:
+        activation = activation.relu()
+    gradient = torch.randn(1, *shape, generator=generator, dtype=torch.float64)
+    gradient[gradient.abs() < 0.2] = 0  # as a ReLU leaves it
+    ours, oracle = ORACLES[name]
+    expected = oracle(activation[0].numpy(), gradient[0].numpy())
+    np.testing.assert_allclose(ours(activation, gradient)[0, 0].numpy(), expected, rtol=1e-9)
+
+
+def test_grad_cam_plus_plus_keeps_small_gradients() -> None:
+    """g³ underflows in float32 long before g does; the share it takes part in does not."""
+    activation = torch.ones(1, 1, 2, 2)
+    gradient = torch.full((1, 1, 2, 2), 1e-18)
+    found = grad_cam_plus_plus_map(activation, gradient)
+    torch.testing.assert_close(found, torch.full_like(found, 2e-18), rtol=1e-5, atol=0)
+
+
+def test_by_hand_on_two_channels() -> None:
+    activation = torch.tensor([[[[1.0, 2.0]], [[3.0, 0.0]]]])
+    gradient = torch.tensor([[[[1.0, 0.0]], [[-1.0, 1.0]]]])
+    np.testing.assert_allclose(grad_cam_map(activation, gradient).ravel(), [0.5, 1.0])
+    # α: 1 / (2 + 3·1) for each of the two places with a positive gradient
+    np.testing.assert_allclose(
+        grad_cam_plus_plus_map(activation, gradient).ravel(), [0.2 + 0.6, 0.4], rtol=1e-6
+    )
+    np.testing.assert_allclose(layer_cam_map(activation, gradient).ravel(), [1.0, 0.0])
+
+
+# --- what a layer gave, and its gradient ----------------------------------------------------------
+
+
+def seeded(seed: int, make: Callable[[], Any]) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+class InPlace(nn.Module):
+    """What the layer gives is changed in place afterwards, by two others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 3, 3)
+        self.relu = nn.ReLU(inplace=True)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        x += 1
+        x = self.relu(x)
+        return self.head(x.mean((2, 3)))
+
+
+def test_what_is_changed_in_place_later_is_seen_as_it_was() -> None:
+    model = seeded(0, lambda: InPlace().eval())
+    inputs = seeded(1, lambda: torch.randn(1, 2, 6, 6))
+    found = layer_pass(Question(model, inputs).ask(0, 1), "conv")
+    with torch.no_grad():
+        torch.testing.assert_close(found.activation, model.conv(inputs))
+        passed = (model.conv(inputs) + 1 > 0).float()
+        expected = passed * model.head.weight[1][None, :, None, None] / 16
+    torch.testing.assert_close(found.gradient, expected)
+    assert found.score == pytest.approx(model(inputs)[0, 1].item(), rel=1e-6)
+
+
+def test_what_goes_into_a_layer_can_be_asked_for() -> None:
+    model = seeded(0, lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten()).eval())
+    inputs = seeded(1, lambda: torch.randn(1, 1, 4, 4))
+    found = layer_pass(Question(model, inputs).ask(0, 5), "1", of_input=True)
+    with torch.no_grad():
+        given = model[0](inputs)
+    torch.testing.assert_close(found.activation, given)
+    expected = torch.zeros(8)
+    expected[5] = 1 - given.flatten()[5].tanh() ** 2
+    torch.testing.assert_close(found.gradient.flatten(), expected)
+
+
+@pytest.mark.parametrize("form", ["tuple", "dict", "named"])
+def test_the_first_tensor_of_what_a_layer_gives(form: str) -> None:
+    from collections import namedtuple
+
+    Named = namedtuple("Named", ["n", "x"])
+
+    class Layer(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            doubled = x * 2
+            if form == "tuple":
+                return (3, doubled, x)
+            return {"n": 3, "x": doubled} if form == "dict" else Named(3, doubled)
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = Layer()
+
+        def forward(self, x: Tensor) -> Tensor:
+            given = self.layer(x)
+            value = given[1] if form == "tuple" else given["x"] if form == "dict" else given.x
+            return value**2
+
+    found = layer_pass(Question(Model().eval(), torch.tensor([[1.0, 2.0]])).ask(0, 1), "layer")
+    np.testing.assert_allclose(found.activation, [[2, 4]])
+    np.testing.assert_allclose(found.gradient, [[0, 8]])
+
+
+class Two(nn.Module):
+    """A picture through one convolution, a row of numbers through a layer of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+        self.line = nn.Linear(3, 2)
+        self.idle = nn.Linear(3, 2)
+        self.cut = nn.Linear(3, 2)
+
+    def forward(self, picture: Tensor, row: Tensor) -> Tensor:
+        return self.conv(picture).mean((2, 3)) + self.line(row) + self.cut(row).detach()
+
+
+def test_which_inputs_a_layer_looks_at() -> None:
+    model = Two().eval()
+    asked = Question(model, (torch.randn(1, 1, 5, 5), torch.randn(1, 3))).ask(0)
+    assert layer_pass(asked, "conv").reached == (True, False)
+    assert layer_pass(asked, "line").reached == (False, True)
+
+
+def test_layers_without_an_answer_are_refused_and_left_alone() -> None:
+    model = Two().eval()
+    asked = Question(model, (torch.randn(1, 1, 5, 5), torch.randn(1, 3))).ask(0)
+    with pytest.raises(Refusal, match="not called"):
+        layer_pass(asked, "idle")
+    with pytest.raises(Refusal, match="does not depend"):
+        layer_pass(asked, "cut")
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+# --- three ways to the same Grad-CAM --------------------------------------------------------------
+
+
+class Small(nn.Module):
+    """Two convolutions with batch norm and in-place ReLUs over pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 5, 3, padding=1),
+            nn.BatchNorm2d(5),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(5, 6, 3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Linear(6 * 6 * 8, 10), nn.Tanh(), nn.Linear(10, 4)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x))
+
+
+@pytest.mark.parametrize("layer", ["features", "features.1", "features.3", "features.4"])
+@pytest.mark.parametrize("relu", [False, True])
+def test_three_ways_to_grad_cam(layer: str, relu: bool) -> None:
+    """captum called plainly, the algorithm of pytorch-grad-cam in numpy, and ours."""
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    model = seeded(0, lambda: Small().eval())
+    inputs = seeded(1, lambda: torch.randn(3, 3, 12, 16))
+    ours = explain(
+        Question(model, inputs).ask(2, 1),
+        "grad_cam",
+        layer=layer,
+        options={"relu_attributions": relu},
+    ).values
+    assert isinstance(ours, np.ndarray)
+    assert ours.shape == (12, 16)
+    module = model.get_submodule(layer)
+    captum = LayerGradCam(model, module).attribute(inputs[2:], target=1, relu_attributions=relu)
+    captum = LayerAttribution.interpolate(captum, (12, 16), "bilinear")[0, 0]
+    np.testing.assert_allclose(ours, captum.detach(), rtol=1e-5, atol=1e-6 * abs(ours).max())
+    if layer in ("features", "features.4"):
+        # What follows would change the hooked tensor in place: look at a copy of the model
+        # whose ReLUs do not.
+        for relu_module in (m for m in model.modules() if isinstance(m, nn.ReLU)):
+            relu_module.inplace = False
+    if layer == "features.1":
+        model.features[2].inplace = False
+    hooked = plainly_hooked(model, module, lambda: model(inputs[2:])[:, 1])
+    written = numpy_grad_cam(*hooked)
+    if relu:
+        written = np.maximum(written, 0)
+    np.testing.assert_allclose(
+        ours, resized(written, (12, 16)), rtol=1e-4, atol=1e-5 * abs(ours).max()
+    )
+
+
+def resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bilinear, pixel centres at halves, edges held: what ``cv2.resize`` does when enlarging."""
+    for axis, wanted in enumerate(size):
+        old = values.shape[axis]
+        at = np.clip((np.arange(wanted) + 0.5) * old / wanted - 0.5, 0, old - 1)
+        low = np.floor(at).astype(int)
+        high = np.minimum(low + 1, old - 1)
+        part = (at - low).reshape([-1 if n == axis else 1 for n in range(2)])
+        values = np.take(values, low, axis) * (1 - part) + np.take(values, high, axis) * part
+    return values
+
+
+@pytest.mark.parametrize("name", ["grad_cam_plus_plus", "layer_cam"])
+@pytest.mark.parametrize("layer", ["features", "features.0", "features.3"])
+def test_the_two_others_are_their_formula_over_the_input(name: str, layer: str) -> None:
+    model = seeded(0, lambda: Small().eval())
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    inputs = seeded(1, lambda: torch.randn(2, 3, 12, 16))
+    hooked = plainly_hooked(model, model.get_submodule(layer), lambda: model(inputs[1:])[:, 3])
+    expected = ORACLES[name][1](*hooked)
+    asked = Question(model, inputs).ask(1, 3)
+    signed = explain(asked, name, layer=layer, options={"relu_attributions": False})
+    scale = abs(expected).max()
+    np.testing.assert_allclose(
+        signed.values, resized(expected, (12, 16)), rtol=1e-4, atol=1e-5 * scale
+    )
+    found = explain(asked, name, layer=layer)
+    rectified = resized(np.maximum(expected, 0), (12, 16))
+    np.testing.assert_allclose(found.values, rectified, rtol=1e-4, atol=1e-5 * scale)
+    np.testing.assert_allclose(
+        found.details["layer_map"], np.maximum(expected, 0), rtol=1e-4, atol=1e-5 * scale
+    )
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+@pytest.mark.parametrize("name", ["grad_cam", *list(ORACLES)[1:]])
+def test_signals_have_one_axis(name: str) -> None:
+    model = seeded(
+        0,
+        lambda: nn.Sequential(
+            nn.Conv1d(2, 4, 3, stride=2),
+            nn.Tanh(),
+            nn.Conv1d(4, 3, 3),
+            nn.Flatten(),
+            nn.Linear(24, 2),
+        ).eval(),
+    )
+    inputs = seeded(1, lambda: torch.randn(1, 2, 21))
+    hooked = plainly_hooked(model, model[2], lambda: model(inputs)[:, 1])
+    expected = ORACLES[name][1](*hooked)
+    if name != "grad_cam":
+        expected = np.maximum(expected, 0)
+    found = explain(Question(model, inputs).ask(0, 1), name, layer="2").values
+    at = np.clip((np.arange(21) + 0.5) * 8 / 21 - 0.5, 0, 7)
+    np.testing.assert_allclose(found, np.interp(at, np.arange(8), expected), rtol=1e-4, atol=1e-6)
+
+
+class Patches(nn.Module):
+    """A small ViT that ends in the mean over its tokens, so that the last block has a gradient."""
+
+    def __init__(self, classed: bool) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, 8, 4, 4)
+        self.cls = nn.Parameter(torch.randn(1, 1, 8))
+        self.classed = classed
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        x = self.patch(pictures).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls.expand(len(x), -1, -1), x], 1)
+        x = self.encoder(x)
+        return self.head(x[:, 0] if self.classed else x.mean(1))
+
+
+@pytest.mark.parametrize("name", list(ORACLES))
+@pytest.mark.parametrize("classed", [True, False])
+def test_tokens_of_patches_are_a_map(name: str, classed: bool) -> None:
+    """… without the class token, as pytorch-grad-cam's reshape_transform for ViT does it."""
+    model = seeded(0, lambda: Patches(classed).eval())
+    pictures = seeded(1, lambda: torch.randn(1, 3, 12, 16))
+    layer = "encoder.layers.0"
+    hooked = plainly_hooked(model, model.encoder.layers[0], lambda: model(pictures)[:, 2])
+    grids = tuple(each[1:].reshape(3, 4, 8).transpose(2, 0, 1) for each in hooked)
+    expected = ORACLES[name][1](*grids)
+    if name != "grad_cam":
+        expected = np.maximum(expected, 0)
+    found = explain(
+        Question(model, pictures).ask(0, 2),
+        name,
+        layer=layer,
+        options={"interpolate_mode": "nearest"},
+    ).values
+    assert isinstance(found, np.ndarray)
+    assert found.shape == (12, 16)
+    np.testing.assert_allclose(found[::4, ::4], expected, rtol=1e-3, atol=1e-6)
+    np.testing.assert_array_equal(found[::4, ::4], found[3::4, 3::4])
+
+
+def test_a_picture_beside_a_row_gets_the_map_alone() -> None:
+    model = seeded(0, lambda: Two().eval())
+    sample = {"picture": torch.randn(1, 1, 5, 5), "row": torch.randn(1, 3)}
+    found = explain(Question(model, sample).ask(0, 1), "layer_cam", layer="conv")
+    assert isinstance(found.values, dict)
+    assert found.values["picture"].shape == (5, 5)
+    assert np.isfinite(found.values["picture"]).all()
+    assert np.isnan(found.values["row"]).all()
+    assert any("row" in warning for warning in found.warnings)
+
+
+def test_modes_of_interpolation_are_checked() -> None:
+    model = seeded(0, lambda: Small().eval())
+    asked = Question(model, torch.randn(1, 3, 12, 16)).ask(0, 1)
+    with pytest.raises(ValueError, match="nearest, bilinear"):
+        explain(asked, "layer_cam", layer="features", options={"interpolate_mode": "linear"})
