@@ -96,7 +96,7 @@ def test_a_thousand_modules_broken_ones_and_no_sample(lab: Lab, chromium: Chromi
         notebook.run(4)
         # At the end of the cell the last step is shown, whatever there was time for in between.
         unfed.wait("p.kinds[0] === 'bars' && p.step === 300")
-        shown = unfed.wait("p.title.startsWith('0 · Linear 5×3, probe sample 1')")
+        shown = unfed.wait("p.title.startsWith('0 · Linear 5×3, probe sample 1 of 5')")
         assert unfed.root.get_by_role("radio").count() == 5
 
 

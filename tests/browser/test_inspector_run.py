@@ -19,13 +19,13 @@ def test_samples_are_chosen_by_mouse_and_keys(inspector: Inspector) -> None:
     samples = inspector.root.get_by_role("radio")
     assert samples.count() == 8
     samples.nth(3).click()
-    inspector.wait("p.title.includes('probe sample 4,')")
+    inspector.wait("p.title.includes('probe sample 4 of 8 (sample_index 3),')")
     before = inspector.pixels("maps")
     inspector.page.keyboard.press("ArrowRight")
-    inspector.wait("p.title.includes('probe sample 5,')")
+    inspector.wait("p.title.includes('probe sample 5 of 8 (sample_index 4),')")
     inspector.wait_for_other_pixels("maps", before)
     inspector.page.keyboard.press("Home")
-    inspector.wait("p.title.includes('probe sample 1,')")
+    inspector.wait("p.title.includes('probe sample 1 of 8 (sample_index 0),')")
 
 
 def test_going_back_to_a_step_and_to_the_newest(inspector: Inspector) -> None:

@@ -49,13 +49,19 @@ export interface Panel {
 
 const FORMATS: readonly ExportFormat[] = ["png", "svg", "html"];
 
-/** What the picture is of, in words: "1×32×14×14, probe sample 1, step 3,412". */
-export function captionOf(layer: LayerPicture, words: Words): string {
+/**
+ * What the picture is of, in words: "1×32×14×14, probe sample 4 of 10 (sample_index 3), step 3,412".
+ * Samples are counted from one; Python's index is said beside it, so that nobody takes one for the
+ * other.
+ */
+export function captionOf(layer: LayerPicture, total: number, words: Words): string {
   const parts: string[] = [];
   if (layer.shape !== "") parts.push(layer.shape);
   if (OF_SAMPLES.includes(layer.tab)) {
     const of = layer.source === "batch" ? "batch" : "probe";
-    parts.push(words(`ui.inspector.of.${of}`, { number: formatInteger(layer.sampleIndex + 1) }));
+    const index = layer.sampleIndex;
+    const params = { number: formatInteger(index + 1), total: formatInteger(total), index };
+    parts.push(words(`ui.inspector.of.${of}`, params));
   }
   if (layer.step !== null) {
     const step = formatInteger(layer.step);
@@ -135,7 +141,10 @@ export function panel(words: Words, signal: AbortSignal, hooks: PanelHooks): Pan
       const row = tree.rows[tree.byName.get(selected) ?? -1];
       setText(name, selected === "" ? "" : headingOf(selected, row));
       const own = layer !== null && layer.name === selected;
-      setText(caption, own ? captionOf(layer, words) : (row?.shape ?? ""));
+      setText(
+        caption,
+        own ? captionOf(layer, input.samples?.count ?? 1, words) : (row?.shape ?? ""),
+      );
       setAttribute(heading, "title", heading.textContent);
       bar.draw(tab, own ? layer.tabs : []);
       how.draw({ ...input, layer: own ? layer : null });

@@ -6,6 +6,7 @@ import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import type { JsonObject } from "../wire";
 import type { LayerPicture, Unit } from "./blocks";
+import type { BlockData } from "./blocks/types";
 import { PART_ACTIONS, partsOf } from "./parts";
 import type { How, Source } from "./state";
 
@@ -30,6 +31,8 @@ export interface Controls {
 }
 
 const SORTS = ["index", "activity", "variance", "contribution"] as const;
+/** Filters are sorted by their size, whatever is asked for but their number. */
+const FILTER_SORTS = ["index", "norm"] as const;
 /** Blocks whose units can be sorted. */
 const SORTABLE: readonly string[] = ["maps", "bars"];
 /** Tabs that show what single inputs do in the layer. */
@@ -54,7 +57,9 @@ export function readTyped(text: string): Unit | null | undefined {
 }
 
 export function controls(words: Words, signal: AbortSignal, actions: ControlActions): Controls {
-  const sort = chooser(words("ui.inspector.sort"), signal, (by) => actions.act("sort", { by }));
+  const sort = chooser(words("ui.inspector.sort"), signal, (by) =>
+    actions.act("sort", { by: by === "norm" ? "activity" : by }),
+  );
   const call = chooser(words("ui.inspector.call"), signal, (index) =>
     actions.act("call", { index: Number(index) }),
   );
@@ -101,10 +106,12 @@ export function controls(words: Words, signal: AbortSignal, actions: ControlActi
     draw({ layer, how, tab, source: inputs, unit: chosen, reachable }) {
       const same = layer?.tab === tab;
       const sortable = same && layer.blocks.some(({ kind }) => SORTABLE.includes(kind));
-      setHidden(sort.element, !(sortable && tab === "activations" && layer.sort !== ""));
+      const filters = same && tab !== "activations" && layer.blocks.some(isOfFilters);
+      const asked = layer?.sort ?? "";
+      setHidden(sort.element, asked === "" || !(filters || (sortable && tab === "activations")));
       sort.draw(
-        SORTS.map((by) => [by, words(`ui.inspector.sort.${by}`)]),
-        layer?.sort ?? "",
+        (filters ? FILTER_SORTS : SORTS).map((by) => [by, words(`ui.inspector.sort.${by}`)]),
+        filters && asked !== "index" ? "norm" : asked,
         reachable,
       );
       const calls = layer?.calls ?? 1;
@@ -134,6 +141,10 @@ export function controls(words: Words, signal: AbortSignal, actions: ControlActi
     },
   };
 }
+
+/** Whether a picture is of filters, in an order that can be chosen. */
+const isOfFilters = ({ kind, meta }: BlockData): boolean =>
+  kind === "maps" && meta.units !== false && (meta.sort === "index" || meta.sort === "norm");
 
 /** A list whose choices change with the layer. */
 function chooser(label: string, signal: AbortSignal, onChange: (value: string) => unknown) {

@@ -68,12 +68,14 @@ describe("the panel", () => {
   it("says what the picture is of", async () => {
     const { model, text } = inspector();
     const caption = () => text(".nnw-layer-title");
-    expect(caption()).toBe("6 · ReLU 1×32×14×14, probe sample 1, step 3,412");
+    expect(caption()).toBe("6 · ReLU 1×32×14×14, probe sample 1 of 8 (sample_index 0), step 3,412");
     model.source = "batch";
     model.sample = 2;
     model.publish();
     await settle();
-    expect(caption()).toBe("6 · ReLU 1×32×14×14, training batch, sample 3, step 3,412");
+    expect(caption()).toBe(
+      "6 · ReLU 1×32×14×14, training batch, sample 3 (sample_index 2), step 3,412",
+    );
     model.cursor = 2310;
     model.source = "probe";
     model.tab = "history";
@@ -134,6 +136,23 @@ describe("the panel", () => {
     expect(named("Batch").getAttribute("aria-pressed")).toBe("true");
   });
 
+  it("says how filters are sorted, and lets go of it", async () => {
+    const { model, find } = inspector({ tab: "weights", selected: "4" });
+    const list = find<HTMLSelectElement>('select[aria-label="Sort"]');
+    expect([...list.options].map(({ text }) => text)).toEqual(["by number", "by size"]);
+    expect(list.value).toBe("norm"); // asked for in another tab: by activity
+    for (const value of ["index", "norm"]) {
+      list.value = value;
+      list.dispatchEvent(new Event("change"));
+      await settle();
+      expect(list.value).toBe(value);
+    }
+    expect(requests(model)).toEqual([
+      ["sort", { by: "index" }],
+      ["sort", { by: "activity" }],
+    ]);
+  });
+
   it("offers only what applies", () => {
     const visible = (tab: string) => {
       const { all } = inspector({ tab, unit: 3, selected: tab === "weights" ? "4" : "6" });
@@ -142,7 +161,8 @@ describe("the panel", () => {
         .map((element) => element.getAttribute("aria-label") ?? element.textContent?.slice(0, 4));
     };
     expect(visible("activations")).toEqual(["Inputs", "Sort"]);
-    expect(visible("weights")).toEqual([]);
+    expect(visible("weights")).toEqual(["Sort"]);
+    expect(visible("history")).toEqual([]);
     expect(visible("contributions")).toEqual(["Direction", "Unit"]);
     expect(visible("feature")).toEqual(["Unit"]);
   });
@@ -398,7 +418,9 @@ describe("views", () => {
     expect(text(".nnw-title")).toBe("网络层");
     expect(named("图")).toBeDefined();
     expect(row("6")?.textContent).toContain("6 个失活");
-    expect(text(".nnw-layer-title")).toBe("6 · ReLU 1×32×14×14，探测样本 1，第 3,412 步");
+    expect(text(".nnw-layer-title")).toBe(
+      "6 · ReLU 1×32×14×14，探测样本第 1 个，共 8 个（sample_index 0），第 3,412 步",
+    );
   });
 
   it("save what the kernel draws", async () => {

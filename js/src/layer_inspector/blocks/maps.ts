@@ -7,6 +7,7 @@
 import { isDark, paletteOf } from "../../ui/colormap";
 import { h, setAttribute, setHidden, setText, uniqueId } from "../../ui/dom";
 import { formatInteger, formatNumber } from "../../ui/format";
+import type { Words } from "../../ui/i18n";
 import { type Cell, cellAt, moved } from "../../ui/pointer";
 import {
   type Box,
@@ -273,9 +274,7 @@ export function mapsBlock(context: BlockContext): BlockView {
   const writeTiles = (): void => {
     if (shown === null) return;
     const { values } = shown.block.arrays;
-    const what = textOr(shown.block.meta.caption, "");
-    const key = `ui.inspector.caption.${what}`;
-    const caption = words.has(key) ? words(key) : what;
+    const caption = captionOf(shown.block, words);
     const pick = chosen();
     for (const [index, { button, name, unit, value }] of tiles.entries()) {
       const number = formatInteger(unitOf(index));
@@ -343,6 +342,9 @@ export function mapsBlock(context: BlockContext): BlockView {
       const all = numberOr(block.meta.count, count);
       const counts = { shown: formatInteger(count), all: formatInteger(all) };
       const notes = [all > count ? words("ui.inspector.shown", counts) : ""];
+      if (block.arrays.values !== undefined && captionOf(block, words) !== "") {
+        notes.push(words("ui.inspector.maps.below", { caption: captionOf(block, words) }));
+      }
       const { depth, depths } = block.meta;
       if (typeof depth === "number" && typeof depths === "number") {
         notes.push(words("ui.inspector.slice", { depth, depths }));
@@ -362,6 +364,13 @@ export function mapsBlock(context: BlockContext): BlockView {
       paint();
     },
   };
+}
+
+/** What the number below each map is; nothing where none stands there. */
+function captionOf({ meta }: BlockData, words: Words): string {
+  const what = textOr(meta.caption, "");
+  const key = `ui.inspector.caption.${what}`;
+  return words.has(key) ? words(key) : what;
 }
 
 /** The numbers that no colour and full colour stand for. */

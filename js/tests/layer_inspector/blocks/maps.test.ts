@@ -11,7 +11,9 @@ describe("the grid of maps", () => {
     const page = opened();
     page.draw(layerOf([mapsPart(8, 4, { title: "Channel maps", reduced: true })], SHAPE));
     expect(tiles(page).map(spokenOf)[1]).toBe("unit 7, activity 0.28");
-    expect(page.find(".nnw-block-head").textContent).toContain("8 of 64 · averaged down to fit");
+    expect(page.find(".nnw-block-head").textContent).toContain(
+      "8 of 64 · below each its number and its activity · averaged down to fit",
+    );
     expect(page.find(".nnw-maps").getAttribute("aria-label")).toBe("Channel maps");
     const colors = page.find(".nnw-scale-colors");
     expect(colors.getAttribute("aria-label")).toBe("Colours from 0.00 to 1.00");
