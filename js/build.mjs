@@ -19,6 +19,7 @@ const LIMIT = 60_000;
 const entries = {
   training_monitor: "src/training_monitor/index.ts",
   layer_inspector: "src/layer_inspector/index.ts",
+  saliency_viewer: "src/saliency_viewer/index.ts",
   offline: "src/offline.ts",
 };
 
@@ -109,12 +110,16 @@ async function demo() {
   // A classic script: browsers refuse module scripts on file:// pages.
   await esbuild.build({
     ...common,
-    entryPoints: { demo: "demo/demo.ts", inspector: "demo/inspector.ts" },
+    entryPoints: {
+      demo: "demo/demo.ts",
+      inspector: "demo/inspector.ts",
+      saliency: "demo/saliency.ts",
+    },
     outdir: folder,
     format: "iife",
     sourcemap: "inline",
   });
-  for (const page of ["index.html", "inspector.html"]) {
+  for (const page of ["index.html", "inspector.html", "saliency.html"]) {
     await copyFile(path.join(root, "demo", page), path.join(folder, page));
     console.log(path.join("demo", "dist", page));
   }

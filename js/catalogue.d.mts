@@ -4,7 +4,10 @@ export interface Part {
   foreign: string[];
 }
 
-export const KEYS: Record<"training_monitor" | "layer_inspector" | "offline", Part>;
+export const KEYS: Record<
+  "training_monitor" | "layer_inspector" | "saliency_viewer" | "offline",
+  Part
+>;
 
 export function kept(
   catalogue: Readonly<Record<string, string>>,

@@ -26,14 +26,30 @@ const SHARED = [
   "ui.working",
 ];
 
+/** What pictures, scales and samples say, wherever they stand. */
+const LOOKING = [
+  "ui.inspector.cancel",
+  "ui.inspector.field",
+  "ui.inspector.keys",
+  "ui.inspector.keys_pick",
+  "ui.inspector.mark.",
+  "ui.inspector.samples",
+  "ui.inspector.scale",
+];
+
 export const KEYS = {
   training_monitor: {
     keep: ["route.", "ui."],
-    leave: ["ui.inspector."],
+    leave: ["ui.inspector.", "ui.saliency."],
     foreign: ["event."],
   },
   layer_inspector: {
     keep: [...SHARED, "ui.inspector."],
+    leave: ["ui.export."],
+    foreign: [],
+  },
+  saliency_viewer: {
+    keep: [...SHARED, ...LOOKING, "ui.saliency."],
     leave: ["ui.export."],
     foreign: [],
   },

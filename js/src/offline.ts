@@ -30,12 +30,14 @@ export interface SavedState {
 /**
  * Pictures of a trait that a page holds besides the one it was saved with, in its trait `_held`:
  * a request that is named in `actions` sets a plain trait, and the values of `by`, one to a line,
- * say which picture the trait shows then.
+ * say which picture the trait shows then. Where there is none, the traits that `resets` names for
+ * the request become null, and the picture for that is shown.
  */
 interface Held {
   trait: string;
   by: readonly string[];
   actions: Readonly<Record<string, readonly [trait: string, argument: string]>>;
+  resets?: Readonly<Record<string, readonly string[]>>;
   pages: Readonly<Record<string, { meta: Record<string, unknown> }>>;
 }
 
@@ -77,18 +79,26 @@ export function savedModel(saved: SavedState): AnyModel {
     tell(`change:${name}`);
   };
   let turned = 0;
+  const pageOf = (changes: Readonly<Record<string, unknown>>) => {
+    const wanted = { ...state, ...changes };
+    return held?.pages[held.by.map((name) => String(wanted[name] ?? null)).join("\n")];
+  };
   /** Shows what a request asks for, if the page holds it. */
   const turn = (action: string, args: Record<string, unknown>): boolean => {
     const change = held?.actions[action];
     if (held === undefined || change === undefined) return false;
     const [trait, argument] = change;
-    const wanted = { ...state, [trait]: args[argument] };
-    const page = held.pages[held.by.map((name) => String(wanted[name])).join("\n")];
-    if (page === undefined) return false;
+    const first = { [trait]: args[argument] };
+    const left = (held.resets?.[action] ?? []).map((name) => [name, null]);
+    const changes = [first, { ...Object.fromEntries(left), ...first }].find(
+      (wanted) => pageOf(wanted) !== undefined,
+    );
+    const page = pageOf(changes ?? first);
+    if (changes === undefined || page === undefined) return false;
     turned += 1;
     const shown = state[held.trait] as { meta?: { seq?: unknown } } | undefined;
     const seq = Number(shown?.meta?.seq ?? 0) + turned;
-    set(trait, args[argument]);
+    for (const [name, value] of Object.entries(changes)) set(name, value);
     set(held.trait, { ...page, meta: { ...page.meta, seq } });
     return true;
   };

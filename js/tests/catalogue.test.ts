@@ -44,6 +44,7 @@ function named(files: Iterable<string>): { keys: string[]; families: string[] } 
 const bundles = [
   ["training_monitor", "../src/training_monitor/index.ts"],
   ["layer_inspector", "../src/layer_inspector/index.ts"],
+  ["saliency_viewer", "../src/saliency_viewer/index.ts"],
   ["offline", "../src/offline.ts"],
 ] as const;
 

@@ -52,7 +52,11 @@ export interface FieldOptions {
   largest: { cell: number; height: number };
   /** Cells are as wide as high. */
   square: boolean;
+  /** The scale stands below; without it the owner shows one. */
+  scale?: false;
   describe(cell: Cell, value: number): string;
+  /** Told of the value that is looked at; null for none. */
+  point?(value: number | null): void;
   pick?(cell: Cell): void;
   escape?(): void;
 }
@@ -175,11 +179,16 @@ export function field(options: FieldOptions): Field {
       return { row: cell.row, column };
     },
     describe: (cell) => options.describe(cell, cellValue(cell)),
-    point: (cell) => bar.point(cell === null ? null : cellValue(cell)),
+    point(cell) {
+      const value = cell === null ? null : cellValue(cell);
+      bar.point(value);
+      options.point?.(value);
+    },
     ...(options.pick && { pick: options.pick }),
     ...(options.escape && { escape: options.escape }),
   });
-  const foot = h("div", { class: "nnw-stage-foot" }, bar.element, view.readout);
+  const legend = options.scale === false ? null : bar.element;
+  const foot = h("div", { class: "nnw-stage-foot" }, legend, view.readout);
   const element = h("div", { class: "nnw-field-part" }, axes, view.element, foot);
 
   return {

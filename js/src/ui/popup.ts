@@ -18,13 +18,13 @@ function place(panel: HTMLElement, anchor: HTMLElement): void {
   panel.style.top = `${fits ? below : Math.max(4, box.top - size.height - 4)}px`;
 }
 
-interface Popup {
+export interface Popup {
   open(): void;
   close(): void;
   readonly isOpen: boolean;
 }
 
-function popup(
+export function popup(
   panel: HTMLElement,
   anchor: HTMLElement,
   signal: AbortSignal,

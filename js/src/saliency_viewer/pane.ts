@@ -1,0 +1,189 @@
+/** One map: whose evidence it shows, how it was made, and what to bear in mind. */
+
+import { button } from "../ui/controls";
+import { h, setAttribute, setHidden, setText, uniqueId } from "../ui/dom";
+import { formatInteger, formatNumber } from "../ui/format";
+import type { Words } from "../ui/i18n";
+import { type IconName, icon } from "../ui/icons";
+import type { Cell } from "../ui/pointer";
+import type { Drawn, KindContext, KindView } from "./context";
+import { imageView } from "./image";
+import { methodName } from "./methods";
+import { sequenceView } from "./sequence";
+import { signalView } from "./signal";
+import { type Choices, flawOf, type Kind, type Pane } from "./state";
+import { tableView } from "./table";
+import { tokensView } from "./tokens";
+
+export interface PaneInput extends Omit<Drawn, "title"> {
+  choices: Choices | null;
+  /** A click that computes it anew can be heard. */
+  reachable: boolean;
+  busy: boolean;
+}
+
+export interface PaneView {
+  element: HTMLElement;
+  draw(input: PaneInput): void;
+  repaint(): void;
+  follow(cell: Cell | null): void;
+}
+
+/** What the evidence is for: "Evidence for “5”". */
+export function headingOf({ targetName }: Pane, words: Words): string {
+  return targetName === ""
+    ? words("ui.saliency.evidence.output")
+    : words("ui.saliency.evidence", { name: targetName });
+}
+
+/** How it was found: "Grad-CAM, layer features.6, step 3,412". */
+export function captionOf(pane: Pane, choices: Choices | null, words: Words): string {
+  const uses = choices?.uses.get(pane.method);
+  const parts = [methodName(pane.method, words)];
+  if (pane.layer !== null && uses?.layer !== false) {
+    parts.push(words("ui.saliency.of.layer", { layer: pane.layer }));
+  }
+  if (pane.baseline !== null && uses?.baseline !== false) {
+    const known = choices?.baselines.find(({ name }) => name === pane.baseline);
+    parts.push(words("ui.saliency.of.baseline", { baseline: known?.label ?? pane.baseline }));
+  }
+  if (pane.checkpoint !== null) {
+    parts.push(words("ui.saliency.of.checkpoint", { name: pane.checkpoint }));
+  } else {
+    const step = formatInteger(pane.step);
+    parts.push(words(pane.past ? "ui.saliency.of.past" : "ui.step_at", { step }));
+  }
+  return parts.join(words("ui.saliency.comma"));
+}
+
+/** Sentences beside a map: what to bear in mind, and what it rests on. */
+export function notesOf(pane: Pane, words: Words): { level: IconName; text: string }[] {
+  const notes: { level: IconName; text: string }[] = [];
+  if (pane.problem !== null) notes.push({ level: "error", text: pane.problem });
+  for (const text of pane.warnings) notes.push({ level: "warning", text });
+  const flaw = pane.state === "failed" ? null : flawOf(pane.map);
+  // The kernel names the cause where it knows one; then that is enough.
+  if (flaw !== null && pane.warnings.length === 0 && pane.map !== null) {
+    notes.push({ level: "warning", text: words(`ui.saliency.flaw.${flaw}`) });
+  }
+  if (pane.r2 !== null) {
+    const level = pane.r2 < 0.5 ? "warning" : "info";
+    notes.push({ level, text: words("ui.saliency.r2", { r2: formatNumber(pane.r2, 2) }) });
+  }
+  if (pane.note !== null) notes.push({ level: "info", text: pane.note });
+  return notes;
+}
+
+/** What it took: "0.42 s, 51 evaluations". */
+export function costOf({ seconds, evaluations }: Pane, words: Words): string {
+  if (seconds === null) return "";
+  const params = { seconds: formatNumber(seconds, 2), count: formatInteger(evaluations) };
+  return words(evaluations > 0 ? "ui.saliency.took" : "ui.saliency.took.time", params);
+}
+
+function makerOf(
+  kind: Kind,
+): (context: KindContext, linked: (cell: Cell | null) => void) => KindView {
+  if (kind === "image") return imageView;
+  if (kind === "tokens") return tokensView;
+  if (kind === "signal") return signalView;
+  if (kind === "sequence") return sequenceView;
+  return tableView;
+}
+
+export function paneView(
+  context: KindContext,
+  actions: { explain(): void; linked(cell: Cell | null): void },
+): PaneView {
+  const { words, signal } = context;
+  const title = h("span", { class: "nnw-pane-title" });
+  const caption = h("span", { class: "nnw-muted" });
+  const heading = h(
+    "h3",
+    { class: "nnw-pane-heading", id: uniqueId("nnw-pane") },
+    title,
+    " ",
+    caption,
+  );
+  const stateText = h("span");
+  const again = button({
+    label: words("ui.saliency.explain"),
+    title: words("ui.saliency.explain.hint"),
+    signal,
+    onClick: actions.explain,
+  });
+  const state = h("p", { class: "nnw-pane-state", hidden: true }, stateText, again.element);
+  const place = h("div", { class: "nnw-pane-map" });
+  const empty = h("p", { class: "nnw-pane-empty nnw-muted" });
+  const notes = h("ul", { class: "nnw-notes" });
+  const cost = h("span", { class: "nnw-muted" });
+  const element = h(
+    "section",
+    { class: "nnw-pane", "aria-labelledby": heading.id },
+    heading,
+    state,
+    place,
+    empty,
+    notes,
+    cost,
+  );
+  let view: KindView | null = null;
+  let kind: Kind | null = null;
+  let life = new AbortController();
+
+  const build = (wanted: Kind): KindView => {
+    life.abort();
+    life = new AbortController();
+    const { signal: mine } = life;
+    signal.addEventListener("abort", () => life.abort(), { once: true, signal: mine });
+    kind = wanted;
+    const made = makerOf(wanted)({ ...context, signal: mine }, actions.linked);
+    place.replaceChildren(made.element);
+    return made;
+  };
+  const drawNotes = (pane: Pane): void => {
+    const wanted = notesOf(pane, words);
+    const key = JSON.stringify(wanted);
+    if (notes.dataset.key === key) return;
+    notes.dataset.key = key;
+    notes.replaceChildren(
+      ...wanted.map(({ level, text }) =>
+        h(
+          "li",
+          { class: "nnw-note", "data-level": level },
+          icon(level),
+          h("span", { class: "nnw-spoken" }, `${words(`ui.severity.${level}`)} `),
+          h("span", {}, text),
+        ),
+      ),
+    );
+  };
+
+  return {
+    element,
+    follow: (cell) => view?.follow?.(cell),
+    repaint: () => view?.repaint(),
+    draw({ pane, scale, display, opacity, choices, reachable, busy }) {
+      setText(title, headingOf(pane, words));
+      setText(caption, captionOf(pane, choices, words));
+      setAttribute(element, "data-state", pane.state);
+      setAttribute(element, "data-kind", pane.kind);
+      setAttribute(element, "aria-busy", String(pane.state === "working"));
+      setHidden(state, pane.state === "ready");
+      setText(stateText, pane.state === "ready" ? "" : words(`ui.saliency.state.${pane.state}`));
+      setHidden(again.element, pane.state === "working");
+      again.set({ disabled: !reachable || busy });
+      const current = kind === pane.kind && view !== null ? view : build(pane.kind);
+      view = current;
+      setHidden(place, pane.map === null);
+      setHidden(empty, pane.map !== null || pane.state !== "ready");
+      setText(empty, words("ui.saliency.flaw.empty"));
+      if (pane.map !== null) {
+        const name = `${headingOf(pane, words)}${words("ui.saliency.comma")}${captionOf(pane, choices, words)}`;
+        current.draw({ pane, scale, display, opacity, title: name });
+      }
+      drawNotes(pane);
+      setText(cost, costOf(pane, words));
+    },
+  };
+}
