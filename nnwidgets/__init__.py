@@ -2,6 +2,7 @@
 
 from nnwidgets._version import __version__
 from nnwidgets.layer_inspector import LayerInspector
+from nnwidgets.saliency_viewer import SaliencyViewer
 from nnwidgets.training_monitor import TrainingMonitor
 
-__all__ = ["LayerInspector", "TrainingMonitor", "__version__"]
+__all__ = ["LayerInspector", "SaliencyViewer", "TrainingMonitor", "__version__"]

@@ -73,6 +73,11 @@ class Job:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def check(self) -> None:
+        """Raise CancelledError if nobody waits for the answer any more."""
+        if self.cancelled:
+            raise CancelledError
+
     def progress(self, fraction: float, note: str = "") -> None:
         """Report how far the work is, from 0 to 1.
 
@@ -81,8 +86,7 @@ class Job:
         CancelledError
             If nobody waits for the answer any more.
         """
-        if self.cancelled:
-            raise CancelledError
+        self.check()
         self.fraction, self.note = fraction, note
         now = monotonic()
         if now - self._told >= _TELL_SECONDS:

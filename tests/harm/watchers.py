@@ -344,3 +344,65 @@ class _Curious(_Inspector):
 def inspector_clicked_through(loop: Loop) -> Attached:
     """… with a view, and a click for every step."""
     return _Curious(loop)
+
+
+class _Asker(_Inspector):
+    """Asks why of the first samples of the training, again after every step."""
+
+    def __init__(self, loop: Loop) -> None:
+        super().__init__(loop)
+        self.loop = weakref.ref(loop)
+        self.viewer: Any = None
+        self.asked = 0
+
+    def stepped(self, loss: Tensor) -> None:
+        super().stepped(loss)
+        probe, loop = self.inspector._probe, self.loop()
+        if probe is None or loop is None:
+            return  # a model that is never called itself, as of a pair
+        if self.viewer is None:
+            self.viewer = self.made(loop.model, probe.sample)
+        viewer = self.viewer
+        methods = viewer.methods if viewer is not None else ()
+        if not methods:
+            return
+        if not viewer._views:
+            viewer._receive(
+                {"type": "view", "view": "harm", "visible": True, "language": "en"}, []
+            )
+        self.click("method", method=methods[self.steps % len(methods)])
+        self.click("index", index=self.steps % probe.count)
+        viewer.get_state()
+        self.asked += 1
+
+    def made(self, model: Any, sample: Any) -> Any:
+        from nnwidgets import SaliencyViewer
+
+        try:
+            return SaliencyViewer(model, sample, budget=0.5)
+        except (TypeError, ValueError):
+            return None  # no floating input and no embedding, said in a sentence
+
+    def click(self, action: str, **args: Any) -> None:
+        self.viewer._receive(
+            {"type": "request", "id": self.steps, "action": action, "args": args}, []
+        )
+
+    def check(self) -> None:
+        super().check()
+        assert self.viewer is None or self.viewer._error is None, self.viewer._error
+
+    def close(self) -> None:
+        if self.viewer is not None:
+            self.viewer.close()
+        super().close()
+
+    def parts(self) -> list[Any]:
+        own = [] if self.viewer is None else [self.viewer, self.viewer._twin]
+        return [*super().parts(), *own]
+
+
+@watcher
+def asked_why(loop: Loop) -> Attached:
+    """A SaliencyViewer with a view, and another method for every step."""
+    return _Asker(loop)

@@ -1,0 +1,215 @@
+"""How far to trust a map, and which features matter over the whole set: long work on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnwidgets._saliency_looking import Looking
+from nnwidgets._saliency_wish import Wish
+from nnwidgets.catalogue import text
+from nnwidgets.explain.importance import Importance, table_importance
+from nnwidgets.explain.trust import trust
+from nnwidgets.explain.verdict import TrustReport
+from nnwidgets.live.jobs import CancelledError, Job
+from nnwidgets.live.widget import action
+from nnwidgets.probe.own_random import OwnRandom
+from nnwidgets.probe.refusal import Refusal
+
+__all__ = ["Checking"]
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Checked:
+    """What was checked, and what came of it."""
+
+    wish: Wish
+    step: int
+    era: int
+    report: TrustReport | None = None
+    problem: str | None = None
+
+
+class Checking(Looking):
+    """The part of a viewer that checks its own maps."""
+
+    _checked: _Checked | None = None
+    _important: Importance | None = None
+    _important_problem: str | None = None
+
+    @action("trust", long=True)
+    def _click_trust(self, job: Job) -> None:
+        """Check the map of the first pane; on a copy of its own, in its own thread."""
+        wish = self._wishes[0]
+        root, step, _ = self._at_rest(lambda: self._private(wish))
+        try:
+            report = self._check(root, wish, job)
+            self._checked = _Checked(wish, step, self._era, report)
+        except (ValueError, TypeError) as problem:
+            self._checked = _Checked(wish, step, self._era, None, self._said_of(problem))
+        self._part_changed("_trust")
+
+    def _check(self, root: Any, wish: Wish, job: Job) -> TrustReport:
+        with OwnRandom():
+            solver, question = self._solver.apart(root)
+            wish = solver.settled(wish, question)
+            asked = question.ask(wish.index, wish.target)
+            report = trust(
+                asked,
+                wish.method,
+                question=question,
+                layer=solver.layer(wish),
+                baseline=solver.baseline(wish),
+                cancelled=lambda: job.cancelled,
+                progress=job.progress,
+            )
+        if job.cancelled:
+            raise CancelledError
+        return report
+
+    @action("importance", long=True)
+    def _click_importance(self, job: Job) -> None:
+        """Permute each feature over all samples."""
+        root, _, _ = self._at_rest(lambda: self._private(replace(self._wish, step=None)))
+        self._important_problem = None
+        try:
+            with OwnRandom():
+                _, question = self._solver.apart(root)
+                self._important = table_importance(
+                    question, self._right_classes(), check=job.check, progress=job.progress
+                )
+        except (ValueError, TypeError) as problem:
+            self._important_problem = self._said_of(problem)
+        if job.cancelled:
+            raise CancelledError
+        self._part_changed("_importance")
+
+    def _right_classes(self) -> list[int] | None:
+        """Return the targets if they are classes: what the model is held against."""
+        targets = self._given.targets
+        classes = [one for one in targets or () if isinstance(one, int)]
+        return classes if classes and len(classes) == self._probe.count else None
+
+    @action("stop")
+    def _click_stop(self) -> None:
+        """Cancel whatever is being worked out, from any view."""
+        self._stop_working()
+        for waiting in list(self._waiting.values()):
+            if isinstance(waiting, Job):
+                waiting.cancelled = True
+        self._part_changed("_live")
+
+    def _busy(self) -> dict[str, Any] | None:
+        """Say what long work is under way, for views that have not asked for it."""
+        jobs = [job for job in list(self._waiting.values()) if isinstance(job, Job)]
+        if self._job is not None:
+            jobs.append(self._job)
+        for job in jobs:
+            if not job.cancelled:
+                return {"action": job.name, "fraction": job.fraction, "note": job.note}
+        return None
+
+    def _trust_meta(self) -> tuple[object, dict[str, Any], Arrays]:
+        """Return what identifies the report, its words and its arrays."""
+        checked, language = self._checked, self._shown_language
+        working = any(
+            isinstance(job, Job) and job.name == "trust" for job in list(self._waiting.values())
+        )
+        if checked is None:
+            nothing: dict[str, Any] = {
+                "state": "working" if working else "none",
+                "checks": [],
+                "verdict": None,
+            }
+            return (working, None), nothing, {}
+        current = self._view.answers[0] if self._view.answers else None
+        fresh = (
+            current is not None
+            and checked.era == self._era
+            and checked.step == current.step
+            and self._solver.same(checked.wish, current.wish)
+        )
+        state = "working" if working else "failed" if checked.report is None else "ready"
+        if state == "ready" and not fresh:
+            state = "stale"
+        meta: dict[str, Any] = {
+            "state": state,
+            "method": checked.wish.method,
+            "index": checked.wish.index,
+            "target": checked.wish.target if isinstance(checked.wish.target, int) else None,
+            "step": checked.step,
+            "problem": checked.problem,
+            "checks": [],
+            "verdict": None,
+        }
+        arrays: Arrays = {}
+        if checked.report is not None:
+            own, arrays = report_parts(checked.report, language)
+            meta.update(own)
+        return (id(checked), state), meta, arrays
+
+    def _importance_meta(self) -> tuple[object, dict[str, Any], Arrays]:
+        found, problem = self._important, self._important_problem
+        working = any(
+            isinstance(job, Job) and job.name == "importance"
+            for job in list(self._waiting.values())
+        )
+        state = "working" if working else "failed" if problem else "ready" if found else "none"
+        meta: dict[str, Any] = {"state": state, "problem": problem, "features": []}
+        arrays: Arrays = {}
+        if found is not None and problem is None:
+            mean = np.asarray(found.mean, np.float32).reshape(-1)
+            names = self._solver.features(0, len(mean))
+            meta |= {
+                "features": list(names or map(str, range(len(mean)))),
+                "score": found.score,
+                "base": float(found.base),
+                "count": int(found.count),
+            }
+            arrays = {"mean": mean, "spread": np.asarray(found.spread, np.float32).reshape(-1)}
+        return (id(found), state, problem), meta, arrays
+
+    def _said_of(self, problem: Exception) -> str:
+        if isinstance(problem, Refusal):
+            return text(problem.key, self._shown_language, **problem.params)
+        return str(problem)[:500]
+
+
+def report_parts(report: TrustReport, language: str) -> tuple[dict[str, Any], Arrays]:
+    """Return the words and the curves of a report."""
+    details = report.details
+    meta: dict[str, Any] = {
+        "checks": [
+            {
+                "kind": check.kind,
+                "level": check.level,
+                "text": check.text(language),
+                "value": check.value,
+            }
+            for check in report.checks
+        ],
+        "verdict": report.in_language(language).verdict,
+        "level": report.level,
+        "cascade_layers": [],
+    }
+    arrays: Arrays = {}
+    curves = details.get("curves")
+    if curves is not None:
+        arrays = {
+            "fraction": np.asarray(curves.fraction, np.float32),
+            "deletion": np.asarray(curves.deletion, np.float32),
+            "insertion": np.asarray(curves.insertion, np.float32),
+            "random_deletion": np.asarray(curves.random_deletion.mean(0), np.float32),
+            "random_insertion": np.asarray(curves.random_insertion.mean(0), np.float32),
+        }
+    cascade = details.get("cascade") or ()
+    if cascade:
+        meta["cascade_layers"] = [layer for layer, _ in cascade]
+        values = [np.nan if value is None else value for _, value in cascade]
+        arrays["cascade"] = np.array(values, np.float32)
+    return meta, arrays

@@ -1,0 +1,566 @@
+"""Asking the model: at a safe point what is quick, in a thread of its own what takes long."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
+
+import torch
+import traitlets as t
+from torch import Tensor, nn
+
+from nnwidgets._inspector_sample import ProbeBatch
+from nnwidgets._saliency_film import Film, frame_of
+from nnwidgets._saliency_solving import Given, Solver, cannot, waiting
+from nnwidgets._saliency_wish import Answer, Wish
+from nnwidgets.catalogue import text
+from nnwidgets.explain.applicability import Applicability
+from nnwidgets.live.at_rest import at_rest
+from nnwidgets.live.budget import work_clock
+from nnwidgets.live.jobs import Job
+from nnwidgets.live.session import Session
+from nnwidgets.live.widget import LiveWidget
+from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch
+from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.replay import bare_copy
+from nnwidgets.probe.snapshot_watch import SnapshotWatch
+from nnwidgets.probe.snapshots import state_of
+from nnwidgets.probe.tree import unwrap
+from nnwidgets.probe.twin import Twin, TwinError
+
+__all__ = ["Looking", "View"]
+
+log = logging.getLogger("nnwidgets")
+
+R = TypeVar("R")
+Weights = Mapping[str, Tensor]
+
+_QUICK_SECONDS: Final = 0.1  # what takes longer does not hold a training, or a click, up
+_LOOKS_APART: Final = 0.25  # seconds: pictures are not sent more often
+_REMEMBERED: Final = 48  # answers
+_BACKFILL_SECONDS: Final = 0.2  # at rest, in one go, for frames of stored weights
+_PATIENCE: Final = 20.0  # seconds that a notebook without a view is held for a long answer
+
+
+class View(NamedTuple):
+    """What is shown; replaced as a whole, so that no thread ever sees half of it.
+
+    Attributes
+    ----------
+    number
+        Of the look; 0 before the first.
+    by
+        What two panes are compared by; None for one pane.
+    answers
+        One or two.
+    """
+
+    number: int
+    by: str | None
+    answers: tuple[Answer, ...]
+
+
+class Looking(LiveWidget):
+    """The part of a viewer that asks the model.
+
+    Parameters
+    ----------
+    session
+        Of the model.
+    model
+        What is asked.
+    probe
+        The samples.
+    given
+        What the user has told about them.
+    budget, language
+        See `LiveWidget`.
+    """
+
+    _samples = t.Dict().tag(sync=True)
+    _choices = t.Dict().tag(sync=True)
+    _picture = t.Dict().tag(sync=True)
+    _film = t.Dict().tag(sync=True)
+    _trust = t.Dict().tag(sync=True)
+    _importance = t.Dict().tag(sync=True)
+
+    _quiet: ClassVar[frozenset[str]] = frozenset(
+        {
+            "_live", "_notes", "_samples", "_choices", "_picture", "_film", "_trust",
+            "_importance",
+        }
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        session: Session,
+        model: nn.Module,
+        probe: ProbeBatch,
+        given: Given,
+        *,
+        budget: float,
+        language: str | None,
+    ) -> None:
+        self._probe = probe
+        self._given = given
+        self._twin = Twin(model)
+        self._solver = Solver(probe, given)
+        self._kept = session.sampling.shared(SnapshotWatch, model)
+        self._checkpoints: dict[str, Weights] = {}
+        self._wish = Wish(0, None, "", "", given.baseline_name)
+        self._other: tuple[str, Any] | None = None  # what the second pane differs by, and its value
+        self._answers: OrderedDict[tuple[Any, ...], Answer] = OrderedDict()
+        self._reels = Film()
+        self._view = View(0, None, ())
+        self._job: Job | None = None
+        self._jobs_wishes: tuple[Wish, ...] = ()
+        self._given_up: set[Wish] = set()
+        self._era = 0  # grows when answers to the same question may differ
+        self._look_seconds = 0.0
+        self._looked_at = float("-inf")
+        self._stale = True
+        self._asked_for = True  # somebody waits for the next look: it is not refused
+        self._look_comes = False
+        self._cursor: int | None = None
+        super().__init__(session, budget=budget, language=language)
+
+    # -- what is shown -------------------------------------------------------------------
+
+    @property
+    def _wishes(self) -> tuple[Wish, ...]:
+        """What the panes show, at the time cursor."""
+        main = replace(self._wish, step=self._session.cursor)
+        if self._other is None:
+            return (main,)
+        by, value = self._other
+        return main, replace(main, **{by: value})
+
+    @property
+    def _applicability(self) -> Applicability | None:
+        """What can be asked; None before the first look."""
+        return self._solver.applicability
+
+    def _changed(self) -> None:
+        """Something else is to be shown."""
+        self._stale = self._asked_for = True
+        if self._ready and (self._shown or not self._session.training):
+            self._look_soon()
+
+    def _forget_answers(self) -> None:
+        self._era += 1
+        self._answers.clear()
+        self._reels.clear()
+        self._given_up.clear()
+
+    def _look_if_stale(self) -> None:
+        """Look again; what nobody waits for only if the budget allows it."""
+        if self._stale and (self._asked_for or self._can_afford_to_look):
+            self._look_soon()
+
+    @property
+    def _can_afford_to_look(self) -> bool:
+        session = self._session
+        return not session.training or session.governor.allows(self._look_seconds, "looking")
+
+    def _look_soon(self) -> None:
+        session = self._session
+        if self.closed:
+            return
+        if session.hands_free:
+            with session.lock:
+                self._look_paid()
+        elif not self._look_comes and (
+            session.training or session.control.waiting or session.host.soon(_nothing)
+        ):
+            # In a script nobody but the user says when: a look waits until it is asked for.
+            self._look_comes = True
+            session.submit(self._look_if_still_stale)
+
+    def _look_if_still_stale(self) -> None:
+        self._look_comes = False
+        if self._stale:
+            self._look_paid()
+
+    def _look_paid(self) -> None:
+        asked = self._asked_for
+        begun = work_clock()
+        try:
+            self._look()
+        except Exception as problem:
+            self.on_failure("look", problem)
+        self._pay(work_clock() - begun, asked=asked)
+
+    def _pay(self, seconds: float, *, asked: bool) -> None:
+        """Book time for which a loop was held up."""
+        if self._session.control.state == "running":
+            self._session.governor.charge(seconds, "other" if asked else "looking")
+
+    def _look(self) -> None:
+        """Bring the picture up to date; at a safe point, under the session's lock."""
+        if self.closed or self._session.model is None:
+            return
+        asked = self._asked_for
+        self._stale = self._asked_for = False
+        self._cursor = self._session.cursor
+        begun = work_clock()
+        try:
+            answers = tuple(self._answer(wish, asked=asked) for wish in self._wishes)
+            self._show(answers)
+        except KeyboardInterrupt:
+            self._stale = True
+            raise
+        finally:
+            self._looked_at = perf_counter()
+            for trait in ("_picture", "_choices"):
+                self._part_changed(trait)
+        self._look_seconds = work_clock() - begun
+        self._roll_film()
+
+    def _show(self, answers: tuple[Answer, ...]) -> None:
+        by = None if self._other is None else self._other[0]
+        self._view = View(self._view.number + 1, by, answers)
+        slow = tuple(answer.wish for answer in answers if answer.state == "working")
+        if slow:
+            self._begin_job(slow)
+
+    # -- one answer ----------------------------------------------------------------------
+
+    def _source(self, wish: Wish) -> tuple[int, Weights | None, bool]:
+        """Return step, weights (None: as the model has them) and whether that is the past."""
+        if wish.checkpoint is not None:
+            weights = self._checkpoints.get(wish.checkpoint)
+            if weights is None:
+                raise Refusal("explain.view.no_checkpoint", name=wish.checkpoint)
+            return self._session.step, weights, False
+        newest = self._session.step
+        if wish.step is not None and wish.step < newest:
+            found = self._kept.snapshots.nearest(wish.step)
+            if found is not None and found[0] < newest:
+                return found[0], found[1], True
+        return newest, None, False
+
+    def _key(self, wish: Wish, step: int, past: bool) -> tuple[Any, ...]:
+        return replace(wish, step=step), past or wish.checkpoint is not None, self._era
+
+    def _answer(self, wish: Wish, *, asked: bool) -> Answer:
+        """Return what is known, or what can be had quickly; else an answer that is on its way."""
+        try:
+            step, weights, past = self._source(wish)
+            known = self._answers.get(self._key(wish, step, past))
+            if known is not None and known.state == "ready":
+                return known
+            with self._twin.open(weights) as root:
+                question = self._solver.question(root)
+                wish = self._solver.settled(wish, question)
+                quick = self._solver.seconds(question, wish) <= _QUICK_SECONDS
+                if quick or not self._twin.copied:
+                    found = self._solver.solve(question, wish, step, past)
+                    return self._remember(found)
+                known = self._answers.get(self._key(wish, step, past))
+                if known is not None and known.state == "ready":
+                    return known
+                return self._slowly(self._solver.sketch(question, wish, step, past), asked=asked)
+        except (TwinError, Refusal) as refusal:
+            return cannot(wish, self._session.step, refusal, self._shown_language)
+        except (ValueError, TypeError) as problem:
+            return cannot(wish, self._session.step, problem, self._shown_language)
+
+    def _slowly(self, sketch: Answer, *, asked: bool) -> Answer:
+        """Return the answer of a slow method for now: an old one, or one that is on its way."""
+        wish = sketch.wish
+        if asked and wish not in self._given_up:
+            return waiting(sketch, "working")
+        for known in reversed(self._answers.values()):
+            if replace(known.wish, step=None) == replace(wish, step=None) and known.explanation:
+                return waiting(sketch, "stale", known)
+        return waiting(sketch, "stale")
+
+    def _remember(self, answer: Answer) -> Answer:
+        if answer.state == "ready":
+            key = self._key(answer.wish, answer.step, answer.past)
+            self._answers[key] = answer
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+        return answer
+
+    # -- long work -----------------------------------------------------------------------
+
+    @property
+    def _working(self) -> bool:
+        return self._job is not None
+
+    def _begin_job(self, wishes: tuple[Wish, ...]) -> None:
+        """Work wishes out beside the training; whatever was under way is given up."""
+        if self._job is not None:
+            if self._jobs_wishes == wishes and not self._job.cancelled:
+                return
+            self._job.cancelled = True
+        self._jobs_wishes = wishes
+        copies = [self._private(wish) for wish in wishes]
+        era = self._era
+
+        def work(job: Job) -> list[Answer]:
+            found = []
+            for place, (wish, (root, step, past)) in enumerate(zip(wishes, copies, strict=True)):
+                done = place / len(wishes)
+
+                def progress(part: float, done: float = done) -> None:
+                    job.progress(done + part / len(wishes))
+
+                found.append(self._solve_beside(job, root, wish, step, past, progress))
+            return found
+
+        def then(job: Job) -> None:
+            self._job_is_over(job, era)
+
+        self._job = Job(work, then, lambda fraction, note: self._part_changed("_live"), "explain")
+        self._job.start()
+        self._part_changed("_live")
+
+    def _solve_beside(
+        self,
+        job: Job,
+        root: nn.Module,
+        wish: Wish,
+        step: int,
+        past: bool,
+        progress: Callable[[float], None],
+    ) -> Answer:
+        try:
+            with OwnRandom():
+                # A question of its own: the one of the twin belongs to the thread that trains.
+                solver, question = self._solver.apart(root)
+                return solver.solve(question, wish, step, past, lambda: job.cancelled, progress)
+        except Refusal as refusal:
+            return cannot(wish, step, refusal, self._shown_language)
+        except (ValueError, TypeError) as problem:
+            return cannot(wish, step, problem, self._shown_language)
+
+    def _job_is_over(self, job: Job, era: int) -> None:
+        if self._job is job:
+            self._job = None
+        if self.closed:
+            return
+        if job.problem is not None:
+            self.on_failure("explain", job.problem)
+            self._given_up.update(self._jobs_wishes)
+        elif job.cancelled:
+            if self._job is None:  # not given up for the sake of another one
+                self._given_up.update(self._jobs_wishes)
+        elif era == self._era:
+            for answer in job.result:
+                self._remember(answer)
+                if answer.state == "failed":
+                    self._given_up.add(answer.wish)
+        self._replace_answers(job)
+        self._part_changed("_picture")
+        self._part_changed("_live")
+
+    def _replace_answers(self, job: Job) -> None:
+        """Put what has been worked out where it is waited for."""
+        by_wish = {answer.wish: answer for answer in job.result or ()}
+        number, by, shown = self._view
+        answers = []
+        for answer in shown:
+            found = by_wish.get(answer.wish)
+            if found is not None:
+                answers.append(found)
+            elif answer.state == "working" and self._job is None:
+                answers.append(waiting(answer, "stale"))
+            else:
+                answers.append(answer)
+        self._view = View(number + 1, by, tuple(answers))
+        if answers and answers[0].wish in by_wish:
+            self._film_frame(answers[0])
+
+    def _private(self, wish: Wish) -> tuple[nn.Module, int, bool]:
+        """Return a copy that may be run beside the training, its step, and whether it is past."""
+        step, weights, past = self._source(wish)
+        with self._twin.open(weights) as root:
+            if not self._twin.copied:
+                raise Refusal("explain.view.no_copy")
+            question = self._solver.question(root)
+            if draws_outside_torch(lambda: question.scores(wish.index)):
+                raise Refusal("probe.random.python")
+            return bare_copy(root), step, past
+
+    def _stop_working(self) -> None:
+        job = self._job
+        if job is not None:
+            job.cancelled = True
+
+    def _wait_for_answers(self, patience: float) -> None:
+        """Wait until long work is over; before a file is written or a kernel goes."""
+        until = perf_counter() + patience
+        while (job := self._job) is not None and perf_counter() < until:
+            job.wait(0.1)
+            if not job._thread.is_alive() and self._job is job:
+                break
+
+    # -- the film ------------------------------------------------------------------------
+
+    def _film_frame(self, answer: Answer) -> None:
+        if answer.wish.checkpoint is not None or (frame := frame_of(answer)) is None:
+            return
+        self._reels.begin(self._wish)
+        self._reels.add(answer.step, frame)
+        self._part_changed("_film")
+
+    def _roll_film(self) -> None:
+        """Add the newest frame, and while nothing trains those of stored weights."""
+        answers = self._view.answers
+        if not answers or answers[0].state != "ready":
+            return
+        self._film_frame(answers[0])
+        if not self._session.training:
+            self._backfill()
+
+    def _backfill(self) -> None:
+        """Make frames of stored weights, some at a time."""
+        wish = self._wish
+        lacking = self._reels.missing(self._kept.snapshots.steps)
+        until = perf_counter() + _BACKFILL_SECONDS
+        for step in lacking:
+            if perf_counter() > until or self.closed:
+                break
+            answer = self._film_answer(replace(wish, step=step))
+            if answer is None:
+                return  # too slow, or it fails: not for every step again
+            self._film_frame(answer)
+        else:
+            return
+        if not self._session.training and self._session.host.soon(_nothing):
+            self._session.submit(self._go_on_filling)
+
+    def _go_on_filling(self) -> None:
+        if not self._session.training and self._reels.wish == replace(self._wish, step=None):
+            self._backfill()
+
+    def _film_answer(self, wish: Wish) -> Answer | None:
+        step, weights, past = self._source(wish)
+        known = self._answers.get(self._key(wish, step, past))
+        if known is not None:
+            return known
+        try:
+            with self._twin.open(weights) as root:
+                question = self._solver.question(root)
+                wish = self._solver.settled(wish, question)
+                if self._solver.seconds(question, wish) > _QUICK_SECONDS:
+                    return None
+                found = self._solver.solve(question, wish, step, past)
+        except (TwinError, ValueError, TypeError):
+            return None
+        return found if found.state == "ready" else None
+
+    # -- at rest -------------------------------------------------------------------------
+
+    def _at_rest(self, work: Callable[[], R]) -> R:
+        """Run `work` where the model is at rest, and wait for it."""
+        asking = threading.get_ident()
+
+        def paid() -> R:
+            begun = work_clock()
+            try:
+                return work()
+            finally:
+                if threading.get_ident() != asking:  # a loop was held up for somebody else
+                    self._pay(work_clock() - begun, asked=True)
+
+        return at_rest(self._session, paid)
+
+    def _plan(self) -> Applicability:
+        """Return what can be asked of the model as it is.
+
+        Raises
+        ------
+        ValueError
+            If the model is gone.
+        """
+        if self._session.model is None:
+            raise ValueError(text("status.model_gone", "en"))
+
+        def work() -> Applicability:
+            with self._twin.open() as root:
+                return self._solver.plan(self._solver.question(root), self._wish)
+
+        return self._at_rest(work)
+
+    def _keep(self, name: str, weights: Weights | None) -> None:
+        model = self._session.model
+        if model is None:
+            raise ValueError(text("status.model_gone", "en"))
+        if weights is None:
+            held = self._at_rest(lambda: _copies(state_of(unwrap(model))))
+        else:
+            held = _copies(weights)
+
+            def fits() -> None:
+                with self._twin.open(held):
+                    pass
+
+            self._at_rest(fits)  # raises in one sentence if they do not
+        self._checkpoints = {**self._checkpoints, name: held}
+        self._era += 1
+
+    # -- what the session tells ----------------------------------------------------------
+
+    def on_change(self) -> None:
+        """State, cursor or learning-rate factor changed."""
+        session, answers = self._session, self._view.answers
+        # A loop that pauses or ends leaves the picture behind that it could last afford.
+        behind = bool(answers) and answers[0].step != session.step and session.cursor is None
+        if session.cursor != self._cursor or (behind and not session.training):
+            self._changed()
+        super().on_change()
+
+    def on_sample(self, sampler: Any, sample: Any) -> None:
+        """Weights have been kept, so some steps have passed: look again if it can be afforded."""
+        if sampler is not self._kept:
+            return
+        if self._session.cursor is None:
+            self._stale = True
+            rested = perf_counter() - self._looked_at >= _LOOKS_APART
+            if self._shown and rested and not self._look_comes and self._can_afford_to_look:
+                self._look_comes = True  # at the safe point behind this step
+                self._session.submit(self._look_if_still_stale)
+
+    def cell_over(self) -> None:
+        """The cell has ended; with no view to wait in, long answers are waited for here."""
+        if not self._views:
+            self._look_if_stale()
+            self._wait_for_answers(_PATIENCE)
+        super().cell_over()
+
+    def _say_what_is_seen(self, language: str) -> list[str]:
+        session = self._session
+        notes = [*self._twin.notes, *self._kept.snapshots.notes]
+        said = [text(key, language, **params) for key, params in dict(notes).items()]
+        if session.model is None:
+            said.append(text("status.model_gone", language))
+        elif not session.slots:
+            said.append(text("explain.view.no_optimizer", language))
+        return said or [text("status.ready", language)]
+
+    def close(self) -> None:
+        """Detach from model, optimiser and kernel; the views disappear. Idempotent."""
+        self._stop_working()
+        if not self.closed:
+            self._session.sampling.remove(self._kept)
+        super().close()
+        if (twin := getattr(self, "_twin", None)) is not None:
+            twin.forget()
+            self._solver.forget()
+
+
+def _copies(state: Mapping[str, Tensor]) -> Weights:
+    with torch.no_grad():
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -1,0 +1,228 @@
+"""The parts of a SaliencyViewer's picture, built from what the viewer knows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnwidgets._saliency_panes import pane_of, scale_of
+from nnwidgets.catalogue import text
+from nnwidgets.explain.methods import method_named
+from nnwidgets.explain.registry import METHODS
+from nnwidgets.live import wire
+from nnwidgets.probe.blocks import EXACT, encode
+from nnwidgets.probe.shapes import shape_text
+
+if TYPE_CHECKING:
+    from nnwidgets._saliency_checking import Checking
+
+__all__ = ["SaliencyPicture"]
+
+_MOST_CLASSES: Final = 1_000  # names that travel; more are numbers
+_MOST_STEPS: Final = 128
+
+Packed = dict[str, Any]
+
+
+class SaliencyPicture:
+    """Builds each part, or None when nothing in it has changed since.
+
+    Parameters
+    ----------
+    viewer
+        Whose picture it is.
+    next_seq
+        Gives each part a number; the browser draws only what is newer.
+    """
+
+    def __init__(self, viewer: Checking, next_seq: Callable[[], int]) -> None:
+        self._viewer = viewer
+        self._seq = next_seq
+        self._last: dict[str, Any] = {}
+        self._said: tuple[float, list[str]] = (float("-inf"), [])
+
+    def live(self) -> Packed | None:
+        """State, step, cost: what changes all the time."""
+        viewer = self._viewer
+        session = viewer.session
+        route = viewer._link.route
+        meta: dict[str, Any] = {
+            "state": session.control.state,
+            "step": session.step,
+            "route": {"key": route.key, "params": {}, "live": route.live},
+            "queued": None,
+            "cursor": session.cursor,
+            "budget": session.governor.budget,
+            "error": viewer._error,
+            "status": self._sentences(),
+            "busy": viewer._busy(),
+        }
+        resting = session.control.state not in ("running", "paused")
+        if self._same("live", (repr(meta), 0 if resting else int(perf_counter() * 4))):
+            return None
+        seconds = session.step_seconds
+        rate = 1.0 / seconds if seconds > 0 else math.nan
+        numbers = np.array([rate, session.governor.overhead, session.governor.wall])
+        return wire.pack({"seq": self._seq(), **meta}, {"numbers": numbers})
+
+    def samples(self) -> Packed | None:
+        """The inputs, as thumbnails or by their names."""
+        viewer = self._viewer
+        viewer._look_if_stale()
+        if self._same("samples", viewer._solver.described):
+            return None
+        kind, thumbs = viewer._solver.thumbs()
+        arrays = {} if thumbs is None else {"thumbs": thumbs}
+        return wire.pack(
+            {
+                "seq": self._seq(),
+                "kind": kind,
+                "count": viewer._probe.count,
+                "labels": viewer._solver.labels(),
+            },
+            arrays,
+        )
+
+    def choices(self) -> Packed | None:
+        """What can be asked: methods, layers, baselines, classes, steps."""
+        viewer = self._viewer
+        viewer._look_if_stale()
+        known = viewer._applicability
+        language = viewer._shown_language
+        steps = viewer._kept.snapshots.steps
+        state = (id(known), language, steps, tuple(viewer._checkpoints), viewer._wish.slot)
+        if known is None or self._same("choices", state):
+            return None
+        solver = viewer._solver
+        return wire.pack(
+            {
+                "seq": self._seq(),
+                "methods": list(known.methods),
+                "unavailable": [
+                    [name, text(known.unavailable[name][0], language, **known.unavailable[name][1])]
+                    for name in METHODS
+                    if name in known.unavailable
+                ],
+                "default": known.default,
+                "layers": [
+                    {"name": one.name, "type": one.type, "shape": shape_text(one.shape)}
+                    for one in solver.layers()
+                ],
+                "baselines": [
+                    {"name": name, "label": text(key, language, **params)}
+                    for name, (key, params) in solver.baselines()
+                ],
+                "classes": list(solver.classes()[:_MOST_CLASSES]),
+                "slots": list(solver.slots()),
+                "steps": [int(step) for step in steps[-_MOST_STEPS:]],
+                "checkpoints": list(viewer._checkpoints),
+                "uses": {
+                    name: {
+                        "layer": method_named(name).needs_layer,
+                        "baseline": method_named(name).uses_baseline,
+                        "random": method_named(name).random,
+                        "slow": solver.is_slow(name),
+                    }
+                    for name in known.methods
+                },
+            }
+        )
+
+    def picture(self) -> Packed | None:
+        """The panes."""
+        viewer = self._viewer
+        viewer._look_if_stale()
+        number, by, answers = viewer._view
+        if number == 0 or self._same("picture", (number, viewer._shown_language)):
+            return None
+        return self.page(by, answers)
+
+    def page(self, by: str | None, answers: tuple[Any, ...]) -> Packed:
+        """Pack panes that share one scale.
+
+        Parameters
+        ----------
+        by
+            What they are compared by; None for one.
+        answers
+            One or two.
+        """
+        viewer = self._viewer
+        low, high, signed = scale_of(answers)
+        panes: list[dict[str, Any]] = []
+        arrays: dict[str, NDArray[Any]] = {}
+        for place, answer in enumerate(answers):
+            meta, own = pane_of(answer, viewer._solver, low, high, viewer._shown_language)
+            panes.append(meta)
+            arrays.update({f"{place}.{name}": array for name, array in own.items()})
+        return wire.pack(
+            {
+                "seq": self._seq(),
+                "compare": by,
+                "signed": signed,
+                "low": low,
+                "high": high,
+                "panes": panes,
+            },
+            arrays,
+        )
+
+    def film(self) -> Packed | None:
+        """The map through the training."""
+        viewer = self._viewer
+        reels = viewer._reels
+        if self._same("film", reels.number):
+            return None
+        steps, drift, frames = reels.arrays()
+        finite = frames[np.isfinite(frames)]
+        low = float(finite.min()) if finite.size else 0.0
+        high = float(finite.max()) if finite.size else 0.0
+        signed = low < 0
+        if signed:
+            high = max(-low, high)
+            low = -high
+        image = frames.ndim == 3
+        meta = {
+            "seq": self._seq(),
+            "method": "" if reels.wish is None else reels.wish.method,
+            "index": 0 if reels.wish is None else reels.wish.index,
+            "shown": len(steps),
+            "signed": signed,
+            "low": low,
+            "high": high,
+        }
+        kept = encode(frames, low, high) if image or frames.size > EXACT else frames
+        return wire.pack(meta, {"steps": steps, "drift": drift, "frames": kept})
+
+    def trust(self) -> Packed | None:
+        """What was found out about the map."""
+        found = self._viewer._trust_meta()
+        state, meta, arrays = found
+        if self._same("trust", (state, self._viewer._shown_language)):
+            return None
+        return wire.pack({"seq": self._seq(), **meta}, arrays)
+
+    def importance(self) -> Packed | None:
+        """Which features matter over the whole set."""
+        state, meta, arrays = self._viewer._importance_meta()
+        if self._same("importance", (state, self._viewer._shown_language)):
+            return None
+        return wire.pack({"seq": self._seq(), **meta}, arrays)
+
+    def _sentences(self) -> list[str]:
+        now = perf_counter()
+        if now - self._said[0] > 2.0:  # asked ten times a second
+            viewer = self._viewer
+            self._said = now, viewer._say_what_is_seen(viewer._shown_language)
+        return self._said[1]
+
+    def _same(self, part: str, state: object) -> bool:
+        if self._last.get(part) == state:
+            return True
+        self._last[part] = state
+        return False

@@ -1,0 +1,395 @@
+"""Turning a wish into an answer: knows the samples and what was told of them, no widget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nnwidgets._inspector_sample import ProbeBatch
+from nnwidgets._saliency_drawn import drawn, slot_of
+from nnwidgets._saliency_pictures import Pictures
+from nnwidgets._saliency_wish import Answer, Drawn, State, Target, Wish
+from nnwidgets.catalogue import text
+from nnwidgets.explain.applicability import Applicability, applicable
+from nnwidgets.explain.asked import Asked
+from nnwidgets.explain.baselines import baseline_names, baseline_tensors, baseline_words
+from nnwidgets.explain.cancelling import never
+from nnwidgets.explain.explanation import Explanation
+from nnwidgets.explain.methods import cost, explain, method_named
+from nnwidgets.explain.question import Question
+from nnwidgets.explain.spatial import SpatialLayer, default_layer
+from nnwidgets.probe.blocks import Words
+from nnwidgets.probe.refusal import Refusal
+
+__all__ = ["Given", "Solver", "cannot", "waiting"]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What the user has told about the samples.
+
+    Attributes
+    ----------
+    targets
+        What to ask about, one a sample; None for what the model answers.
+    class_names, feature_names
+        In the order of the outputs and of the features.
+    tokens
+        Texts of the tokens of each sample.
+    to_image
+        Turns one sample into a picture.
+    baseline
+        As given: a name, a number, tensors; None for zero.
+    """
+
+    targets: tuple[Target, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+    feature_names: tuple[str, ...] | None = None
+    tokens: tuple[tuple[str, ...], ...] | None = None
+    to_image: Callable[[Tensor], Any] | None = None
+    baseline: Any = None
+
+    @property
+    def baseline_name(self) -> str:
+        """Under which it is chosen."""
+        if self.baseline is None:
+            return "zero"
+        return self.baseline if isinstance(self.baseline, str) else "given"
+
+    def target(self, index: int) -> Target:
+        """Return what to ask about for a sample."""
+        return None if self.targets is None else self.targets[index]
+
+
+def waiting(answer: Answer, state: State, old: Answer | None = None) -> Answer:
+    """Return an answer that is not there yet, with an old picture if there is one.
+
+    Parameters
+    ----------
+    answer
+        What is known already.
+    state
+        ``"working"`` or ``"stale"``.
+    old
+        An answer to the same question at an earlier step.
+    """
+    if old is not None:
+        return replace(old, wish=answer.wish, state=state)
+    return replace(answer, state=state)
+
+
+def cannot(wish: Wish, step: int, problem: Exception, language: str) -> Answer:
+    """Return an answer that says why there is none."""
+    key = getattr(problem, "key", None)
+    said = text(key, language, **problem.params) if key else str(problem)  # type: ignore[attr-defined]
+    return Answer(wish, step, state="failed", problem=said[:500])
+
+
+@dataclass(eq=False)
+class Solver:
+    """Answers wishes about one batch of samples.
+
+    Parameters
+    ----------
+    probe
+        The samples.
+    given
+        What was told of them.
+
+    Attributes
+    ----------
+    applicability
+        What can be asked, as of the newest `plan`.
+    described
+        Grows when the description of the samples changes.
+    """
+
+    probe: ProbeBatch
+    given: Given
+    applicability: Applicability | None = None
+    described: int = 0
+    _question: Question | None = None
+    _pictures: Pictures | None = None
+    _layers: tuple[SpatialLayer, ...] = ()
+    _default_layer: str | None = None
+    _baselines: tuple[tuple[str, Words], ...] = ()
+    _forward_seconds: float = 0.0
+    _costs: dict[str, int] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=dict)  # that a method took, by name
+
+    def apart(self, root: nn.Module) -> tuple[Solver, Question]:
+        """Return a solver and a question for a private copy in another thread."""
+        known = self._question
+        question = self._new_question(root) if known is None else known.on(root)
+        return replace(self, _question=question, _costs=dict(self._costs)), question
+
+    def forget(self) -> None:
+        """Let go of the copy of the model."""
+        self._question = None
+
+    def question(self, root: nn.Module) -> Question:
+        """Return the question to a private copy; the same one for the same copy."""
+        if self._question is None or self._question.root is not root:
+            self._question = self._new_question(root)
+            self._pictures = Pictures(self._question, self.given.to_image)
+            self.applicability = None
+            self.described += 1
+        return self._question
+
+    def _new_question(self, root: nn.Module) -> Question:
+        names = self.given.class_names
+        targets = self.given.targets or ()
+        classes = any(isinstance(target, int) for target in targets)
+        return Question(
+            root,
+            self.probe.sample,
+            classes=None if names is None else len(names),
+            # Whoever names a class of one number means yes and no.
+            binary=True if classes and names is None else None,
+        )
+
+    def plan(self, question: Question, wish: Wish) -> Applicability:
+        """Find out what can be asked of the model."""
+        if self.applicability is None:
+            asked = question.ask(wish.index, wish.target)
+            self.applicability = applicable(question, wish.index, wish.target)
+            self._layers = self.applicability.layers
+            self._default_layer = default_layer(asked)
+            self._baselines = tuple(
+                (name, baseline_words(name, asked, question))
+                for name in baseline_names(asked, question)
+            )
+            self._costs = {name: cost(asked, name) for name in self.applicability.methods}
+            begun = perf_counter()
+            question.scores(wish.index)
+            self._forward_seconds = perf_counter() - begun
+        return self.applicability
+
+    def settled(self, wish: Wish, question: Question) -> Wish:
+        """Return the wish with its open choices made.
+
+        Raises
+        ------
+        Refusal
+            If the method does not apply.
+        """
+        known = self.plan(question, wish)
+        method = wish.method or known.default
+        if method in known.unavailable:
+            key, params = known.unavailable[method]
+            raise Refusal(key, **params)
+        return replace(wish, method=method)
+
+    def same(self, one: Wish, other: Wish) -> bool:
+        """Whether two settled wishes ask the same, whatever step they name and input they draw."""
+        alike = replace(one, step=None, slot=0), replace(other, step=None, slot=0)
+        if not method_named(one.method).uses_baseline:
+            alike = replace(alike[0], baseline=""), replace(alike[1], baseline="")
+        return alike[0] == alike[1]
+
+    def is_slow(self, method: str) -> bool:
+        """Whether a method takes a person's patience."""
+        return self._estimate(method) > 0.3
+
+    def seconds(self, question: Question, wish: Wish) -> float:
+        """Return about how long a wish takes."""
+        return self._estimate(wish.method)
+
+    def _estimate(self, method: str) -> float:
+        known = self._seconds.get(method)
+        if known is not None:
+            return known
+        return self._costs.get(method, 3) * self._forward_seconds
+
+    # -- answers -------------------------------------------------------------------------
+
+    def sketch(self, question: Question, wish: Wish, step: int, past: bool) -> Answer:
+        """Return what is known without the explanation: input and classes."""
+        scores, shares = self._classes(question, wish)
+        return Answer(
+            wish, step, past, scores=scores, probabilities=shares,
+            tokens=self._tokens(question, wish),
+        )  # fmt: skip
+
+    def solve(
+        self,
+        question: Question,
+        wish: Wish,
+        step: int,
+        past: bool,
+        cancelled: Callable[[], bool] = never,
+        progress: Callable[[float], None] | None = None,
+    ) -> Answer:
+        """Answer a settled wish."""
+        answer = self.sketch(question, wish, step, past)
+        asked = question.ask(wish.index, wish.target)
+        found = self.explained(asked, question, wish, {}, cancelled, progress)
+        picture, said = self._drawn(question, asked, wish, found)
+        return replace(
+            answer,
+            explanation=found,
+            drawn=picture,
+            said=said,
+            numbers=self._numbers(question, asked, wish, found),
+        )
+
+    def explained(
+        self,
+        asked: Asked,
+        question: Question,
+        wish: Wish,
+        options: Mapping[str, Any],
+        cancelled: Callable[[], bool] = never,
+        progress: Callable[[float], None] | None = None,
+        *,
+        given: Any = None,
+    ) -> Explanation:
+        """Run the method of a settled wish, with `given` in place of the wish's baseline."""
+        method = method_named(wish.method)
+        baseline = self.baseline(wish) if given is None else given
+        found = explain(
+            asked,
+            wish.method,
+            question=question,
+            layer=self.layer(wish),
+            baseline=baseline if method.uses_baseline else None,
+            options=options,
+            cancelled=cancelled,
+            progress=progress,
+        )
+        if not options:
+            self._seconds[wish.method] = found.seconds
+        return found
+
+    def layer(self, wish: Wish) -> str | None:
+        """Return the layer that a method looks at; None if it looks at none."""
+        if not method_named(wish.method).needs_layer:
+            return None
+        return wish.layer or self._default_layer
+
+    def baseline(self, wish: Wish) -> Any:
+        """Return what stands for "nothing there"."""
+        return self.given.baseline if wish.baseline == "given" else wish.baseline
+
+    def _classes(
+        self, question: Question, wish: Wish
+    ) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+        place = wish.target if isinstance(wish.target, tuple) else None
+        try:
+            return question.scores(wish.index, place)
+        except Refusal:  # of a place in an image: there are no classes to list
+            return None, None
+
+    def _drawn(
+        self, question: Question, asked: Asked, wish: Wish, found: Explanation
+    ) -> tuple[Drawn, tuple[Words, ...]]:
+        slot = min(wish.slot, len(asked.slots) - 1)
+        described = asked.slots[slot]
+        values = slot_of(found.values, slot)
+        given = self._given_values(asked, slot)
+        picture: NDArray[np.uint8] | None = None
+        said: tuple[Words, ...] = ()
+        if described.kind == "image" and self._pictures is not None:
+            picture, said = self._pictures.of(asked.inputs[slot][0], described, slot)
+            if described.channel_axis == -1 and values.ndim == 3:
+                values = np.moveaxis(values, -1, 0)
+        spread = found.details.get("spread")
+        spread = None if spread is None else slot_of(spread, slot)
+        return drawn(described.kind, values, given, picture, spread), said
+
+    def _given_values(self, asked: Asked, slot: int) -> NDArray[Any] | None:
+        described = asked.slots[slot]
+        if described.token_ids is not None:
+            return np.asarray(described.token_ids)
+        value: NDArray[Any] = asked.inputs[slot][0].detach().float().cpu().numpy()
+        return value
+
+    def _numbers(
+        self, question: Question, asked: Asked, wish: Wish, found: Explanation
+    ) -> dict[str, float]:
+        """Return what the values may be compared with: their sum, and the scores."""
+        with torch.no_grad():
+            numbers = {"score": float(asked.model(*asked.inputs, *asked.others)[0])}
+            if method_named(wish.method).uses_baseline:
+                nothing = baseline_tensors(asked, question, self.baseline(wish))
+                numbers["baseline_score"] = float(asked.model(*nothing, *asked.others)[0])
+        numbers["sum"] = float(sum(np.asarray(v, np.float64).sum() for v in found.arrays))
+        return numbers
+
+    # -- what the samples are --------------------------------------------------------------
+
+    def thumbs(self) -> tuple[str, NDArray[np.uint8] | None]:
+        """Return the kind of the samples, and thumbnails of pictures."""
+        if self._question is None or self._pictures is None:
+            return self.probe.picture()
+        return self._question.kind, self._pictures.thumbs(self._question)
+
+    def labels(self) -> list[str] | None:
+        """Return a short text on each sample: its target or its first tokens."""
+        names, given = self.classes(), self.given
+        if given.tokens is not None:
+            return [" ".join(tokens)[:60] for tokens in given.tokens]
+        if given.targets is None or any(not isinstance(one, int) for one in given.targets):
+            return None
+        return [
+            names[one] if isinstance(one, int) and 0 <= one < len(names) else str(one)
+            for one in given.targets
+        ]
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of what can be asked about."""
+        count = 0 if self._question is None else self._question.output.classes
+        names = self.given.class_names or ()
+        return tuple(names[i] if i < len(names) else str(i) for i in range(max(count, len(names))))
+
+    def output_numbers(self) -> str:
+        """Return what the model's numbers are (see ``nnwidgets.explain.outputs``)."""
+        return "" if self._question is None else self._question.output.numbers
+
+    def target_name(self, target: Target) -> str:
+        """Return what a target is called."""
+        names = self.classes()
+        if isinstance(target, int):
+            return names[target] if 0 <= target < len(names) else str(target)
+        if target is None:
+            return ""
+        return getattr(target, "__name__", str(target))
+
+    def layers(self) -> tuple[SpatialLayer, ...]:
+        """Return the layers that maps can be made of, in the order of the forward pass."""
+        return self._layers
+
+    def baselines(self) -> tuple[tuple[str, Words], ...]:
+        """Return name and words of the baselines that can be chosen."""
+        if self.given.baseline_name != "given":
+            return self._baselines
+        return (("given", ("explain.baseline.given", {})), *self._baselines)
+
+    def slots(self) -> tuple[str, ...]:
+        """Return the names of several inputs; none of one."""
+        question = self._question
+        if question is None or len(question.slots) < 2:
+            return ()
+        return tuple(slot.name for slot in question.slots)
+
+    def features(self, slot: int, count: int) -> tuple[str, ...] | None:
+        """Return the names of an input's features, if they were given and fit."""
+        names = self.given.feature_names
+        return names if names is not None and len(names) == count else None
+
+    def _tokens(self, question: Question, wish: Wish) -> tuple[str, ...] | None:
+        if self.given.tokens is not None:
+            return self.given.tokens[wish.index]
+        slot = question.slots[min(wish.slot, len(question.slots) - 1)]
+        if slot.token_ids is None:
+            return None
+        ids = np.asarray(slot.token_ids)
+        row = ids[wish.index] if ids.ndim > 1 else ids
+        return tuple(str(int(number)) for number in np.atleast_1d(row).reshape(-1))
