@@ -30,22 +30,17 @@ from torch import Tensor
 from nnwidgets.explain.inputs import Slot
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["INTERVALS", "Curves", "Elements", "area", "curves", "elements", "surrogate", "unusual"]
+__all__ = ["INTERVALS", "Curves", "Elements", "area", "chance", "curves", "elements", "surrogate"]
 
 Floats = NDArray[np.float64]
 
-INTERVALS: Final = 20
+INTERVALS: Final = 16
 """Steps of a curve. On scikit-learn's digits (64 pixels, 40 pictures, integrated gradients) areas
-from 20 steps differ from those with a step for each pixel by 0.004 in the mean, 0.014 at most."""
+from 16 steps differ from those with a step for each pixel by 0.011 in the mean, 0.030 at most;
+random maps, which are held against them, by 0.014."""
 
 _SLICE_SECONDS: Final = 0.05  # a batch that took longer is not followed by a larger one
 _LARGEST_BATCH: Final = 64
-
-# Student's t, one-sided 5 %, for 1, 2, … degrees of freedom.
-_T95: Final = (
-    6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812,
-    1.796, 1.782, 1.771, 1.761, 1.753, 1.746, 1.740, 1.734, 1.729, 1.725,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +170,7 @@ def curves(
     baselines: Sequence[Tensor],
     parts: Elements,
     *,
-    maps: int = 8,
+    maps: int = 19,
     seed: int = 0,
     tick: Callable[[float], None] = lambda fraction: None,
 ) -> Curves:
@@ -258,26 +253,28 @@ def surrogate(
     return np.asarray(moved + mean, dtype=np.float64)
 
 
-def unusual(value: float, others: Floats) -> float:
-    """Return how far a value lies outside what others like it would be.
+def chance(value: float, others: Floats, *, large: bool) -> float:
+    """Return how often a random map would do at least as well.
+
+    Parameters
+    ----------
+    value
+        An area.
+    others
+        Those of random maps.
+    large
+        Whether a large area is better.
 
     Returns
     -------
     float
-        In units of the 95 % prediction limit for one more value of a normal sample, mean ± t₉₅ ·
-        spread · √(1 + 1/n): above 1 one value in twenty would be larger by chance, below −1 one
-        in twenty smaller. Infinite if all others are the same and this one is not. 0 with fewer
-        than two others.
+        (1 + number of random maps that are as good or better) ÷ (1 + number of random maps): the
+        p value of a permutation test (Phipson & Smyth 2010, "Permutation p-values should never be
+        zero"). Areas of random maps are skewed, so mean and spread alone would not tell.
     """
-    n = len(others)
-    if n < 2:
-        return 0.0
-    distance = value - float(others.mean())
-    t = _T95[min(n - 1, len(_T95)) - 1]
-    limit = t * float(others.std(ddof=1)) * math.sqrt(1 + 1 / n)
-    if abs(distance) <= 1e-9 * max(1.0, abs(value)):
-        return 0.0
-    return distance / limit if limit > 0 else math.copysign(math.inf, distance)
+    slack = 1e-9 * max(1.0, abs(value))  # equal but for rounding
+    as_good = others >= value - slack if large else others <= value + slack
+    return float((1 + as_good.sum()) / (1 + others.size))
 
 
 def _axes(ndim: int, slot: Slot) -> tuple[int, ...]:

@@ -21,8 +21,8 @@ __all__ = ["NOISE", "noisy", "similarities", "spreads"]
 
 NOISE: Final = 0.05
 """Standard deviation of the noise, in spreads of the input: a twentieth, which a reader of the
-picture would not see. A small CNN trained on scikit-learn's digits keeps its answer under it, and
-the maps of gradient methods keep a rank correlation of 0.88 to 1.00 (measured at 0.03 and 0.1)."""
+picture would hardly see. Under it a small CNN trained on scikit-learn's digits gives maps by
+gradient methods whose rank correlation with the first is 0.88 or more."""
 
 
 def spreads(

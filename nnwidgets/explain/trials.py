@@ -14,8 +14,8 @@ from torch import Tensor
 
 from nnwidgets.explain import completeness as sums
 from nnwidgets.explain import stability as steadiness
-from nnwidgets.explain.baselines import NAMES, baseline_tensors
-from nnwidgets.explain.curves import curves, elements, surrogate, unusual
+from nnwidgets.explain.baselines import baseline_names, baseline_tensors
+from nnwidgets.explain.curves import curves, elements, surrogate
 from nnwidgets.explain.inquiry import Inquiry
 from nnwidgets.explain.randomise import cascade, randomise
 from nnwidgets.explain.ranks import similarity
@@ -30,7 +30,6 @@ from nnwidgets.explain.verdict import (
     stability_check,
     unknown,
 )
-from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import number
 
 __all__ = [
@@ -145,9 +144,8 @@ def deletion_and_insertion(
         ("deletion", found.deletion_area, found.random_deletion_areas),
         ("insertion", found.insertion_area, found.random_insertion_areas),
     ):
-        mean, spread = float(others.mean()), float(others.std(ddof=1))
-        inquiry.details[f"random_{kind}"] = mean, spread
-        checks.append(curve_check(kind, value, mean, spread, unusual(value, others), ends))
+        inquiry.details[f"random_{kind}"] = float(others.mean()), float(others.std(ddof=1))
+        checks.append(curve_check(kind, value, others, ends))
     return checks
 
 
@@ -180,17 +178,18 @@ def seeds(inquiry: Inquiry, count: int) -> list[Check]:
 
 
 def baselines(inquiry: Inquiry) -> list[Check]:
-    """Compare with the maps for the other baselines that have a name."""
+    """Compare with the maps for the other baselines that stand for "nothing there".
+
+    Another sample as the baseline is left out: why this and not that is another question.
+    """
+    asked, question = inquiry.asked, inquiry.question
     used = inquiry.baselines()
     found: dict[str, float] = {}
-    for name in NAMES:
-        try:
-            tensors = baseline_tensors(inquiry.asked, inquiry.question, name)
-        except (Refusal, ValueError):
-            continue  # it makes no sense for this input
-        if all(torch.equal(one, other) for one, other in zip(used, tensors, strict=True)):
+    for name in baseline_names(asked, question):
+        tensors = () if name == "sample" else baseline_tensors(asked, question, name)
+        if not tensors or all(map(torch.equal, used, tensors)):
             continue
-        alike = float(similarities(inquiry.map, [inquiry.again(inquiry.asked, baseline=name)])[0])
+        alike = float(similarities(inquiry.map, [inquiry.again(asked, baseline=name)])[0])
         if np.isfinite(alike):
             found[name] = alike
     inquiry.details["baselines"] = found
@@ -215,6 +214,8 @@ def _steady(
 def _chance(inquiry: Inquiry, other: Floats) -> float:
     """Return the similarity to the map that random maps as smooth as `other` rarely exceed."""
     rng = np.random.default_rng(inquiry.seed)
+    if not np.ptp(other):  # random weights left nothing; a constant has no smoothness
+        other = inquiry.map
     shapes = [np.shape(array) for array in inquiry.first.arrays]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     arrays = [a.reshape(s) for a, s in zip(np.split(other, ends), shapes, strict=True)]

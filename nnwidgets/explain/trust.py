@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from nnwidgets.explain import methods, trials
 from nnwidgets.explain.asked import Asked
-from nnwidgets.explain.baselines import NAMES
+from nnwidgets.explain.baselines import baseline_names
 from nnwidgets.explain.cancelling import Cancelled, never
 from nnwidgets.explain.curves import INTERVALS
 from nnwidgets.explain.explanation import Explanation
@@ -43,7 +43,7 @@ def trust(
     cancelled: Callable[[], bool] = never,
     progress: Callable[[float], None] | None = None,
     samples: int | None = None,
-    maps: int = 8,
+    maps: int = 19,
     seed: int = 0,
     language: str = "en",
 ) -> TrustReport:
@@ -71,7 +71,7 @@ def trust(
         How often what is repeated is repeated: noise, seeds, layers of the cascade. Default 5; 3
         for methods that run the model more than 200 times.
     maps
-        How many random maps the curves are held against.
+        How many random maps the curves are held against, at least 9.
     seed
         Of all random numbers.
     language
@@ -89,12 +89,15 @@ def trust(
     Exception
         What the method raises when it is asked for the map itself.
     """
-    if maps < 2:
-        raise ValueError(f"maps must be at least 2, to see how random maps spread, not {maps}")
+    if maps < 9:
+        raise ValueError(f"maps must be at least 9, to tell what one in ten does, not {maps}")
     if samples is not None and samples < 1:
         raise ValueError(f"samples must be at least 1, not {samples}")
+    chosen = dict(options or {})
+    other = chosen.pop("baselines", None)  # captum's name for it
+    baseline = other if baseline is None else baseline
     inquiry = Inquiry(
-        asked, method, question, layer, baseline, options or {}, explain, cancelled, progress, seed
+        asked, method, question, layer, baseline, chosen, explain, cancelled, progress, seed
     )
     with kept_random(asked.model, seed):
         checks = _checks(inquiry, samples, maps)
@@ -128,12 +131,13 @@ def _checks(inquiry: Inquiry, samples: int | None, maps: int) -> tuple[Check, ..
         kinds = ("randomisation", "completeness", "deletion", "insertion", "stability")
         return tuple(Check(kind, "unknown", flaw) for kind in kinds)
     count = samples or (_SELDOM if first.evaluations > _DEAR else _OFTEN)
-    method = REGISTRY.get(inquiry.method)
+    method = REGISTRY.get(inquiry.method)  # filled by now; a method of one's own is not in it
     random = method is not None and method.random
     compares = method is not None and method.uses_baseline
     runs = 2 * (INTERVALS - 1) * (maps + 1)
     share = runs / max(1, first.evaluations)  # of an explanation's time
-    again = count + 2 + count + count * random + (len(NAMES) - 1) * compares
+    names = baseline_names(inquiry.asked, inquiry.question)
+    again = count + 2 + count + count * random + len(names) * compares
     inquiry.expect(again + share)
     found = [
         *_tried(inquiry, ("randomisation",), lambda: trials.randomisation(inquiry, count)),
