@@ -320,14 +320,14 @@ def ridge_part(block: Block, title: str, style: Style) -> Part:
 
 
 def _ridge_scale(shares: np.ndarray) -> Scale:
-    some = np.sort(shares[shares > 0])
-    if not some.size:
-        return Scale(0.0, 0.0)
-    highest, usual = float(some[-1]), float(some[int(0.9 * (some.size - 1))])
-    # All the zeros behind a ReLU stand in one bin: on a scale that reaches there, nothing else can
-    # be seen.
+    bins = np.sort(shares, axis=0)  # of each step
+    highest = float(bins[-1].max())
+    following = float(bins[-2].max()) if len(bins) > 1 else 0.0
+    # All the zeros behind a ReLU stand in one bin of each step: on a scale that reaches there,
+    # little else can be seen.
     scale = Scale(0.0, highest, root=True)
-    return replace(scale, high=usual, clipped=True) if highest > 2 * usual else scale
+    clips = following > 0 and highest > 4 * following
+    return replace(scale, high=following, clipped=True) if clips else scale
 
 
 def _column_edges(steps: np.ndarray) -> np.ndarray:

@@ -92,20 +92,22 @@ export function sharesOf({ arrays, shapes }: BlockData): Shares {
   const counts = arrays.counts ?? new Float32Array(0);
   const bins = shapes.counts?.[1] ?? 0;
   const values = new Float32Array(steps.length * bins);
+  let [highest, next] = [0, 0];
   for (let step = 0; step < steps.length; step++) {
     let sum = 0;
+    let [first, second] = [0, 0];
     for (let bin = 0; bin < bins; bin++) sum += counts[step * bins + bin] ?? 0;
     for (let bin = 0; bin < bins; bin++) {
       const share = sum > 0 ? (counts[step * bins + bin] ?? 0) / sum : 0;
       values[(bins - 1 - bin) * steps.length + step] = share;
+      if (share > first) [first, second] = [share, first];
+      else if (share > second) second = share;
     }
+    [highest, next] = [Math.max(highest, first), Math.max(next, second)];
   }
-  const sorted = values.filter((share) => share > 0).sort();
-  const highest = sorted.at(-1) ?? 0;
-  // All the zeros behind a ReLU stand in one bin: on a scale that reaches there, nothing else can
-  // be seen.
-  const usual = sorted[Math.floor(0.9 * (sorted.length - 1))] ?? 0;
-  const high = highest > 2 * usual ? usual : highest;
+  // All the zeros behind a ReLU stand in one bin of each step: on a scale that reaches there, little
+  // else can be seen.
+  const high = next > 0 && highest > 4 * next ? next : highest;
   const ends = arrays.edges ?? new Float64Array(0);
   return {
     steps,
