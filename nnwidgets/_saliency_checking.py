@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nnwidgets._saliency_looking import Looking
 from nnwidgets._saliency_wish import Wish
 from nnwidgets.catalogue import text
+from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.importance import Importance, table_importance
 from nnwidgets.explain.trust import trust
 from nnwidgets.explain.verdict import TrustReport
@@ -50,6 +51,8 @@ class Checking(Looking):
         try:
             report = self._check(root, wish, job)
             self._checked = _Checked(wish, step, self._era, report)
+        except Cancelled:
+            raise CancelledError from None
         except (ValueError, TypeError) as problem:
             self._checked = _Checked(wish, step, self._era, None, self._said_of(problem))
         self._part_changed("_trust")
@@ -83,6 +86,8 @@ class Checking(Looking):
                 self._important = table_importance(
                     question, self._right_classes(), check=job.check, progress=job.progress
                 )
+        except Cancelled:
+            raise CancelledError from None
         except (ValueError, TypeError) as problem:
             self._important_problem = self._said_of(problem)
         if job.cancelled:

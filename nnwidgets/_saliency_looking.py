@@ -20,9 +20,10 @@ from nnwidgets._saliency_solving import Given, Solver, cannot, waiting
 from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.applicability import Applicability
+from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.live.at_rest import at_rest
 from nnwidgets.live.budget import work_clock
-from nnwidgets.live.jobs import Job
+from nnwidgets.live.jobs import CancelledError, Job
 from nnwidgets.live.session import Session
 from nnwidgets.live.widget import LiveWidget
 from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch
@@ -265,9 +266,7 @@ class Looking(LiveWidget):
                 if known is not None and known.state == "ready":
                     return known
                 return self._slowly(self._solver.sketch(question, wish, step, past), asked=asked)
-        except (TwinError, Refusal) as refusal:
-            return cannot(wish, self._session.step, refusal, self._shown_language)
-        except (ValueError, TypeError) as problem:
+        except (TwinError, ValueError, TypeError) as problem:
             return cannot(wish, self._session.step, problem, self._shown_language)
 
     def _slowly(self, sketch: Answer, *, asked: bool) -> Answer:
@@ -336,8 +335,8 @@ class Looking(LiveWidget):
                 # A question of its own: the one of the twin belongs to the thread that trains.
                 solver, question = self._solver.apart(root)
                 return solver.solve(question, wish, step, past, lambda: job.cancelled, progress)
-        except Refusal as refusal:
-            return cannot(wish, step, refusal, self._shown_language)
+        except Cancelled:
+            raise CancelledError from None
         except (ValueError, TypeError) as problem:
             return cannot(wish, step, problem, self._shown_language)
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 __all__ = ["untouched"]
 
@@ -48,9 +48,11 @@ def untouched(root: nn.Module) -> Iterator[None]:
     modules = list(root.modules())
     kept = [(module, *_noted(module)) for module in modules]
     tensors = [
-        (p, p.requires_grad, p.grad, p.data_ptr(), p.data) for p in root.parameters(recurse=True)
+        (p, p.requires_grad, p.grad, p.data_ptr(), p.data)
+        for p in root.parameters(recurse=True)
+        if p.is_leaf  # those of a copied TorchScript module are not, and have no flags of their own
     ]
-    buffers = [(b, b._version, b.detach().clone()) for b in root.buffers() if b is not None]
+    buffers = [(b, b._version, b.detach().clone()) for b in root.buffers()]
     try:
         yield
     finally:
@@ -86,11 +88,7 @@ def _put_back(
     for name, entries in tables.items():
         table = now[name]
         if len(table) != len(entries) or any(
-            key not in entries or not _same(value, entries[key]) for key, value in table.items()
+            key not in entries or value is not entries[key] for key, value in table.items()
         ):
             table.clear()
             table.update(entries)
-
-
-def _same(one: object, other: object) -> bool:
-    return one is other or (isinstance(one, bool) and not isinstance(one, Tensor) and one == other)

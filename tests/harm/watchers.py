@@ -11,7 +11,9 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import captum.attr  # noqa: F401 - numpy, scipy and others add warning filters when first imported
 import numpy as np
+import sklearn.linear_model  # noqa: F401 - as captum asks for it
 import torch
 from torch import Tensor
 
@@ -363,13 +365,14 @@ class _Asker(_Inspector):
         if self.viewer is None:
             self.viewer = self.made(loop.model, probe.sample)
         viewer = self.viewer
-        methods = viewer.methods if viewer is not None else ()
+        try:
+            methods = viewer.methods if viewer is not None else ()
+        except ValueError:
+            methods = ()  # more than one number a class: a target has to be given
         if not methods:
             return
         if not viewer._views:
-            viewer._receive(
-                {"type": "view", "view": "harm", "visible": True, "language": "en"}, []
-            )
+            viewer._receive({"type": "view", "view": "harm", "visible": True, "language": "en"}, [])
         self.click("method", method=methods[self.steps % len(methods)])
         self.click("index", index=self.steps % probe.count)
         viewer.get_state()
