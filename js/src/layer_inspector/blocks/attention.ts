@@ -1,27 +1,26 @@
-/** Attention: how much each query (row) looks at each key (column), one head at a time. */
+/**
+ * Attention: how much each query (row) looks at each key (column). All heads stand side by side;
+ * the one that is chosen, or their mean, is drawn large below them, with its numbers.
+ */
 
-import { button, segmented, select } from "../../ui/controls";
-import { h } from "../../ui/dom";
+import { setHidden } from "../../ui/dom";
 import { field } from "../../ui/field";
 import { formatNumber } from "../../ui/format";
-import { valueAt } from "../../ui/raster";
+import { codesOf, valueAt } from "../../ui/raster";
 import type { NumberArray } from "../../wire";
 import type { BlockContext, BlockView } from "./context";
 import { frame } from "./frame";
+import { headsGrid } from "./heads";
 import { axisOf, scaleOf } from "./matrix";
 import { type BlockData, textsOf } from "./types";
 
-/** So many heads fit into a bar of buttons; more become a list. */
-const BUTTONS = 8;
 const MEAN = "mean";
 
 export function attentionBlock(context: BlockContext): BlockView {
-  const { words, signal, memory } = context;
+  const { words, memory } = context;
   let head = memory.get("head") ?? "0";
   let shown: BlockData | null = null;
-  let offered = 0;
   let [query, key] = axesOf(null);
-  let mark: (head: string) => void = () => {};
 
   function axesOf(block: BlockData | null) {
     const labels = textsOf(block?.meta.row_labels ?? block?.meta.labels);
@@ -42,72 +41,49 @@ export function attentionBlock(context: BlockContext): BlockView {
       return words("ui.inspector.at", { place, value: formatNumber(value) });
     },
   });
-  const part = frame("attention", words, picture.element);
-
-  const show = (which: string): void => {
-    head = which;
+  let choices: string[] = [];
+  const all = headsGrid(context, (index) => {
+    head = choices[index] ?? "0";
     memory.set("head", head);
     paint();
-  };
+  });
+  const part = frame("attention", words, all.element, picture.element);
+
   const name = (which: string): string =>
     which === MEAN ? words("ui.inspector.head.mean") : words("ui.inspector.head", { head: which });
-
-  /** The bar or the list of heads, made anew when their number changes. */
-  const offer = (heads: number): void => {
-    if (heads === offered) return;
-    offered = heads;
-    const choices = [...Array.from({ length: heads }, (_, index) => String(index)), MEAN];
-    if (!choices.includes(head)) head = "0";
-    if (heads <= 1) {
-      part.aside.replaceChildren();
-      mark = () => {};
-    } else if (heads <= BUTTONS) {
-      const buttons = choices.map((value) => {
-        const made = button({
-          label: value === MEAN ? name(value) : value,
-          kind: "segment",
-          signal,
-          onClick: () => show(value),
-        });
-        made.element.setAttribute("aria-label", name(value));
-        return made;
-      });
-      const label = words("ui.inspector.heads");
-      const bar = h("div", { class: "nnw-field" }, segmented(label, buttons));
-      bar.prepend(h("span", { class: "nnw-muted", "aria-hidden": "true" }, label));
-      part.aside.replaceChildren(bar);
-      mark = (which) => {
-        for (const [index, choice] of choices.entries()) {
-          buttons[index]?.set({ pressed: choice === which });
-        }
-      };
-    } else {
-      const list = select({
-        label: words("ui.inspector.heads"),
-        name: words("ui.inspector.heads"),
-        value: head,
-        choices: choices.map((value) => ({ value, label: name(value) })),
-        signal,
-        onChange: show,
-      });
-      part.aside.replaceChildren(list);
-      mark = () => {};
-    }
-  };
 
   const paint = (): void => {
     if (shown === null) return;
     const title = part.draw(shown);
     const [heads = 0, rows = 0, columns = 0] = shown.shapes.pixels ?? [];
-    offer(heads);
-    mark(head);
+    choices = [...Array.from({ length: heads }, (_, index) => String(index)), MEAN];
+    if (!choices.includes(head)) head = "0";
     const pixels = shown.arrays.pixels ?? new Float32Array(0);
     const scale = scaleOf(shown);
-    const mean = head === MEAN;
+    const size = rows * columns;
+    const mean = meanOf(pixels, heads, size, scale.low, scale.high);
+    setHidden(all.element, heads < 2);
+    if (heads > 1) {
+      const codes = codesOf(pixels, scale);
+      all.draw({
+        heads: choices.map((which, index) => ({
+          name: name(which),
+          codes:
+            which === MEAN
+              ? codesOf(mean, scale)
+              : codes.subarray(index * size, (index + 1) * size),
+        })),
+        chosen: choices.indexOf(head),
+        rows,
+        columns,
+        scale,
+      });
+    }
+    const ofMean = head === MEAN;
     picture.draw(
       {
-        data: mean ? meanOf(pixels, heads, rows * columns, scale.low, scale.high) : pixels,
-        start: mean ? 0 : Number(head) * rows * columns,
+        data: ofMean ? mean : pixels,
+        start: ofMean ? 0 : Number(head) * size,
         columns,
         rows,
         scale,
@@ -121,7 +97,10 @@ export function attentionBlock(context: BlockContext): BlockView {
 
   return {
     element: part.element,
-    repaint: picture.repaint,
+    repaint() {
+      all.repaint();
+      picture.repaint();
+    },
     draw(block) {
       shown = block;
       [query, key] = axesOf(block);

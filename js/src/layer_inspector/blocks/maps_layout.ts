@@ -22,7 +22,13 @@ const LARGEST = 112;
 /** Height (CSS pixels) that the maps should not exceed by much. */
 const HIGHEST = 400;
 
-export function layOutMaps(room: number, count: number, columns: number, rows: number): Grid {
+export function layOutMaps(
+  room: number,
+  count: number,
+  columns: number,
+  rows: number,
+  highest = HIGHEST,
+): Grid {
   const heightOf = (width: number): number => {
     // Long signals become strips, long columns are squeezed: both can still be pointed at.
     const natural = (width * rows) / columns;
@@ -34,7 +40,7 @@ export function layOutMaps(room: number, count: number, columns: number, rows: n
     across = Math.max(1, Math.floor((room + GAP) / (tried + GAP)));
     width = tried;
     const lines = Math.ceil(count / across);
-    if (lines * (heightOf(tried) + CAPTION + GAP) <= HIGHEST) break;
+    if (lines * (heightOf(tried) + CAPTION + GAP) <= highest) break;
   }
   if (count > across) width = Math.floor((room - GAP * (across - 1)) / across);
   width = Math.max(1, Math.min(width, Math.floor(room)));

@@ -111,10 +111,12 @@ describe("a matrix", () => {
 });
 
 describe("attention", () => {
-  it("shows one head at a time, chosen with buttons", () => {
+  it("shows all heads side by side, and large the one that is chosen", () => {
     const page = drawn([attentionPart(3, 6)]);
-    const heads = page.all(".nnw-segmented button");
-    expect(heads.map((head) => head.getAttribute("aria-label"))).toEqual([
+    const heads = page.all<HTMLButtonElement>(".nnw-heads button");
+    const pictures = page.calls.filter(({ name }) => name === "drawImage");
+    expect(pictures.length).toBeGreaterThanOrEqual(heads.length + 1);
+    expect(heads.map((head) => head.textContent)).toEqual([
       "head 0",
       "head 1",
       "head 2",
@@ -132,15 +134,28 @@ describe("attention", () => {
     expect(heads[2]?.getAttribute("aria-pressed")).toBe("true");
   });
 
-  it("offers a list of many heads, and forgets a head that is no more", () => {
+  it("leads through many heads with the arrow keys, and forgets a head that is no more", () => {
     const page = drawn([attentionPart(12, 4)]);
-    const list = page.find<HTMLSelectElement>("select");
-    expect(list.options).toHaveLength(13);
-    list.value = "11";
-    list.dispatchEvent(new Event("change"));
+    const heads = () => page.all<HTMLButtonElement>(".nnw-heads button");
+    const stops = () => heads().map((head) => head.tabIndex);
+    expect(heads()).toHaveLength(13);
+    expect(stops().indexOf(0)).toBe(0);
+    heads()[0]?.focus();
+    for (let step = 0; step < 11; step++) {
+      press(document.activeElement as HTMLElement, "ArrowRight");
+    }
+    // At the end of a row the arrow stays; the end key leads to the last of all.
+    press(document.activeElement as HTMLElement, "End", { ctrlKey: true });
+    expect(stops().filter((stop) => stop === 0)).toHaveLength(1);
+    (document.activeElement as HTMLElement).click();
+    expect(page.stage.getAttribute("aria-label")).toContain("mean of all");
+    heads()[11]?.click();
     expect(page.stage.getAttribute("aria-label")).toContain("head 11");
     page.draw(layerOf([attentionPart(2, 4)]));
     expect(page.stage.getAttribute("aria-label")).toContain("head 0");
+    expect(heads()).toHaveLength(3);
+    page.draw(layerOf([attentionPart(1, 4)]));
+    expect(page.find(".nnw-maps-over").hidden).toBe(true);
   });
 });
 
