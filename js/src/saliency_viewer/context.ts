@@ -20,6 +20,8 @@ export interface KindContext extends StageContext {
 
 export interface Drawn {
   pane: Pane;
+  /** All that are shown, this one among them: what is drawn must be comparable. */
+  panes: readonly Pane[];
   scale: Scale;
   /** The name of the whole, for those who do not see it. */
   title: string;

@@ -86,7 +86,10 @@ export function curveView(context: StageContext, kind: "deletion" | "insertion")
       };
       line(shown.curve.random, "muted", [4, 3]);
       line(shown.curve.map, kind === "deletion" ? "series-1" : "series-3", []);
-      const ticks: [number, string][] = [0, 0.5, 1].map((share) => [share, formatPercent(share)]);
+      const ticks: [number, string][] = [0, 0.5, 1].map((share) => [
+        share,
+        `${100 * share}\u202f%`,
+      ]);
       writeAlong(pen, ticks, area.left, area.width, area.top + area.height + 4);
     },
     extent,

@@ -87,8 +87,10 @@ export function imageView(context: KindContext, linked: (cell: Cell | null) => v
     const { spread, input } = shown?.pane ?? {};
     const wide = spread?.[cell.row * extent().columns + cell.column];
     if (wide !== undefined) parts.push(words("ui.saliency.spread", { value: formatNumber(wide) }));
-    if (input)
+    // Beside the map stands the input, with a line of its own.
+    if (input && shown?.display !== "beside") {
       parts.push(words("ui.saliency.input_is", { value: inputText(input, cell, extent()) }));
+    }
     return parts.join(" · ");
   };
   const view = stage({
@@ -182,25 +184,6 @@ export function imageView(context: KindContext, linked: (cell: Cell | null) => v
       update();
     },
   };
-}
-
-/** A small picture of one frame of a film, or of any codes. */
-export function paintFrame(
-  canvas: HTMLCanvasElement,
-  sheet: Sheet,
-  codes: Uint8Array,
-  [rows, columns]: readonly [number, number],
-  signed: boolean,
-  side: number,
-): void {
-  sheet.resize(columns, rows);
-  sheet.codes(codes, 0, [0, 0, columns, rows], paletteOf(signed, isDark(canvas)));
-  sheet.commit();
-  const [across, down] = fitted([rows, columns], side, side);
-  canvas.width = across;
-  canvas.height = down;
-  const ctx = canvas.getContext("2d");
-  if (ctx !== null) sheet.draw(ctx, [0, 0, columns, rows], [0, 0, across, down]);
 }
 
 const placeOf = ({ row, column }: Cell) => ({

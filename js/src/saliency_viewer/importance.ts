@@ -45,7 +45,7 @@ export function importancePanel(
   const element = h(
     "section",
     { class: "nnw-importance", "aria-labelledby": heading.id },
-    h("div", { class: "nnw-part-head" }, heading, h("span", { class: "nnw-spring" }), go.element),
+    h("div", { class: "nnw-part-head nnw-apart" }, heading, go.element),
     note,
     rows,
   );

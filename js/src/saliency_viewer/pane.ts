@@ -16,6 +16,8 @@ import { tableView } from "./table";
 import { tokensView } from "./tokens";
 
 export interface PaneInput extends Omit<Drawn, "title"> {
+  /** The input stands beside it, with the note on how it was made. */
+  beside: boolean;
   choices: Choices | null;
   /** A click that computes it anew can be heard. */
   reachable: boolean;
@@ -56,9 +58,39 @@ export function captionOf(pane: Pane, choices: Choices | null, words: Words): st
   return parts.join(words("ui.saliency.comma"));
 }
 
+export interface Note {
+  level: IconName;
+  text: string;
+}
+
+/** A list of sentences, made anew only when they change. */
+export function noteList(words: Words) {
+  const element = h("ul", { class: "nnw-notes" });
+  let drawn = "";
+  return {
+    element,
+    draw(notes: readonly Note[]) {
+      const key = JSON.stringify(notes);
+      if (key === drawn) return;
+      drawn = key;
+      element.replaceChildren(
+        ...notes.map(({ level, text }) =>
+          h(
+            "li",
+            { class: "nnw-note", "data-level": level },
+            icon(level),
+            h("span", { class: "nnw-spoken" }, `${words(`ui.severity.${level}`)} `),
+            h("span", {}, text),
+          ),
+        ),
+      );
+    },
+  };
+}
+
 /** Sentences beside a map: what to bear in mind, and what it rests on. */
-export function notesOf(pane: Pane, words: Words): { level: IconName; text: string }[] {
-  const notes: { level: IconName; text: string }[] = [];
+export function notesOf(pane: Pane, words: Words): Note[] {
+  const notes: Note[] = [];
   if (pane.problem !== null) notes.push({ level: "error", text: pane.problem });
   for (const text of pane.warnings) notes.push({ level: "warning", text });
   const flaw = pane.state === "failed" ? null : flawOf(pane.map);
@@ -70,7 +102,6 @@ export function notesOf(pane: Pane, words: Words): { level: IconName; text: stri
     const level = pane.r2 < 0.5 ? "warning" : "info";
     notes.push({ level, text: words("ui.saliency.r2", { r2: formatNumber(pane.r2, 2) }) });
   }
-  if (pane.note !== null) notes.push({ level: "info", text: pane.note });
   return notes;
 }
 
@@ -115,17 +146,14 @@ export function paneView(
   const state = h("p", { class: "nnw-pane-state", hidden: true }, stateText, again.element);
   const place = h("div", { class: "nnw-pane-map" });
   const empty = h("p", { class: "nnw-pane-empty nnw-muted" });
-  const notes = h("ul", { class: "nnw-notes" });
+  const notes = noteList(words);
   const cost = h("span", { class: "nnw-muted" });
   const element = h(
     "section",
     { class: "nnw-pane", "aria-labelledby": heading.id },
-    heading,
-    state,
-    place,
-    empty,
-    notes,
-    cost,
+    h("div", {}, heading, state),
+    h("div", {}, place, empty),
+    h("div", {}, notes.element, cost),
   );
   let view: KindView | null = null;
   let kind: Kind | null = null;
@@ -141,29 +169,11 @@ export function paneView(
     place.replaceChildren(made.element);
     return made;
   };
-  const drawNotes = (pane: Pane): void => {
-    const wanted = notesOf(pane, words);
-    const key = JSON.stringify(wanted);
-    if (notes.dataset.key === key) return;
-    notes.dataset.key = key;
-    notes.replaceChildren(
-      ...wanted.map(({ level, text }) =>
-        h(
-          "li",
-          { class: "nnw-note", "data-level": level },
-          icon(level),
-          h("span", { class: "nnw-spoken" }, `${words(`ui.severity.${level}`)} `),
-          h("span", {}, text),
-        ),
-      ),
-    );
-  };
-
   return {
     element,
     follow: (cell) => view?.follow?.(cell),
     repaint: () => view?.repaint(),
-    draw({ pane, scale, display, opacity, choices, reachable, busy }) {
+    draw({ pane, panes, scale, display, opacity, beside, choices, reachable, busy }) {
       setText(title, headingOf(pane, words));
       setText(caption, captionOf(pane, choices, words));
       setAttribute(element, "data-state", pane.state);
@@ -180,9 +190,11 @@ export function paneView(
       setText(empty, words("ui.saliency.flaw.empty"));
       if (pane.map !== null) {
         const name = `${headingOf(pane, words)}${words("ui.saliency.comma")}${captionOf(pane, choices, words)}`;
-        current.draw({ pane, scale, display, opacity, title: name });
+        current.draw({ pane, panes, scale, display, opacity, title: name });
       }
-      drawNotes(pane);
+      const ofInput: Note[] =
+        pane.note === null || beside ? [] : [{ level: "info", text: pane.note }];
+      notes.draw([...notesOf(pane, words), ...ofInput]);
       setText(cost, costOf(pane, words));
     },
   };

@@ -12,7 +12,7 @@ import { slider } from "../ui/slider";
 import type { Display, KindContext } from "./context";
 import { inputView } from "./image";
 import { unitText } from "./methods";
-import { type PaneView, paneView } from "./pane";
+import { noteList, type PaneView, paneView } from "./pane";
 import type { Choices, Pane, Picture } from "./state";
 
 export interface PanesInput {
@@ -110,7 +110,14 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
   });
   const input = inputView(context(0, signal), linked(-1));
   const inputTitle = h("h3", { class: "nnw-pane-heading" });
-  const inputFigure = h("figure", { class: "nnw-pane nnw-input" }, inputTitle, input.element);
+  const inputNote = noteList(words);
+  const inputFigure = h(
+    "figure",
+    { class: "nnw-pane nnw-input" },
+    inputTitle,
+    input.element,
+    inputNote.element,
+  );
   const views: (PaneView & { gone: AbortController })[] = [];
   const row = h("div", { class: "nnw-panes" }, inputFigure);
   const element = h("div", { class: "nnw-panes-part" }, row, how, spoken);
@@ -118,13 +125,15 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
   let marks = NO_MARKS;
   let seen: Picture | null = null;
 
-  const drawInput = (pane: Pane | undefined): void => {
+  const drawInput = (pane: Pane | undefined): boolean => {
     const shown = pane?.kind === "image" && pane.input !== null && display === "beside";
     setHidden(inputFigure, !shown);
-    if (!shown || pane === undefined) return;
+    if (!shown || pane === undefined) return false;
+    inputNote.draw(pane.note === null ? [] : [{ level: "info", text: pane.note }]);
     setText(inputTitle, words("ui.saliency.input"));
     const title = words("ui.saliency.input");
-    input.draw({ pane, scale, title, display, opacity });
+    input.draw({ pane, panes: [pane], scale, title, display, opacity });
+    return true;
   };
 
   return {
@@ -156,22 +165,35 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
         surplus.element.remove();
       }
       const image = first?.kind === "image" && first.input !== null;
-      drawInput(first);
+      const beside = drawInput(first);
       views.forEach((view, index) => {
         const pane = wanted[index];
         if (pane !== undefined) {
-          view.draw({ pane, scale, display, opacity, choices, reachable, busy });
+          view.draw({
+            pane,
+            panes: wanted,
+            scale,
+            display,
+            opacity,
+            beside,
+            choices,
+            reachable,
+            busy,
+          });
         }
       });
       setAttribute(row, "data-kind", first?.kind);
-      setAttribute(row, "data-count", wanted.length);
+      const figures = wanted.length + Number(beside);
+      setAttribute(row, "data-figures", figures);
+      row.style.setProperty("--nnw-figures", String(figures));
       setAttribute(element, "aria-busy", String(loading));
       element.classList.toggle("nnw-loading", loading);
       const coloured = first?.kind !== "table" && first?.kind !== "other";
       const drawn = wanted.some(({ map }) => map !== null);
       setHidden(legend, !coloured || !drawn);
       bar.draw(scale, marks, isDark(element));
-      setText(unit, first === undefined ? "" : unitText(first.method, first.unit, words));
+      const units = wanted.map((pane) => unitText(pane.method, pane.unit, words));
+      setText(unit, [...new Set(units)].join(" / "));
       setHidden(displays, !image);
       setHidden(opaque.element, !image || display !== "overlay");
       setHidden(how, (legend.hidden && !image) || !drawn);

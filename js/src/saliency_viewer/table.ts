@@ -8,7 +8,7 @@ import { formatSigned } from "../ui/scale_bar";
 import type { KindContext, KindView } from "./context";
 import { featureName } from "./places";
 import type { Pane } from "./state";
-import { MOST, type Step, type Waterfall, waterfall } from "./waterfall";
+import { MOST, type Step, type Waterfall, waterfalls } from "./waterfall";
 
 interface Row {
   element: HTMLElement;
@@ -37,6 +37,7 @@ export function tableView(context: KindContext): KindView {
   const sentence = h("p", { class: "nnw-fall-sum nnw-muted" });
   const element = h("div", { class: "nnw-table-part" }, body, more.element, sentence);
   let pane: Pane | null = null;
+  let panes: readonly Pane[] = [];
   let title = "";
   let all = false;
   let fall: Waterfall | null = null;
@@ -89,7 +90,8 @@ export function tableView(context: KindContext): KindView {
 
   const draw = (): void => {
     if (pane === null) return;
-    fall = waterfall(pane, all);
+    fall = waterfalls(panes, all)[Math.max(0, panes.indexOf(pane))] ?? null;
+    if (fall === null) return;
     const { steps, low, high, adds } = fall;
     const count = pane.map?.data.length ?? 0;
     while (rows.length < steps.length) rows.push(add());
@@ -171,6 +173,7 @@ export function tableView(context: KindContext): KindView {
     repaint() {},
     draw(drawn) {
       pane = drawn.pane;
+      panes = drawn.panes;
       title = drawn.title;
       draw();
     },

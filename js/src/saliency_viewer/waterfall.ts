@@ -30,6 +30,23 @@ const UNTOLD = 0.01;
 /** If more is missing than this, values and scores have nothing to do with each other. */
 const UNRELATED = 0.5;
 
+const NO_VALUES = new Float32Array(0);
+
+export const orderOf = ({ map }: Pane): number[] => ranked(map?.data ?? NO_VALUES);
+
+/** Several side by side: rows in the order of the first, and one scale. */
+export function waterfalls(panes: readonly Pane[], all: boolean): Waterfall[] {
+  const [first] = panes;
+  if (first === undefined) return [];
+  const order = orderOf(first);
+  const falls = panes.map((pane) =>
+    waterfall(pane, all, pane.map?.data.length === order.length ? order : orderOf(pane)),
+  );
+  const low = Math.min(...falls.map((fall) => fall.low));
+  const high = Math.max(...falls.map((fall) => fall.high));
+  return falls.map((fall) => ({ ...fall, low, high }));
+}
+
 /** Features by the size of their value, the largest first, what is not finite before all. */
 export function ranked(values: NumberArray): number[] {
   const size = (feature: number) => {
@@ -42,10 +59,12 @@ export function ranked(values: NumberArray): number[] {
   });
 }
 
-/** @param all every feature has a row of its own */
-export function waterfall(pane: Pane, all: boolean): Waterfall {
-  const values = pane.map?.data ?? new Float32Array(0);
-  const order = ranked(values);
+/**
+ * @param all every feature has a row of its own
+ * @param order features in the order of their rows, by default the largest value first
+ */
+export function waterfall(pane: Pane, all: boolean, order = orderOf(pane)): Waterfall {
+  const values = pane.map?.data ?? NO_VALUES;
   const most = all || order.length <= MOST + 1 ? order.length : MOST;
   const rest = order.slice(most);
   const sum = (features: readonly number[]) =>
