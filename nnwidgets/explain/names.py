@@ -122,7 +122,7 @@ def token_texts(given: Any, slot: Slot, index: int, count: int) -> tuple[str, ..
             raise Refusal("explain.tokens_no_ids")
         return tuple(_looked_up(given, ids))
     if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
-        if not hasattr(given, "tolist"):
+        if isinstance(given, (str, bytes)) or not hasattr(given, "tolist"):
             raise TypeError(
                 "tokens must be a sequence of texts for each sample, or a vocabulary (a dict or a "
                 f"callable from an id to a text), not {type(given).__name__}"

@@ -291,6 +291,7 @@ class Question:
             isinstance(a.value, Tensor)
             and isinstance(b.value, Tensor)
             and a.value.shape == b.value.shape
+            and a.value.dtype == b.value.dtype
             and torch.allclose(a.value.detach(), b.value.detach(), equal_nan=True)
             for a, b in pairs
         )

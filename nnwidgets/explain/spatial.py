@@ -8,6 +8,7 @@ so left out by itself: nothing of its other tokens reaches the score.
 from __future__ import annotations
 
 import difflib
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -136,7 +137,28 @@ def as_maps(activation: Tensor, layer: SpatialLayer) -> Tensor:
 Key = tuple[int, tuple[int, ...]]
 
 
+# Which layers keep places is a matter of structure; it is asked again with each map.
+_known: weakref.WeakKeyDictionary[nn.Module, dict[Any, list[tuple[SpatialLayer, Key]]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
 def _found(asked: Asked) -> list[tuple[SpatialLayer, Key]]:
+    if callable(asked.target):  # it may look at one of several outputs, and we cannot see at which
+        return _looked(asked)
+    shapes = tuple((tuple(value.shape), value.dtype, value.device) for value in asked.inputs)
+    modules = sum(1 for _ in asked.root.modules())
+    key = type(asked.target), shapes, modules
+    known = _known.setdefault(asked.root, {})
+    if key not in known:
+        found = _looked(asked)
+        if not found:  # perhaps only now: a constant score has no gradient anywhere
+            return found
+        known[key] = found
+    return known[key]
+
+
+def _looked(asked: Asked) -> list[tuple[SpatialLayer, Key]]:
     calls, gradients = _run(asked)
     plane = _plane(asked.slots)
     grids = [call.output.shape[2:] for call in calls if call.output.dim() == 4]
