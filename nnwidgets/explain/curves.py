@@ -40,7 +40,7 @@ from 16 steps differ from those with a step for each pixel by 0.011 in the mean,
 random maps, which are held against them, by 0.014."""
 
 _SLICE_SECONDS: Final = 0.05  # a batch that took longer is not followed by a larger one
-_LARGEST_BATCH: Final = 64
+_LARGEST_BATCH: Final = 32
 
 
 @dataclass(frozen=True, eq=False)

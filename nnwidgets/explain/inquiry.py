@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nnwidgets.explain.asked import Asked
 from nnwidgets.explain.baselines import baseline_tensors
-from nnwidgets.explain.cancelling import Cancelled
+from nnwidgets.explain.cancelling import Cancelled, Watch
 from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.question import Question
 
@@ -124,6 +126,16 @@ class Inquiry:
     def baselines(self) -> tuple[Tensor, ...]:
         """Return the baseline that was asked for, or that stands in where none was."""
         return baseline_tensors(self.asked, self.question, self._baseline)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the model be run outside of explanations: it can be stopped between two layers."""
+        root = self.asked.root
+        if isinstance(root, torch.jit.ScriptModule):  # takes no hooks
+            yield
+            return
+        with Watch(root, self._cancelled).open():
+            yield
 
     def slices(self, explanations: float) -> Callable[[float], None]:
         """Return what to call with the fraction done of something as long as so many explanations.

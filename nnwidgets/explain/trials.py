@@ -58,7 +58,9 @@ def randomisation(inquiry: Inquiry, count: int) -> list[Check]:
         After how many of the layers, evenly spread, the map is asked for; the last one always.
     """
     asked = inquiry.asked
-    names = cascade(asked.root, lambda: asked.model(*asked.inputs, *asked.others))
+    with inquiry.running():
+        names = cascade(asked.root, lambda: asked.model(*asked.inputs, *asked.others))
+    inquiry.evaluations += 1
     if not names:
         return [unknown("randomisation", "explain.trust.randomisation.no_weights")]
     try:
@@ -104,7 +106,7 @@ def completeness(inquiry: Inquiry) -> list[Check]:
     if not sums.promises(inquiry.method, inquiry.options):
         return [unknown("completeness", "explain.trust.completeness.not_promised")]
     asked = inquiry.asked
-    with torch.no_grad():
+    with torch.no_grad(), inquiry.running():
         score = float(asked.model(*asked.inputs, *asked.others)[0])
         blank = float(asked.model(*inquiry.baselines(), *asked.others)[0])
     inquiry.evaluations += 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -45,13 +44,6 @@ CHECKS = {
     "seeds": [seeds_check(value, 5) for value in (0.95, 0.6, 0.2, -0.3)],
     "baseline": [baseline_check({"mean": value, "blurred": 0.95}) for value in (0.9, 0.6, -0.1)],
 }
-
-
-@pytest.fixture(autouse=True)
-def strict() -> Iterator[None]:
-    catalogue.be_strict()
-    yield
-    catalogue.be_strict(False)
 
 
 def levels(kind: str) -> list[str]:
