@@ -135,7 +135,7 @@ class Watch:
         self.rows += rows
         if isinstance(output, Tensor) and output.requires_grad:
             self.rows += rows
-            output.register_hook(self._backward)
+            output.register_hook(self._backward)  # type: ignore[no-untyped-call]
         if self._expected:
             self.tell(self.rows / self._expected)
         else:
@@ -146,7 +146,7 @@ class Watch:
         values = output if isinstance(output, tuple | list) else (output,)
         for value in values:
             if isinstance(value, Tensor) and value.requires_grad:
-                value.register_hook(self._backward)
+                value.register_hook(self._backward)  # type: ignore[no-untyped-call]
 
     def _backward(self, gradient: Tensor) -> None:
         self.check()

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from nnwidgets.catalogue import text
+from nnwidgets.explain.baselines import baseline_tensors, baseline_words
 from nnwidgets.explain.cancelling import Cancelled, Watch, never
 from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.methods_problem import sentence
@@ -27,6 +28,8 @@ from nnwidgets.explain.methods_quiet import quiet
 from nnwidgets.explain.methods_random import kept_random
 from nnwidgets.explain.methods_untouched import untouched
 from nnwidgets.explain.registry import METHODS, REGISTRY, Method, Result, Run, Warned
+from nnwidgets.explain.spatial import default_layer
+from nnwidgets.probe.refusal import Refusal
 
 if TYPE_CHECKING:
     from nnwidgets.explain.asked import Asked
@@ -43,9 +46,10 @@ _FILES: Final = (
     "methods_surrogate",
     "cam",
     "rollout",
-    "contributions_layer",
+    "layer_terms",
 )
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
+_EXPLAINED: Final = frozenset({"explain.gradient.none", "explain.surrogate.penalty"})
 _COARSE: Final = (torch.float16, torch.bfloat16)
 
 
@@ -76,7 +80,8 @@ def explain(
         space in it.
     baseline
         What stands for "nothing there": a number, a tensor, a name (see
-        `nnwidgets.explain.baselines`), of several inputs a tuple; None: zero.
+        `nnwidgets.explain.baselines`), of several inputs a tuple; None: zero. Gradient SHAP also
+        takes a tensor of several rows, from which it draws.
     options
         By captum's names. Random methods also take ``seed``. Beyond captum's: ``baselines`` is the
         same as `baseline`; ``seeds`` of LIME and kernel SHAP repeats them to see their spread.
@@ -211,14 +216,11 @@ def _checked(method: Method, options: dict[str, Any]) -> int:
 def _layer(asked: Asked, method: Method, layer: str | None) -> str | None:
     if not method.needs_layer:
         return None
-    from nnwidgets.explain.spatial import default_layer
-    from nnwidgets.probe.refusal import Refusal
-
     if layer is None:
         found = default_layer(asked)
         if found is None:
             raise Refusal("explain.layer.none", method=method.name)
-        return str(found)
+        return found
     names = dict(asked.root.named_modules())
     if layer not in names:
         near = difflib.get_close_matches(str(layer), names, 1)
@@ -233,20 +235,23 @@ def _baselines(
     """Return the baselines and their name."""
     if not method.uses_baseline:
         return tuple(torch.zeros_like(value) for value in asked.inputs), None
-    if baseline is None:
-        return tuple(torch.zeros_like(value) for value in asked.inputs), "zero"
-    from nnwidgets.explain.baselines import baseline_tensors
-
-    tensors = baseline_tensors(asked, question, baseline)
-    return tuple(tensors), _baseline_words(baseline)
+    key, params = baseline_words(baseline, asked, question)
+    words = text(key, **params)
+    several = _distribution(asked, baseline) if method.takes_several_baselines else None
+    return several or baseline_tensors(asked, question, baseline), words
 
 
-def _baseline_words(baseline: Any) -> str:
-    if isinstance(baseline, str | int | float):
-        return str(baseline)
-    if isinstance(baseline, tuple) and all(isinstance(b, str | int | float) for b in baseline):
-        return ", ".join(map(str, baseline))
-    return "given"
+def _distribution(asked: Asked, baseline: Any) -> tuple[Tensor, ...] | None:
+    """Return baselines with several rows, as they were given; None if they are nothing of that."""
+    given = baseline if isinstance(baseline, tuple) else (baseline,)
+    if len(given) != len(asked.inputs):
+        return None
+    rows = []
+    for value, part in zip(asked.inputs, given, strict=True):
+        if not isinstance(part, Tensor) or part.shape[1:] != value.shape[1:] or len(part) < 2:
+            return None
+        rows.append(part.detach().to(value))
+    return tuple(rows)
 
 
 def _run(method: Method, run: Run, watch: Watch) -> Result:
@@ -281,6 +286,7 @@ def _warned(asked: Asked, result: Result, explanation: Explanation) -> list[Warn
     if coarse:
         warned.append(("explain.coarse", {"dtype": coarse[0]}))
     flaw = explanation.flaw_words
-    if flaw is not None:
+    # A sentence that already gives the reason for zeros does not need a guess beside it.
+    if flaw is not None and not _EXPLAINED & {key for key, _ in warned}:
         warned.append(flaw)
     return warned

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnwidgets.explain.methods_gradient import Gradients, plain, with_gradient
+from nnwidgets.explain.methods_rules import lrp_rules
 from nnwidgets.explain.registry import Method, Result, Run, register
 
 __all__: list[str] = []
@@ -30,7 +31,7 @@ def _deep_lift(run: Run) -> Result:
         additional_forward_args=run.asked.others or None,
         return_convergence_delta=True,
     )
-    return Result(plain(values), float(delta) if by_inputs else None, gradients.warnings)
+    return Result(plain(values), float(delta.detach()) if by_inputs else None, gradients.warnings)
 
 
 def _guided_backprop(run: Run) -> Result:
@@ -53,12 +54,13 @@ def _lrp(run: Run) -> Result:
     gradients = Gradients(run.asked)
     method.gradient_func = gradients
     run.expect(3)
-    values, delta = method.attribute(
-        with_gradient(run.asked.inputs),
-        additional_forward_args=run.asked.others or None,
-        return_convergence_delta=True,
-    )
-    return Result(plain(values), float(delta), gradients.warnings)
+    with lrp_rules(run.asked.root):
+        values, delta = method.attribute(
+            with_gradient(run.asked.inputs),
+            additional_forward_args=run.asked.others or None,
+            return_convergence_delta=True,
+        )
+    return Result(plain(values), float(delta.detach()), gradients.warnings)
 
 
 register(

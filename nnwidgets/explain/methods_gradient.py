@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["Gradients", "plain", "whole_number", "with_gradient"]
 
 _NOISE: Final = 0.15  # of the input's range: the middle of what the SmoothGrad paper recommends
+_RULES: Final = (
+    "gausslegendre",
+    *(f"riemann_{where}" for where in ("left", "right", "middle", "trapezoid")),
+)
 _KINDS: Final = ("smoothgrad", "smoothgrad_sq", "vargrad")
 
 
@@ -58,7 +62,9 @@ class Gradients:
             if not score.requires_grad:
                 self._constant = True
                 return tuple(torch.zeros_like(value) for value in inputs)
-            found = torch.autograd.grad(score.sum(), inputs, allow_unused=True)
+            found: Sequence[Tensor | None] = torch.autograd.grad(
+                score.sum(), inputs, allow_unused=True
+            )
         self._unused.update(n for n, g in zip(self._names, found, strict=False) if g is None)
         return tuple(
             torch.zeros_like(value) if gradient is None else gradient
@@ -116,6 +122,9 @@ def _integrated_gradients(run: Run) -> Result:
     by_inputs = bool(options.pop("multiply_by_inputs", True))
     steps = whole_number(options, "n_steps", 50)
     options.pop("n_steps", None)
+    rule = options.get("method", "gausslegendre")
+    if rule not in _RULES:
+        raise ValueError(f"method is one of {', '.join(_RULES)}, not {rule!r}")
     batch = options.pop("internal_batch_size", None)
     if batch is None:
         # captum keeps each scaled input and each gradient of a batch, in float.
@@ -134,7 +143,7 @@ def _integrated_gradients(run: Run) -> Result:
         **options,
     )
     # Without the factor the values are slopes, which add up to nothing.
-    return Result(plain(values), float(delta) if by_inputs else None, gradients.warnings)
+    return Result(plain(values), float(delta.detach()) if by_inputs else None, gradients.warnings)
 
 
 def _smooth_grad(run: Run) -> Result:
@@ -207,7 +216,7 @@ def _gradient_shap(run: Run) -> Result:
     total = sum((part.flatten(1).sum(1).double() for part in parts), torch.zeros(()).double())
     delta = (total - (end - start).double()).mean()
     values = tuple(part.mean(0, keepdim=True) for part in parts)
-    return Result(values, float(delta), gradients.warnings)
+    return Result(values, float(delta.detach()), gradients.warnings)
 
 
 def _prepared(run: Run, method: Any) -> tuple[Gradients, Any]:
@@ -292,6 +301,7 @@ register(
         random=True,
         options=frozenset({"n_samples", "stdevs", "multiply_by_inputs"}),
         promises_completeness=True,
+        takes_several_baselines=True,
         cost=_count("n_samples", 5),
     )
 )

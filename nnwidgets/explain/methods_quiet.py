@@ -59,7 +59,8 @@ def quiet() -> Iterator[list[str]]:
     """
     _install()
     before = getattr(_listening, "heard", None)
-    _listening.heard = heard = []
+    heard: list[str] = []
+    _listening.heard = heard
     try:
         yield heard
     finally:

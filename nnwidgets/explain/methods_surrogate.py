@@ -33,7 +33,8 @@ __all__ = ["SEGMENTS", "LeastSquares", "sample_count"]
 
 SEGMENTS: Final = 8
 _SAMPLES_A_FEATURE: Final = 10
-_FEWEST, _MOST = 100, 1000
+_FEWEST: Final = 100
+_MOST: Final = 1000
 
 
 def sample_count(options: Mapping[str, Any], features: int) -> int:
@@ -107,12 +108,14 @@ def _explained(run: Run, build: Any) -> Result:
     features = max(int(mask.max()) for mask in masks if mask.numel()) + 1
     samples = sample_count(run.options, features)
     seeds = whole_number(run.options, "seeds", 1)
+    if features == 1 and build is _kernel_shap_object:
+        return _single_feature(run)
     at_once = perturbed_at_once(run, samples)
     run.expect(samples * seeds)
     fits: list[_Remembered] = []
 
     def weights(seed: int) -> tuple[Tensor, ...]:
-        method, fit = build(run, seed, features)
+        method, fit = build(run, seed)
         fits.append(fit)
         with torch.no_grad():  # captum's own loop would keep every graph
             found = method.attribute(
@@ -137,13 +140,27 @@ def _explained(run: Run, build: Any) -> Result:
     if seeds > 1:
         details["spread"] = asked.shaped(mean_over_vectors(asked, spread.std))
     warned: tuple[Warned, ...] = ()
-    if run.options.get("interpretable_model") is None and not _has_sklearn():
-        warned = (("explain.surrogate.no_sklearn", {}),)
+    if run.options.get("interpretable_model") is None:
+        if not _has_sklearn():
+            warned = (("explain.surrogate.no_sklearn", {}),)
+        elif build is _lime_object and _all_zero(spread.first) and _varies(fits[0].truth):
+            warned = (("explain.surrogate.penalty", {}),)
     delta = _delta(fits[0], spread.first, masks) if build is _kernel_shap_object else None
     return Result(mean_over_vectors(asked, spread.first), delta, warned, details)
 
 
-def _lime_object(run: Run, seed: int, features: int) -> tuple[Any, _Remembered]:
+def _single_feature(run: Run) -> Result:
+    """Give the only player all there is; captum has no distribution for one."""
+    asked = run.asked
+    with torch.no_grad():
+        score = asked.model(*asked.inputs, *asked.others)
+        effect = score - asked.model(*run.baselines, *asked.others)
+    values = tuple(torch.ones_like(value) * effect.to(value) for value in asked.inputs)
+    details = {"r2": None, "features": 1, "samples": 2, "seeds": 1}
+    return Result(mean_over_vectors(asked, values), 0.0, (), details)
+
+
+def _lime_object(run: Run, seed: int) -> tuple[Any, _Remembered]:
     from captum.attr import Lime
 
     fit = _Remembered(_surrogate(run, lasso=True))
@@ -158,7 +175,7 @@ def _lime_object(run: Run, seed: int, features: int) -> tuple[Any, _Remembered]:
     return Lime(run.asked.model, fit, similarity, perturbed), fit
 
 
-def _kernel_shap_object(run: Run, seed: int, features: int) -> tuple[Any, _Remembered]:
+def _kernel_shap_object(run: Run, seed: int) -> tuple[Any, _Remembered]:
     from captum.attr import KernelShap
 
     fit = _Remembered(_surrogate(run, lasso=False))
@@ -190,11 +207,20 @@ def _surrogate(run: Run, *, lasso: bool) -> Any:
         return LeastSquares()
     from captum._utils.models.linear_model import SkLearnLasso, SkLearnLinearRegression
 
-    return SkLearnLasso(alpha=0.01) if lasso else SkLearnLinearRegression()
+    # scikit-learn's Lasso draws a number from numpy's generator even where it needs none.
+    return SkLearnLasso(alpha=0.01, random_state=run.seed) if lasso else SkLearnLinearRegression()
 
 
 def _has_sklearn() -> bool:
     return importlib.util.find_spec("sklearn") is not None
+
+
+def _all_zero(values: tuple[Tensor, ...]) -> bool:
+    return not any(bool(value.any()) for value in values)
+
+
+def _varies(truth: Tensor) -> bool:
+    return bool(truth.numel() and truth.max() > truth.min())
 
 
 def _from_zero(masks: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -132,6 +132,8 @@ class Method:
         Names of its options, with captum's meaning.
     promises_completeness
         Its values add up to the score less the baseline's score.
+    takes_several_baselines
+        A baseline may have several rows, to be drawn from.
     cost
         How many forward-equivalents of one sample it takes, for ``(asked, options)``; a backward
         counts as two.
@@ -144,6 +146,7 @@ class Method:
     random: bool = False
     options: frozenset[str] = frozenset()
     promises_completeness: bool = False
+    takes_several_baselines: bool = False
     cost: Callable[[Asked, Mapping[str, Any]], int] = lambda asked, options: 3
 
 
