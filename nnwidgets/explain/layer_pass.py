@@ -8,12 +8,12 @@ the output in place changes a copy.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nnwidgets.probe.refusal import Refusal
 
@@ -30,7 +30,7 @@ class LayerPass:
     Attributes
     ----------
     activation, gradient
-        (1, …): the layer's first output and d score / d output, of one shape.
+        (1, …): the layer's first output and d score / d output, of one shape; of halves float32.
     score
         Of the target, in the model's own units.
     reached
@@ -60,8 +60,27 @@ def layer_pass(asked: Asked, layer: str, *, of_input: bool = False) -> LayerPass
     Refusal
         If the layer does not run, gives no tensor, or the score does not depend on it.
     """
-    module = asked.root.get_submodule(layer)
-    cut = _Cut()
+    for cut in (_Cut(), _Kept()):
+        score, inputs = _run(asked, asked.root.get_submodule(layer), cut, of_input)
+        if cut.tensor is None or cut.origin is None:
+            raise Refusal("explain.layer.silent", layer=layer)
+        if score.requires_grad and not cut.changed:
+            (gradient,) = torch.autograd.grad(score, [cut.tensor], allow_unused=True)
+            if gradient is not None:
+                found = _leaves_of(cut.origin)
+                reached = tuple(id(value) in found for value in inputs)
+                # Halves are too coarse for sums over places and channels.
+                activation, gradient = _wide(cut.tensor.detach()), _wide(gradient)
+                return LayerPass(activation, gradient, float(score.detach()), reached)
+        # What a layer gives may also be used inside it: a backbone that hands out its features
+        # beside their mean. Then it is looked at where it is, without being replaced.
+    raise Refusal("explain.layer.unused", layer=layer)
+
+
+def _run(
+    asked: Asked, module: nn.Module, cut: _Cut, of_input: bool
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """Return the score with its graph, and the inputs that it was made of."""
     handle = (
         module.register_forward_pre_hook(cut.before, with_kwargs=True)
         if of_input
@@ -70,30 +89,19 @@ def layer_pass(asked: Asked, layer: str, *, of_input: bool = False) -> LayerPass
     try:
         with torch.enable_grad():
             # Inputs that want a gradient keep torch off the fused paths that call no hooks.
-            inputs = [
-                value.detach().requires_grad_() if value.is_floating_point() else value
-                for value in asked.inputs
-            ]
-            score = asked.model(*inputs, *asked.others).sum()
-        if cut.leaf is None:
-            raise Refusal("explain.layer.silent", layer=layer)
-        if not score.requires_grad:
-            raise Refusal("explain.layer.unused", layer=layer)
-        (gradient,) = torch.autograd.grad(score, [cut.leaf], allow_unused=True)
+            inputs = [value.detach().requires_grad_() for value in asked.inputs]
+            return asked.model(*inputs, *asked.others).sum(), inputs
     finally:
         handle.remove()
-    if gradient is None:
-        raise Refusal("explain.layer.unused", layer=layer)
-    found = _leaves_of(cut.origin)
-    reached = tuple(id(value) in found for value in inputs)
-    return LayerPass(cut.leaf.detach(), gradient, float(score.detach()), reached)
 
 
-def _leaves_of(tensor: Tensor | None) -> set[int]:
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _leaves_of(tensor: Tensor) -> set[int]:
     """Return the identities of the leaves that a tensor's graph leads to."""
     found: set[int] = set()
-    if tensor is None:
-        return found
     if tensor.grad_fn is None:
         return {id(tensor)}
     seen: set[Any] = set()
@@ -114,8 +122,13 @@ class _Cut:
     """Hooks that put a leaf in the place of the first tensor that passes."""
 
     def __init__(self) -> None:
-        self.leaf: Tensor | None = None
+        self.tensor: Tensor | None = None  # whose gradient is wanted
         self.origin: Tensor | None = None  # with the graph that leads to it
+
+    @property
+    def changed(self) -> bool:
+        """Whether it no longer holds what the layer gave."""
+        return False
 
     def after(self, module: object, args: object, output: Any) -> Any:
         return self._replaced(output)
@@ -127,10 +140,7 @@ class _Cut:
         if isinstance(value, Tensor):
             if not value.is_floating_point():
                 return value
-            self.origin = value
-            # detach shares memory with what may be changed in place outside the graph
-            self.leaf = value.detach().clone().requires_grad_()
-            return self.leaf.clone()
+            return self._taken(value)
         if isinstance(value, tuple | list):
             for place, part in enumerate(value):
                 if isinstance(part, Tensor) and part.is_floating_point():
@@ -142,4 +152,25 @@ class _Cut:
                     changed: Any = copy.copy(value)
                     changed[key] = self._replaced(part)
                     return changed
+        return value
+
+    def _taken(self, value: Tensor) -> Tensor:
+        self.origin = value
+        # A copy, because the layer's own tensor may be changed in place by whoever else holds it.
+        self.tensor = value.detach().clone().requires_grad_()
+        return self.tensor.clone()
+
+
+class _Kept(_Cut):
+    """Hooks that keep the first tensor that passes, in its place in the graph."""
+
+    _version = 0
+
+    @property
+    def changed(self) -> bool:
+        return self.tensor is not None and self.tensor._version != self._version
+
+    def _taken(self, value: Tensor) -> Tensor:
+        self.origin = self.tensor = value
+        self._version = value._version
         return value

@@ -134,16 +134,18 @@ def find_head(
     if row is None:
         return None
     unit, sign = row
-    weights = sign * last.module.weight.detach()[unit]
+    weights = sign * last.module.weight.detach()[unit].to(maps.dtype)
     biases: Tensor | None = getattr(last.module, "bias", None)
     bias = 0.0 if biases is None else sign * float(biases.detach()[unit])
     given = last.given.flatten()
+    close = _CLOSE if given.dtype in (torch.float32, torch.float64) else _CLOSE_OF_HALVES
+    given = given.to(maps.dtype)
     places = tuple(range(2, maps.dim()))
     if maps.shape[1] == given.numel():
         for name, pooled in (("mean", maps.mean(places)), ("sum", maps.sum(places))):
-            if _same(pooled.flatten(), given):
+            if _same(pooled.flatten(), given, close):
                 return Head(name, weights.reshape(1, -1, *(1 for _ in places)), bias)
-    if maps.numel() == given.numel() and _same(maps.flatten(), given):
+    if maps.numel() == given.numel() and _same(maps.flatten(), given, close):
         return Head("flatten", weights.reshape(maps.shape), bias)
     return None
 
@@ -162,11 +164,12 @@ def _row(last: LinearCall, score: float, target: object, kind: str) -> tuple[int
 
 
 _CLOSE: Final = 1e-5
+_CLOSE_OF_HALVES: Final = 1e-2
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
+def _same(one: Tensor, other: Tensor, close: float = _CLOSE) -> bool:
     scale = float(other.abs().max()) if other.numel() else 0.0
-    return bool(torch.allclose(one, other, rtol=_CLOSE, atol=_CLOSE * scale))
+    return bool(torch.allclose(one, other, rtol=close, atol=close * scale))
 
 
 def _run(run: Run) -> Result:

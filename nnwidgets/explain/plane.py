@@ -176,6 +176,8 @@ def over_tokens(asked: Asked, values: Tensor, mode: str | None = None) -> tuple[
         if found is not None:
             grid, dropped = found
             maps = values[dropped:].reshape(1, 1, *grid)
-            laid[number] = interpolated(maps, size, mode)[:, 0].to(asked.inputs[number])
+            wide = torch.float64 if asked.inputs[number].dtype is torch.float64 else torch.float32
+            fitted = interpolated(maps, size, mode)[:, 0]
+            laid[number] = fitted.to(asked.inputs[number].device, wide)
             return tuple(laid)
     raise Refusal("explain.rollout.tokens", tokens=str(values.numel()))

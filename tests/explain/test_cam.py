@@ -212,6 +212,34 @@ def test_which_inputs_a_layer_looks_at() -> None:
     assert layer_pass(asked, "line").reached == (False, True)
 
 
+def test_features_that_are_used_inside_the_layer_that_gives_them() -> None:
+    """A backbone hands out its maps beside their mean, and only the mean is used outside."""
+
+    class Backbone(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 3, 3)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            maps = self.conv(x)
+            return {"maps": maps, "mean": maps.mean((2, 3))}
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = Backbone()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.body(x)["mean"]
+
+    model = seeded(0, lambda: Model().eval())
+    asked = Question(model, torch.randn(1, 2, 6, 6)).ask(0, 1)
+    outer, inner = layer_pass(asked, "body"), layer_pass(asked, "body.conv")
+    torch.testing.assert_close(outer.activation, inner.activation)
+    torch.testing.assert_close(outer.gradient, inner.gradient)
+    assert outer.reached == (True,)
+
+
 def test_layers_without_an_answer_are_refused_and_left_alone() -> None:
     model = Two().eval()
     asked = Question(model, (torch.randn(1, 1, 5, 5), torch.randn(1, 3))).ask(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
@@ -119,6 +122,39 @@ def test_a_largest_place_is_no_mean() -> None:
     # The gradient goes to the largest places alone, so the terms still make up the logit.
     rest = model(inputs)[0, 1].item() - model[3].bias[1].item()
     assert found.details["layer_map"].sum() == pytest.approx(rest, rel=1e-4)
+
+
+def test_halves_are_recognised_and_summed_wide() -> None:
+    model, inputs = pooled()
+    exact = asked_of(model, inputs, 1, "0").details["layer_map"]
+    found = asked_of(model.bfloat16(), inputs.bfloat16(), 1, "0")
+    assert found.details["rule"] == "linear_mean"
+    assert found.details["layer_map"].dtype == np.float32
+    np.testing.assert_allclose(found.details["layer_map"], exact, atol=0.05 * abs(exact).max())
+
+
+METHODS = ("grad_cam", "grad_cam_plus_plus", "layer_cam", "activation_x_weight")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("asks", range(1, 6))
+def test_cancelled_at_any_moment_nothing_is_left_behind(method: str, asks: int) -> None:
+    model, inputs = pooled()
+    asked = Question(model.eval(), inputs).ask(0, 1)
+    count = 0
+
+    def cancelled() -> bool:
+        nonlocal count
+        count += 1
+        time.sleep(0.011)  # so that the next one is asked again, and not spared
+        return count >= asks
+
+    with contextlib.suppress(Cancelled):  # it may be over before so many questions
+        explain(asked, method, layer="0", cancelled=cancelled)
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    assert all(p.grad is None and p.requires_grad for p in model.parameters())
+    with pytest.raises(Cancelled):
+        explain(asked, method, layer="0", cancelled=lambda: True)
 
 
 def test_hooks_are_taken_off_when_the_model_fails() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.importance import table_importance
+from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
 from nnwidgets.probe.refusal import Refusal
 from tests.explain.tables import Trained, breast_cancer, diabetes, wine
@@ -37,6 +38,26 @@ def test_importance_of_each_column_is_scikit_learns(load: Any) -> None:
     assert ours.base > (0.97 if classes else 0.5)
     assert ours.mean.shape == (len(trained.names),)
     assert ours.mean.max() > 0.01
+
+
+@pytest.mark.parametrize("load", [breast_cancer, wine, diabetes])
+def test_signed_bars_of_a_row_add_up_to_the_prediction(load: Any) -> None:
+    """… less what the model says of the mean row, which is zero in a standardised table."""
+    trained: Trained = load()
+    question = Question(trained.model, trained.rows)
+    for index in (0, 60, 150):
+        asked = question.ask(index)
+        found = explain(asked, "integrated_gradients", options={"n_steps": 200}).values
+        assert isinstance(found, np.ndarray)
+        assert found.shape == (len(trained.names),)
+        assert found.min() < 0 < found.max()
+        with torch.no_grad():
+            here = trained.model(trained.rows[index : index + 1])[0]
+            nothing = trained.model(torch.zeros(1, len(trained.names)))[0]
+        target = asked.target or 0
+        assert isinstance(target, int)
+        expected = (here - nothing)[target].item()
+        assert found.sum() == pytest.approx(expected, rel=0.02, abs=0.02)
 
 
 class Beside(nn.Module):

@@ -24,14 +24,16 @@ def test_maps_are_their_formulas(name: str) -> None:
     images, labels = pictures()
     question = Question(model, images)
     for index in range(0, len(images), 4):
-        shown = images[index : index + 1]
+        shown, target = images[index : index + 1], labels[index]
         hooked = plainly_hooked(
-            model, model.get_submodule(LAYER), lambda shown=shown: model(shown)[:, labels[index]]
+            model,
+            model.get_submodule(LAYER),
+            lambda shown=shown, target=target: model(shown)[:, target],
         )
         expected = ORACLES[name][1](*hooked)
         if name != "grad_cam":
             expected = np.maximum(expected, 0)
-        found = explain(question.ask(index, labels[index]), name, layer=LAYER).values
+        found = explain(question.ask(index, target), name, layer=LAYER).values
         scale = abs(expected).max()
         np.testing.assert_allclose(found, resized(expected, (64, 64)), rtol=1e-3, atol=1e-4 * scale)
 
