@@ -194,9 +194,8 @@ class Asking(Checking):
         picture, wish = answer.drawn, answer.wish
         values = np.asarray(slot_of(answer.explanation.values, wish.slot), np.float64)
         items: list[list[str]] = []
-        if picture is None:
+        if picture is None or (shown := picture.map) is None:
             return items
-        shown = picture.map
         if len(place) != shown.ndim or any(
             not 0 <= i < size for i, size in zip(place, shown.shape, strict=False)
         ):

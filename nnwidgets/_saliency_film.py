@@ -34,9 +34,9 @@ class Frame:
 
 def frame_of(answer: Answer) -> Frame | None:
     """Return the small map of an answer; None if it has none."""
-    if answer.drawn is None or answer.state != "ready":
+    values = None if answer.drawn is None else answer.drawn.map
+    if values is None or answer.drawn is None or answer.state != "ready":
         return None
-    values = answer.drawn.map
     if answer.drawn.kind == "image":
         return Frame(pooled(values, _SIDE)[0].astype(np.float32))
     return Frame(values.reshape(-1)[:_VALUES].astype(np.float32))

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._saliency_film import Film, frame_of
-from nnwidgets._saliency_solving import Given, Solver, cannot, waiting
+from nnwidgets._saliency_solving import Given, Solver, cannot, captum_is_loaded, waiting
 from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.applicability import Applicability
 from nnwidgets.explain.cancelling import Cancelled
+from nnwidgets.explain.question import Question
 from nnwidgets.live.at_rest import at_rest
 from nnwidgets.live.budget import work_clock
 from nnwidgets.live.jobs import CancelledError, Job
@@ -258,26 +259,32 @@ class Looking(LiveWidget):
             with self._twin.open(weights) as root:
                 question = self._solver.question(root)
                 wish = self._solver.settled(wish, question)
-                quick = self._solver.seconds(question, wish) <= _QUICK_SECONDS
-                if quick or not self._twin.copied:
+                if self._is_quick(question, wish) or not self._twin.copied:
                     found = self._solver.solve(question, wish, step, past)
                     return self._remember(found)
                 known = self._answers.get(self._key(wish, step, past))
                 if known is not None and known.state == "ready":
                     return known
-                return self._slowly(self._solver.sketch(question, wish, step, past), asked=asked)
+                return self._slowly(self._solver.preview(question, wish, step, past), asked=asked)
         except (TwinError, ValueError, TypeError) as problem:
             return cannot(wish, self._session.step, problem, self._shown_language)
 
-    def _slowly(self, sketch: Answer, *, asked: bool) -> Answer:
+    def _is_quick(self, question: Question, wish: Wish) -> bool:
+        # Importing captum takes a second or two, for which no training is held up.
+        ready = captum_is_loaded() or not self._session.training
+        return ready and self._solver.seconds(question, wish) <= _QUICK_SECONDS
+
+    def _slowly(self, preview: Answer, *, asked: bool) -> Answer:
         """Return the answer of a slow method for now: an old one, or one that is on its way."""
-        wish = sketch.wish
-        if asked and wish not in self._given_up:
-            return waiting(sketch, "working")
+        wish = preview.wish
+        under_way = self._job is not None and wish in self._jobs_wishes
+        coming = under_way or (asked and wish not in self._given_up)
+        old = None
         for known in reversed(self._answers.values()):
-            if replace(known.wish, step=None) == replace(wish, step=None) and known.explanation:
-                return waiting(sketch, "stale", known)
-        return waiting(sketch, "stale")
+            if known.explanation and self._solver.same(known.wish, wish):
+                old = known
+                break
+        return waiting(preview, "working" if coming else "stale", old)
 
     def _remember(self, answer: Answer) -> Answer:
         if answer.state == "ready":

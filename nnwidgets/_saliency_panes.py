@@ -33,8 +33,8 @@ def scale_of(answers: Sequence[Answer]) -> tuple[float, float, bool]:
 
     Signed as soon as one value is below zero; else from zero up.
     """
-    maps = [answer.drawn.map for answer in answers if answer.drawn is not None]
-    finite = [values[np.isfinite(values)] for values in maps]
+    maps = [None if answer.drawn is None else answer.drawn.map for answer in answers]
+    finite = [values[np.isfinite(values)] for values in maps if values is not None]
     low = min((float(values.min()) for values in finite if values.size), default=0.0)
     high = max((float(values.max()) for values in finite if values.size), default=0.0)
     if low < 0:
@@ -69,8 +69,8 @@ def pane_of(
         "method": wish.method,
         "target": target if isinstance(target, int) else None,
         "target_name": solver.target_name(target),
-        "layer": None if found is None else found.layer,
-        "baseline": None if found is None or found.baseline is None else wish.baseline,
+        "layer": solver.layer(wish) if found is None else found.layer,
+        "baseline": wish.baseline if solver.uses_baseline(wish.method) else None,
         "step": answer.step,
         "past": answer.past,
         "checkpoint": wish.checkpoint,
@@ -100,6 +100,11 @@ def pane_of(
         values = answer.scores if answer.probabilities is None else answer.probabilities
         arrays["probabilities"] = np.asarray(values, np.float32)
     if picture is not None:
+        if picture.input is not None:
+            arrays["input"] = picture.input
+        if picture.spread is not None:
+            arrays["spread"] = picture.spread.astype(np.float32)
+    if picture is not None and picture.map is not None:
         own = picture.map
         if kind in ("table", "other", "sequence", "signal"):
             width = own.shape[-1 if kind != "signal" else 0]
@@ -107,10 +112,6 @@ def pane_of(
             meta["features"] = None if names is None else list(names)
         exact = own.size <= EXACT
         arrays["map"] = own.astype(np.float32) if exact else encode(own, low, high)
-        if picture.input is not None:
-            arrays["input"] = picture.input
-        if picture.spread is not None:
-            arrays["spread"] = picture.spread.astype(np.float32)
     return meta, arrays
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -28,7 +30,7 @@ from nnwidgets.explain.spatial import SpatialLayer, default_layer
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["Given", "Solver", "cannot", "waiting"]
+__all__ = ["Given", "Solver", "cannot", "captum_is_loaded", "waiting"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,16 @@ class Given:
     def target(self, index: int) -> Target:
         """Return what to ask about for a sample."""
         return None if self.targets is None else self.targets[index]
+
+
+def load_captum() -> None:
+    """Import captum, which takes longer than most methods: it is no part of their time."""
+    importlib.import_module("captum.attr")
+
+
+def captum_is_loaded() -> bool:
+    """Whether that has been done."""
+    return "captum.attr" in sys.modules
 
 
 def waiting(answer: Answer, state: State, old: Answer | None = None) -> Answer:
@@ -167,9 +179,7 @@ class Solver:
                 for name in baseline_names(asked, question)
             )
             self._costs = {name: cost(asked, name) for name in self.applicability.methods}
-            begun = perf_counter()
-            question.scores(wish.index)
-            self._forward_seconds = perf_counter() - begun
+            self._forward_seconds = min(_timed(question, wish.index) for _ in range(2))
         return self.applicability
 
     def settled(self, wish: Wish, question: Question) -> Wish:
@@ -202,11 +212,12 @@ class Solver:
         """Return about how long a wish takes."""
         return self._estimate(wish.method)
 
-    def _estimate(self, method: str) -> float:
+    def _estimate(self, method: str, found: Explanation | None = None) -> float:
         known = self._seconds.get(method)
-        if known is not None:
-            return known
-        return self._costs.get(method, 3) * self._forward_seconds
+        if known is None:
+            guessed = self._costs.get(method, 3) * self._forward_seconds
+            return guessed if found is None else found.seconds
+        return known
 
     # -- answers -------------------------------------------------------------------------
 
@@ -217,6 +228,14 @@ class Solver:
             wish, step, past, scores=scores, probabilities=shares,
             tokens=self._tokens(question, wish),
         )  # fmt: skip
+
+    def preview(self, question: Question, wish: Wish, step: int, past: bool) -> Answer:
+        """Return a sketch with the input in it, to be shown while the map is worked out."""
+        asked = question.ask(wish.index, wish.target)
+        slot = min(wish.slot, len(asked.slots) - 1)
+        picture, said = self._natural(asked, slot)
+        drawn_input = Drawn(asked.slots[slot].kind, None, picture)
+        return replace(self.sketch(question, wish, step, past), drawn=drawn_input, said=said)
 
     def solve(
         self,
@@ -254,6 +273,7 @@ class Solver:
         """Run the method of a settled wish, with `given` in place of the wish's baseline."""
         method = method_named(wish.method)
         baseline = self.baseline(wish) if given is None else given
+        load_captum()
         found = explain(
             asked,
             wish.method,
@@ -265,12 +285,17 @@ class Solver:
             progress=progress,
         )
         if not options:
-            self._seconds[wish.method] = found.seconds
+            # The shortest: what else the machine has to do does not make the method a slow one.
+            self._seconds[wish.method] = min(found.seconds, self._estimate(wish.method, found))
         return found
+
+    def uses_baseline(self, method: str) -> bool:
+        """Whether a method compares with a baseline."""
+        return bool(method) and method_named(method).uses_baseline
 
     def layer(self, wish: Wish) -> str | None:
         """Return the layer that a method looks at; None if it looks at none."""
-        if not method_named(wish.method).needs_layer:
+        if not wish.method or not method_named(wish.method).needs_layer:
             return None
         return wish.layer or self._default_layer
 
@@ -294,15 +319,21 @@ class Solver:
         described = asked.slots[slot]
         values = slot_of(found.values, slot)
         given = self._given_values(asked, slot)
-        picture: NDArray[np.uint8] | None = None
-        said: tuple[Words, ...] = ()
-        if described.kind == "image" and self._pictures is not None:
-            picture, said = self._pictures.of(asked.inputs[slot][0], described, slot)
-            if described.channel_axis == -1 and values.ndim == 3:
-                values = np.moveaxis(values, -1, 0)
+        picture, said = self._natural(asked, slot)
+        if described.kind == "image" and described.channel_axis == -1 and values.ndim == 3:
+            values = np.moveaxis(values, -1, 0)
         spread = found.details.get("spread")
         spread = None if spread is None else slot_of(spread, slot)
         return drawn(described.kind, values, given, picture, spread), said
+
+    def _natural(
+        self, asked: Asked, slot: int
+    ) -> tuple[NDArray[np.uint8] | None, tuple[Words, ...]]:
+        """Return an image in natural colours and what was assumed; nothing of other kinds."""
+        described = asked.slots[slot]
+        if described.kind != "image" or self._pictures is None:
+            return None, ()
+        return self._pictures.of(asked.inputs[slot][0], described, slot)
 
     def _given_values(self, asked: Asked, slot: int) -> NDArray[Any] | None:
         described = asked.slots[slot]
@@ -393,3 +424,9 @@ class Solver:
         ids = np.asarray(slot.token_ids)
         row = ids[wish.index] if ids.ndim > 1 else ids
         return tuple(str(int(number)) for number in np.atleast_1d(row).reshape(-1))
+
+
+def _timed(question: Question, index: int) -> float:
+    begun = perf_counter()
+    question.scores(index)
+    return perf_counter() - begun

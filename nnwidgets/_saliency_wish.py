@@ -63,7 +63,8 @@ class Drawn:
         What the input is: ``"image"``, ``"table"``, ``"tokens"``, ``"signal"``, ``"sequence"``,
         ``"other"``.
     map
-        float64; (height, width) of an image, else in the layout of the kind.
+        float64; (height, width) of an image, else in the layout of the kind. None while it is
+        worked out.
     input
         uint8 picture of an image, float32 of the rest; None where there is nothing to draw.
     spread
@@ -73,7 +74,7 @@ class Drawn:
     """
 
     kind: str
-    map: NDArray[np.float64]
+    map: NDArray[np.float64] | None
     input: NDArray[Any] | None = None
     spread: NDArray[np.float64] | None = None
     reduced: int = 1
