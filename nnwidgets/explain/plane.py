@@ -21,10 +21,19 @@ if TYPE_CHECKING:
     from nnwidgets.explain.asked import Asked
     from nnwidgets.explain.inputs import Slot
 
-__all__ = ["MODES", "interpolated", "over_inputs", "over_tokens", "plane_of", "token_grid"]
+__all__ = [
+    "MODES",
+    "interpolated",
+    "over_inputs",
+    "over_tokens",
+    "place_of_tokens",
+    "plane_of",
+    "token_grid",
+]
 
 MODES: Final = {1: ("nearest", "linear", "area"), 2: ("nearest", "bilinear", "bicubic", "area")}
-_EXTRA: Final = 16  # class, distillation and register tokens
+# Tokens in front of those that have a place: class, distillation and register tokens of pictures.
+_EXTRA: Final = {1: 1, 2: 16}
 _DEFAULT: Final = {1: "linear", 2: "bilinear"}
 
 
@@ -134,17 +143,47 @@ def token_grid(tokens: int, size: Sequence[int]) -> tuple[tuple[int, ...], int] 
         Rows and columns, or the length alone, and how many tokens in front belong to no place; as
         few as there can be. None if they cannot be patches of one form that cover the plane.
     """
-    for dropped in range(min(_EXTRA, tokens - 1) + 1):
+    for dropped in range(_EXTRA[len(size)] + 1):
         left = tokens - dropped
+        if left <= dropped:
+            return None
         if len(size) == 1 and left <= size[0] and size[0] % left == 0:
             return (left,), dropped
         if len(size) == 2:
             for rows in range(1, left + 1):
                 columns, rest = divmod(left, rows)
-                # Square patches; the plane may end within the last ones, but not before them.
+                # Patches are as high as they are wide.
                 if rest == 0 and rows * size[1] == columns * size[0]:
                     return (rows, columns), dropped
     return None
+
+
+def place_of_tokens(asked: Asked, tokens: int) -> tuple[int, tuple[int, ...], int]:
+    """Return on which input a row of tokens lies, and how.
+
+    Parameters
+    ----------
+    asked
+        Whose inputs.
+    tokens
+        How many there are.
+
+    Returns
+    -------
+    number, grid, dropped
+        The first input on whose plane they fit; see `token_grid`.
+
+    Raises
+    ------
+    Refusal
+        If they fit on none.
+    """
+    for number, slot in enumerate(asked.slots):
+        size = plane_of(slot)
+        found = token_grid(tokens, size) if size else None
+        if found is not None:
+            return number, *found
+    raise Refusal("explain.rollout.tokens", tokens=str(tokens))
 
 
 def over_tokens(asked: Asked, values: Tensor, mode: str | None = None) -> tuple[Tensor, ...]:
@@ -169,15 +208,10 @@ def over_tokens(asked: Asked, values: Tensor, mode: str | None = None) -> tuple[
     Refusal
         If they fit on none.
     """
+    number, grid, dropped = place_of_tokens(asked, values.numel())
     laid = [torch.full_like(given, torch.nan) for given in asked.inputs]
-    for number, slot in enumerate(asked.slots):
-        size = plane_of(slot)
-        found = token_grid(values.numel(), size) if size else None
-        if found is not None:
-            grid, dropped = found
-            maps = values[dropped:].reshape(1, 1, *grid)
-            wide = torch.float64 if asked.inputs[number].dtype is torch.float64 else torch.float32
-            fitted = interpolated(maps, size, mode)[:, 0]
-            laid[number] = fitted.to(asked.inputs[number].device, wide)
-            return tuple(laid)
-    raise Refusal("explain.rollout.tokens", tokens=str(values.numel()))
+    maps = values[dropped:].reshape(1, 1, *grid)
+    wide = torch.float64 if laid[number].dtype is torch.float64 else torch.float32
+    fitted = interpolated(maps, plane_of(asked.slots[number]), mode)[:, 0]
+    laid[number] = fitted.to(laid[number].device, wide)
+    return tuple(laid)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nnwidgets.explain.layer_pass import layer_pass
-from nnwidgets.explain.plane import over_tokens
+from nnwidgets.explain.plane import over_tokens, place_of_tokens
 from nnwidgets.explain.registry import Method, Result, Run, Warned, register
 from nnwidgets.probe.attention import AttentionTap
 from nnwidgets.probe.refusal import Refusal
@@ -97,8 +97,9 @@ def self_attention(asked: Asked) -> tuple[list[Tensor], str]:
     Raises
     ------
     Refusal
-        If there is no attention to be seen, or it is not one of the same tokens over themselves
-        throughout (cross-attention, windows, tokens that are merged on the way).
+        If there is no attention to be seen, if it is not one of the same tokens over themselves
+        throughout (cross-attention, windows, tokens that are merged on the way), or if the tokens
+        cannot be laid over any input.
     """
     with AttentionTap(asked.root) as tap, _Order(asked.root) as order, torch.no_grad():
         asked.model(*asked.inputs, *asked.others)
@@ -112,6 +113,7 @@ def self_attention(asked: Asked) -> tuple[list[Tensor], str]:
     if len(sizes) > 1 or size[0] != size[1] or any(each.shape[0] != 1 for _, each in ran):
         shown = ", ".join(sorted(f"{rows} × {columns}" for rows, columns in sizes))
         raise Refusal("explain.rollout.shapes", shapes=shown)
+    place_of_tokens(asked, size[0])
     return [each[0] for _, each in ran], ran[-1][0]
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from nnwidgets.explain.plane import token_grid
 from nnwidgets.explain.question import Question
 from nnwidgets.explain.registry import REGISTRY, Run
 from nnwidgets.explain.rollout import attention_rollout, self_attention, tokens_read
@@ -258,6 +259,49 @@ def test_what_has_no_attention_or_another_is_refused() -> None:
     with pytest.raises(Refusal, match="2 × 5"):
         rolled(model, torch.randint(0, 9, (1, 5)))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+class Summary(nn.Module):
+    """Seven tokens made of all ten, by a linear layer: none of them has a place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(9, 4)
+        self.mix = nn.Linear(10, 7)
+        self.attention = nn.MultiheadAttention(4, 1, batch_first=True)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.mix(self.embed(ids).transpose(1, 2)).transpose(1, 2)
+        return self.attention(x, x, x)[0].mean(1)
+
+
+def test_tokens_without_a_place_in_the_input_are_refused() -> None:
+    """… also when it is asked whether the method applies."""
+    model = Summary().eval()
+    asked = Question(model, torch.randint(0, 9, (1, 10))).ask(0)
+    with pytest.raises(Refusal, match="7 tokens"):
+        self_attention(asked)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "size", "expected"),
+    [
+        (196, (224, 224), ((14, 14), 0)),
+        (197, (224, 224), ((14, 14), 1)),  # ViT
+        (198, (224, 224), ((14, 14), 2)),  # DeiT, with a distillation token
+        (201, (224, 224), ((14, 14), 5)),  # four registers
+        (13, (12, 16), ((3, 4), 1)),
+        (10, (10,), ((10,), 0)),
+        (11, (10,), ((10,), 1)),
+        (5, (10,), ((5,), 0)),  # patches of two steps
+        (7, (12,), ((6,), 1)),
+        (7, (11,), None),
+    ],
+)
+def test_how_tokens_lie_on_a_plane(
+    tokens: int, size: tuple[int, ...], expected: tuple[tuple[int, ...], int] | None
+) -> None:
+    assert token_grid(tokens, size) == expected
 
 
 def test_no_hook_is_left_behind() -> None:
