@@ -73,9 +73,12 @@ test-js: build
 test-python: .venv/.ready .kernels/.ready build
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not notebooks"
 
-# One at a time: JupyterLab, a kernel and a browser already fill two cores.
+# One at a time: JupyterLab, a kernel and a browser already fill two cores. What fails is run once more,
+# alone: one in some thousand cells of ipykernel 7.1 is never reported as ended. Twice is a failure.
+BROWSED := $(BIN)/pytest -m "browser or notebooks"
+
 test-browser: setup
-	$(BIN)/pytest -m "browser or notebooks"
+	$(BROWSED) || $(BROWSED) --last-failed --last-failed-no-failures none
 
 # --- to look at ---------------------------------------------------------------------------------
 
