@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nnwidgets._inspector_arguments import check_inspected, check_sample, wanted_layers
-from nnwidgets._inspector_asking import Asking
+from nnwidgets._inspector_verbs import Verbs
 from nnwidgets._training_arguments import check_budget, named_optimizers
 from nnwidgets.live import wire
 from nnwidgets.live.cells import retire_earlier
@@ -40,7 +40,7 @@ _KINDS: Final = ("activation", "weight", "gradient")
 _MEDIA: Final = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 
 
-class LayerInspector(Asking):
+class LayerInspector(Verbs):
     """The layers of a model: structure, activations, weights, gradients, contributions, live.
 
     What is shown of activations comes from a fixed *probe batch*, run through a private copy of
@@ -254,6 +254,8 @@ class LayerInspector(Asking):
 
     def figure(self, *, dark: bool = False) -> Figure:
         """Return what is shown of the selected layer as a matplotlib figure.
+
+        As the last line of a cell it is shown, with or without matplotlib's inline backend.
 
         Parameters
         ----------

@@ -34,6 +34,7 @@ from nnwidgets.export.blocks_sheet import LINE, ROOM, Part, Sheet, Style, senten
 from nnwidgets.export.blocks_words import cut, told, width_of, wrapped
 from nnwidgets.export.chart import short
 from nnwidgets.export.look import DARK, LIGHT, has_chinese
+from nnwidgets.export.shown import ShownFigure
 from nnwidgets.probe.blocks import Block
 
 __all__ = ["blocks_figure"]
@@ -127,7 +128,7 @@ def blocks_figure(
     parts = _fitting(parts, _HIGHEST - top - _EDGE, style)
     places, lowest = _places(parts)
     height = top + lowest + _EDGE
-    figure = Figure(figsize=(_WIDTH, height), facecolor=style.look.surface)
+    figure = ShownFigure(figsize=(_WIDTH, height), facecolor=style.look.surface)
     figure.set_layout_engine("none")  # whatever rcParams say
     figure.suppressComposite = True  # else the small maps of an SVG become one coarse picture
     FigureCanvasAgg(figure)

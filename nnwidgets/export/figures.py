@@ -22,6 +22,7 @@ from nnwidgets.catalogue import text as say
 from nnwidgets.export.chart import PLAIN, PLOT_INCHES, Chart, Curve, draw, font, grouped, short
 from nnwidgets.export.lines import lines_of, weight_for
 from nnwidgets.export.look import DARK, LIGHT, Look, has_chinese, number, series_colours
+from nnwidgets.export.shown import ShownFigure
 from nnwidgets.live.history import CurveView, History
 
 __all__ = ["Panel", "curves_figure", "to_png", "to_svg"]
@@ -120,7 +121,7 @@ def curves_figure(
     top = _TITLE if title else _GAP
     row_heights = [head + PLOT_INCHES[1] + _BELOW + _GAP for head in head_heights]
     width, height = columns * _COLUMN, top + (sum(row_heights) or 1.0)
-    figure = Figure(figsize=(width, height), facecolor=look.surface)
+    figure = ShownFigure(figsize=(width, height), facecolor=look.surface)
     figure.set_layout_engine("none")  # whatever rcParams say
     FigureCanvasAgg(figure)
     if title:

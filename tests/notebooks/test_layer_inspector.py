@@ -59,6 +59,7 @@ def test_the_unit_matters_and_its_samples_are_sorted(story: Run) -> None:
 
 def test_the_dead_network_has_its_badge(story: Run) -> None:
     assert story.answer["zeros"] > 0.9
+    assert "units (100 %) are dead since step" in story.printed("dead-train")
     meta, _ = story.saved(story.shown()[1], "_rows")
     badges = {(badge["kind"], badge["row"]) for badge in meta["badges"]}
     assert badges & {("dead", 0), ("dead", 2)}, "the Linear layers in front of the two ReLUs"
