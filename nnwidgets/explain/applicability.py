@@ -74,6 +74,10 @@ _RULED: Final = (
     nn.BatchNorm2d,
 )
 _PASSED: Final = (nn.ReLU, nn.Dropout, nn.Tanh)
+# Without one of these there is no attention to be seen.
+_ATTENDING: Final = frozenset(
+    {"softmax", "scaled_dot_product_attention", "multi_head_attention_forward"}
+)
 _BENT: Final = RELUS | {
     "abs",
     "adaptive_max_pool1d",
@@ -216,11 +220,14 @@ def applicable(question: Question, index: int = 0, target: Any = None) -> Applic
         _add(reasons, ("deep_lift",), _lift_obstacle(structure))
         _add(reasons, GUIDED, _guided_obstacle(structure))
         _add(reasons, ("lrp",), _relevance_obstacle(asked, structure))
+        if not structure.scripted and not _ATTENDING & {o.function for o in structure.operations}:
+            reasons["attention_rollout"] = "explain.rollout.none", {}
     if not any(slot.kind in ("image", "signal", "sequence", "tokens") for slot in asked.slots):
         reasons["occlusion"] = "explain.why.no_neighbours", {}
     if question.count == 1:
         reasons["feature_permutation"] = "explain.why.one_sample", {}
-    _add(reasons, ("attention_rollout",), _rollout_obstacle(asked))
+    if "attention_rollout" not in reasons:
+        _add(reasons, ("attention_rollout",), _rollout_obstacle(asked))
     methods = tuple(name for name in METHODS if name not in reasons)
     ordered: dict[str, Words] = {name: reasons[name] for name in METHODS if name in reasons}
     return Applicability(methods, ordered, _default(methods, asked.slots, layers), layers)

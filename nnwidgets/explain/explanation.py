@@ -91,8 +91,7 @@ class Explanation:
             ``"not_finite"``: some value is NaN or infinite. ``"empty"``: there is no value, or all
             are zero. ``"constant"``: several values, all the same.
         """
-        numbers = [np.asarray(array).ravel() for array in self.arrays]
-        values = np.concatenate(numbers) if numbers else np.zeros(0)
+        values = self._numbers()
         if not np.isfinite(values).all():
             return "not_finite"
         if not values.size or not values.any():
@@ -101,6 +100,17 @@ class Explanation:
             return "constant"
         return None
 
+    def _numbers(self) -> NDArray[Any]:
+        """Return all values in a row, but for inputs that the map says nothing about.
+
+        Of several inputs a layer may look at some only: the others are NaN throughout.
+        """
+        numbers = [np.asarray(array).ravel() for array in self.arrays]
+        if self.layer is not None:
+            said = [row for row in numbers if not np.isnan(row).all()]
+            numbers = said or numbers
+        return np.concatenate(numbers) if numbers else np.zeros(0)
+
     @property
     def flaw_words(self) -> Words | None:
         """What is wrong with the map and the likely cause, as a sentence of the catalogue."""
@@ -108,10 +118,9 @@ class Explanation:
         if flaw is None:
             return None
         if flaw == "not_finite":
-            numbers = [np.asarray(array).ravel() for array in self.arrays]
-            count = sum(int((~np.isfinite(array)).sum()) for array in numbers)
-            total = sum(array.size for array in numbers)
-            return "explain.flaw.not_finite", {"count": str(count), "total": str(total)}
+            values = self._numbers()
+            count = int((~np.isfinite(values)).sum())
+            return "explain.flaw.not_finite", {"count": str(count), "total": str(values.size)}
         if flaw == "constant":
             if self.layer is not None:
                 return "explain.flaw.constant_layer", {"layer": self.layer}

@@ -67,7 +67,7 @@ def layer_pass(asked: Asked, layer: str, *, of_input: bool = False) -> LayerPass
         if score.requires_grad and not cut.changed:
             (gradient,) = torch.autograd.grad(score, [cut.tensor], allow_unused=True)
             if gradient is not None:
-                found = _leaves_of(cut.origin)
+                found = _leaves_of(cut.origin, cut.earlier)
                 reached = tuple(id(value) in found for value in inputs)
                 # Halves are too coarse for sums over places and channels.
                 activation, gradient = _wide(cut.tensor.detach()), _wide(gradient)
@@ -99,12 +99,16 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
-def _leaves_of(tensor: Tensor) -> set[int]:
-    """Return the identities of the leaves that a tensor's graph leads to."""
+def _leaves_of(tensor: Tensor, cut: Sequence[tuple[Tensor, Tensor]] = ()) -> set[int]:
+    """Return the identities of the leaves that a tensor's graph leads to.
+
+    Where the graph ends at a leaf that was put in, it goes on at what that leaf stands for.
+    """
     found: set[int] = set()
     if tensor.grad_fn is None:
         return {id(tensor)}
     seen: set[Any] = set()
+    origins = {id(leaf): origin for leaf, origin in cut}
     waiting: list[Any] = [tensor.grad_fn]
     while waiting:
         node = waiting.pop()
@@ -114,6 +118,10 @@ def _leaves_of(tensor: Tensor) -> set[int]:
         leaf = getattr(node, "variable", None)
         if leaf is not None:
             found.add(id(leaf))
+            origin = origins.pop(id(leaf), None)
+            if origin is not None:
+                waiting.append(origin.grad_fn)
+                found.add(id(origin))  # where the layer gave an input itself
         waiting += [following for following, _ in node.next_functions]
     return found
 
@@ -124,6 +132,7 @@ class _Cut:
     def __init__(self) -> None:
         self.tensor: Tensor | None = None  # whose gradient is wanted
         self.origin: Tensor | None = None  # with the graph that leads to it
+        self.earlier: list[tuple[Tensor, Tensor]] = []  # the same of the layer's calls before
 
     @property
     def changed(self) -> bool:
@@ -155,6 +164,8 @@ class _Cut:
         return value
 
     def _taken(self, value: Tensor) -> Tensor:
+        if self.tensor is not None and self.origin is not None:
+            self.earlier.append((self.tensor, self.origin))
         self.origin = value
         # A copy, because the layer's own tensor may be changed in place by whoever else holds it.
         self.tensor = value.detach().clone().requires_grad_()

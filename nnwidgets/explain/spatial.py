@@ -63,7 +63,8 @@ def spatial_layers(asked: Asked) -> tuple[SpatialLayer, ...]:
     Parameters
     ----------
     asked
-        The sample and the target. The model is run once, forward and backward.
+        The sample and the target. The model is run once, forward and backward, the first time
+        that inputs of this form are asked about.
 
     Returns
     -------

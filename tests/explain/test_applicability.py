@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nnwidgets.catalogue import text
 from nnwidgets.explain.applicability import Applicability, applicable
+from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
 from nnwidgets.explain.registry import METHODS
 from tests.explain import models
@@ -112,6 +113,18 @@ def test_each_other_method_has_a_reason_in_both_languages(name: str) -> None:
     for key, params in found.unavailable.values():
         for language in ("en", "zh"):
             assert "{" not in text(key, language, **params)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_applies_gives_an_answer(name: str) -> None:
+    make, sample, methods, _ = CASES[name]
+    question = Question(seeded(make), sample)
+    asked = question.ask(0, 0)
+    for method in sorted(methods | ALWAYS | {"feature_permutation"}):
+        explanation = explain(asked, method, question=question)
+        assert explanation.flaws != "not_finite"
+        if method not in CAM | {"activation_x_weight", "attention_rollout"}:
+            assert [array.shape for array in explanation.arrays] == [s.shape for s in asked.slots]
 
 
 def said(found: Applicability, method: str) -> str:

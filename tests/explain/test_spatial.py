@@ -158,3 +158,19 @@ def test_no_hook_is_left_when_the_model_raises() -> None:
     with pytest.raises(RuntimeError):
         spatial_layers(asked)
     assert all(not module._forward_hooks for module in asked.root.modules())
+
+
+def test_asking_again_costs_no_run() -> None:
+    asked = asked_of(models.SmallCNN, noise(2, 3, 8, 8))
+    first = spatial_layers(asked)
+    runs: list[int] = []
+    handle = asked.root.register_forward_hook(lambda *_: runs.append(1))
+    assert spatial_layers(asked) == first
+    assert default_layer(asked) == "relu2"
+    assert spatial_layer(asked, "conv1").grid == (8, 8)
+    assert not runs
+    other = Question(asked.root, noise(2, 3, 12, 12)).ask(1, 2)
+    assert default_layer(other) == "relu2"
+    assert grids(other)["conv1"] == (12, 12)
+    assert runs
+    handle.remove()

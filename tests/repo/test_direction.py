@@ -18,6 +18,7 @@ ALLOWED = {
     "catalogue": {"catalogue"},
     "live": {"live", "catalogue"},
     "probe": {"probe", "catalogue"},
+    "explain": {"explain", "probe", "catalogue"},
     # Figures and files are made from data: of live, the history and the files it consists of.
     "export": {"export", "catalogue", "probe", "live.history", "live.curves", "live.pyramid"},
 }
@@ -97,6 +98,7 @@ def test_every_part_has_a_rule() -> None:
         ("nnwidgets.live.session", "from ..probe import layers"),
         ("nnwidgets.live.session", "def f():\n    import nnwidgets.training_monitor"),
         ("nnwidgets.probe.layers", "from nnwidgets.live.history import Series"),
+        ("nnwidgets.explain.question", "from nnwidgets.live.jobs import Jobs"),
         ("nnwidgets.export.figures", "from nnwidgets.live.session import Session"),
         ("nnwidgets.catalogue", "from nnwidgets import live"),
     ],
