@@ -212,6 +212,35 @@ def test_which_inputs_a_layer_looks_at() -> None:
     assert layer_pass(asked, "line").reached == (False, True)
 
 
+class Again(nn.Module):
+    """One convolution over two pictures in turn, or over its own output."""
+
+    def __init__(self, own: bool) -> None:
+        super().__init__()
+        self.own = own
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        first = self.conv(one)
+        second = self.conv(first if self.own else other)
+        return torch.stack([first.sum((1, 2, 3)), (2 * second + other).sum((1, 2, 3))], 1)
+
+
+@pytest.mark.parametrize(("own", "reached"), [(True, (True, False)), (False, (False, True))])
+def test_of_a_layer_that_is_called_again_the_last_call_counts(
+    own: bool, reached: tuple[bool, bool]
+) -> None:
+    """… with the inputs that this call looks at, through the calls before."""
+    model = Again(own).eval()
+    one, other = torch.randn(2, 1, 1, 4, 4)
+    found = layer_pass(Question(model, (one, other)).ask(0, 1), "conv")
+    with torch.no_grad():
+        expected = model.conv(model.conv(one) if own else other)
+    torch.testing.assert_close(found.activation, expected)
+    torch.testing.assert_close(found.gradient, torch.full_like(expected, 2))
+    assert found.reached == reached
+
+
 def test_features_that_are_used_inside_the_layer_that_gives_them() -> None:
     """A backbone hands out its maps beside their mean, and only the mean is used outside."""
 
@@ -429,3 +458,52 @@ def test_modes_of_interpolation_are_checked() -> None:
     asked = Question(model, torch.randn(1, 3, 12, 16)).ask(0, 1)
     with pytest.raises(ValueError, match="nearest, bilinear"):
         explain(asked, "layer_cam", layer="features", options={"interpolate_mode": "linear"})
+
+
+class WordConvolution(nn.Module):
+    """A convolution along words, as in Kim 2014."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(20, 4)
+        self.conv = nn.Conv1d(4, 6, 3)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.head(self.conv(self.embed(ids).transpose(1, 2)).relu().amax(2))
+
+
+@pytest.mark.parametrize("name", list(ORACLES))
+def test_words_under_a_convolution(name: str) -> None:
+    """Eight places over ten words: one value a word."""
+    model = seeded(0, lambda: WordConvolution().eval())
+    ids = seeded(1, lambda: torch.randint(0, 20, (1, 10)))
+    hooked = plainly_hooked(model, model.conv, lambda: model(ids)[:, 0])
+    expected = ORACLES[name][1](*hooked)
+    if name != "grad_cam":
+        expected = np.maximum(expected, 0)
+    found = explain(Question(model, ids).ask(0, 0), name, layer="conv").values
+    at = np.clip((np.arange(10) + 0.5) * 0.8 - 0.5, 0, 7)
+    np.testing.assert_allclose(found, np.interp(at, np.arange(8), expected), rtol=1e-4, atol=1e-6)
+
+
+class ChannelsLast(nn.Module):
+    """Takes pictures as (height, width, colours)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Small()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x.permute(0, 3, 1, 2))
+
+
+def test_pictures_with_their_colours_last_have_the_same_plane() -> None:
+    model = seeded(0, lambda: ChannelsLast().eval())
+    inputs = seeded(1, lambda: torch.randn(1, 12, 16, 3))
+    last = explain(Question(model, inputs).ask(0, 1), "layer_cam", layer="inner.features").values
+    first = Question(model.inner, inputs.permute(0, 3, 1, 2)).ask(0, 1)
+    np.testing.assert_allclose(
+        last, explain(first, "layer_cam", layer="features").values, rtol=1e-5, atol=1e-7
+    )
+    assert np.shape(last) == (12, 16)
