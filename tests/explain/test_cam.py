@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -14,61 +10,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nnwidgets.explain.cam import grad_cam_map, grad_cam_plus_plus_map, layer_cam_map
-from nnwidgets.explain.layer_pass import layer_pass
 from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
-from nnwidgets.probe.refusal import Refusal
-
-Arrays = tuple[np.ndarray, np.ndarray]
-
-
-# --- the algorithms as pytorch-grad-cam states them, in numpy -------------------------------------
-
-
-def plainly_hooked(model: nn.Module, layer: nn.Module, call: Callable[[], Tensor]) -> Arrays:
-    """A layer's activation and gradient, by a hook on the tensor itself: (C, …) each."""
-    kept: dict[str, Any] = {}
-
-    def keep(module: nn.Module, args: Any, output: Tensor) -> None:
-        kept["activation"] = output.detach().clone()
-        output.register_hook(lambda gradient: kept.__setitem__("gradient", gradient.clone()))
-
-    handle = layer.register_forward_hook(keep)
-    try:
-        call().sum().backward()
-    finally:
-        handle.remove()
-        model.zero_grad()
-    return kept["activation"][0].double().numpy(), kept["gradient"][0].double().numpy()
-
-
-def numpy_grad_cam(activation: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    weights = gradient.mean(axis=tuple(range(1, gradient.ndim)))
-    return np.tensordot(weights, activation, 1)
-
-
-def numpy_grad_cam_plus_plus(activation: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    result = np.zeros(activation.shape[1:])
-    for channel in range(activation.shape[0]):
-        total, weight = activation[channel].sum(), 0.0
-        for place in itertools.product(*map(range, activation.shape[1:])):
-            g = gradient[channel][place]
-            below = 2 * g**2 + total * g**3
-            if below != 0:
-                weight += g**2 / below * max(g, 0.0)
-        result += weight * activation[channel]
-    return result
-
-
-def numpy_layer_cam(activation: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    return (np.maximum(gradient, 0) * activation).sum(0)
-
-
-ORACLES: dict[str, tuple[Any, Any]] = {
-    "grad_cam": (grad_cam_map, numpy_grad_cam),
-    "grad_cam_plus_plus": (grad_cam_plus_plus_map, numpy_grad_cam_plus_plus),
-    "layer_cam": (layer_cam_map, numpy_layer_cam),
-}
+from tests.explain.cam_by_hand import (
+    ORACLES,
+    Two,
+    numpy_grad_cam,
+    plainly_hooked,
+    resized,
+    seeded,
+)
 
 
 @pytest.mark.parametrize("name", list(ORACLES))
@@ -112,175 +63,6 @@ def test_by_hand_on_two_channels() -> None:
         grad_cam_plus_plus_map(activation, gradient).ravel(), [0.2 + 0.6, 0.4], rtol=1e-6
     )
     np.testing.assert_allclose(layer_cam_map(activation, gradient).ravel(), [1.0, 0.0])
-
-
-# --- what a layer gave, and its gradient ----------------------------------------------------------
-
-
-def seeded(seed: int, make: Callable[[], Any]) -> Any:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make()
-
-
-class InPlace(nn.Module):
-    """What the layer gives is changed in place afterwards, by two others."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(2, 3, 3)
-        self.relu = nn.ReLU(inplace=True)
-        self.head = nn.Linear(3, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        x += 1
-        x = self.relu(x)
-        return self.head(x.mean((2, 3)))
-
-
-def test_what_is_changed_in_place_later_is_seen_as_it_was() -> None:
-    model = seeded(0, lambda: InPlace().eval())
-    inputs = seeded(1, lambda: torch.randn(1, 2, 6, 6))
-    found = layer_pass(Question(model, inputs).ask(0, 1), "conv")
-    with torch.no_grad():
-        torch.testing.assert_close(found.activation, model.conv(inputs))
-        passed = (model.conv(inputs) + 1 > 0).float()
-        expected = passed * model.head.weight[1][None, :, None, None] / 16
-    torch.testing.assert_close(found.gradient, expected)
-    assert found.score == pytest.approx(model(inputs)[0, 1].item(), rel=1e-6)
-
-
-def test_what_goes_into_a_layer_can_be_asked_for() -> None:
-    model = seeded(0, lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten()).eval())
-    inputs = seeded(1, lambda: torch.randn(1, 1, 4, 4))
-    found = layer_pass(Question(model, inputs).ask(0, 5), "1", of_input=True)
-    with torch.no_grad():
-        given = model[0](inputs)
-    torch.testing.assert_close(found.activation, given)
-    expected = torch.zeros(8)
-    expected[5] = 1 - given.flatten()[5].tanh() ** 2
-    torch.testing.assert_close(found.gradient.flatten(), expected)
-
-
-@pytest.mark.parametrize("form", ["tuple", "dict", "named"])
-def test_the_first_tensor_of_what_a_layer_gives(form: str) -> None:
-    from collections import namedtuple
-
-    Named = namedtuple("Named", ["n", "x"])
-
-    class Layer(nn.Module):
-        def forward(self, x: Tensor) -> Any:
-            doubled = x * 2
-            if form == "tuple":
-                return (3, doubled, x)
-            return {"n": 3, "x": doubled} if form == "dict" else Named(3, doubled)
-
-    class Model(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = Layer()
-
-        def forward(self, x: Tensor) -> Tensor:
-            given = self.layer(x)
-            value = given[1] if form == "tuple" else given["x"] if form == "dict" else given.x
-            return value**2
-
-    found = layer_pass(Question(Model().eval(), torch.tensor([[1.0, 2.0]])).ask(0, 1), "layer")
-    np.testing.assert_allclose(found.activation, [[2, 4]])
-    np.testing.assert_allclose(found.gradient, [[0, 8]])
-
-
-class Two(nn.Module):
-    """A picture through one convolution, a row of numbers through a layer of its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(1, 2, 3)
-        self.line = nn.Linear(3, 2)
-        self.idle = nn.Linear(3, 2)
-        self.cut = nn.Linear(3, 2)
-
-    def forward(self, picture: Tensor, row: Tensor) -> Tensor:
-        return self.conv(picture).mean((2, 3)) + self.line(row) + self.cut(row).detach()
-
-
-def test_which_inputs_a_layer_looks_at() -> None:
-    model = Two().eval()
-    asked = Question(model, (torch.randn(1, 1, 5, 5), torch.randn(1, 3))).ask(0)
-    assert layer_pass(asked, "conv").reached == (True, False)
-    assert layer_pass(asked, "line").reached == (False, True)
-
-
-class Again(nn.Module):
-    """One convolution over two pictures in turn, or over its own output."""
-
-    def __init__(self, own: bool) -> None:
-        super().__init__()
-        self.own = own
-        self.conv = nn.Conv2d(1, 1, 3, padding=1)
-
-    def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        first = self.conv(one)
-        second = self.conv(first if self.own else other)
-        return torch.stack([first.sum((1, 2, 3)), (2 * second + other).sum((1, 2, 3))], 1)
-
-
-@pytest.mark.parametrize(("own", "reached"), [(True, (True, False)), (False, (False, True))])
-def test_of_a_layer_that_is_called_again_the_last_call_counts(
-    own: bool, reached: tuple[bool, bool]
-) -> None:
-    """… with the inputs that this call looks at, through the calls before."""
-    model = Again(own).eval()
-    one, other = torch.randn(2, 1, 1, 4, 4)
-    found = layer_pass(Question(model, (one, other)).ask(0, 1), "conv")
-    with torch.no_grad():
-        expected = model.conv(model.conv(one) if own else other)
-    torch.testing.assert_close(found.activation, expected)
-    torch.testing.assert_close(found.gradient, torch.full_like(expected, 2))
-    assert found.reached == reached
-
-
-def test_features_that_are_used_inside_the_layer_that_gives_them() -> None:
-    """A backbone hands out its maps beside their mean, and only the mean is used outside."""
-
-    class Backbone(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(2, 3, 3)
-
-        def forward(self, x: Tensor) -> dict[str, Tensor]:
-            maps = self.conv(x)
-            return {"maps": maps, "mean": maps.mean((2, 3))}
-
-    class Model(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = Backbone()
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.body(x)["mean"]
-
-    model = seeded(0, lambda: Model().eval())
-    asked = Question(model, torch.randn(1, 2, 6, 6)).ask(0, 1)
-    outer, inner = layer_pass(asked, "body"), layer_pass(asked, "body.conv")
-    torch.testing.assert_close(outer.activation, inner.activation)
-    torch.testing.assert_close(outer.gradient, inner.gradient)
-    assert outer.reached == (True,)
-
-
-def test_layers_without_an_answer_are_refused_and_left_alone() -> None:
-    model = Two().eval()
-    asked = Question(model, (torch.randn(1, 1, 5, 5), torch.randn(1, 3))).ask(0)
-    with pytest.raises(Refusal, match="not called"):
-        layer_pass(asked, "idle")
-    with pytest.raises(Refusal, match="does not depend"):
-        layer_pass(asked, "cut")
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-# --- three ways to the same Grad-CAM --------------------------------------------------------------
 
 
 class Small(nn.Module):
@@ -338,18 +120,6 @@ def test_three_ways_to_grad_cam(layer: str, relu: bool) -> None:
     np.testing.assert_allclose(
         ours, resized(written, (12, 16)), rtol=1e-4, atol=1e-5 * abs(ours).max()
     )
-
-
-def resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bilinear, pixel centres at halves, edges held: what ``cv2.resize`` does when enlarging."""
-    for axis, wanted in enumerate(size):
-        old = values.shape[axis]
-        at = np.clip((np.arange(wanted) + 0.5) * old / wanted - 0.5, 0, old - 1)
-        low = np.floor(at).astype(int)
-        high = np.minimum(low + 1, old - 1)
-        part = (at - low).reshape([-1 if n == axis else 1 for n in range(2)])
-        values = np.take(values, low, axis) * (1 - part) + np.take(values, high, axis) * part
-    return values
 
 
 @pytest.mark.parametrize("name", ["grad_cam_plus_plus", "layer_cam"])

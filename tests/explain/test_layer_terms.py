@@ -16,7 +16,7 @@ from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
-from tests.explain.test_cam import numpy_grad_cam, plainly_hooked, resized, seeded
+from tests.explain.cam_by_hand import numpy_grad_cam, plainly_hooked, resized, seeded
 
 
 def asked_of(model: nn.Module, inputs: Tensor, target: Any, layer: str, **more: Any) -> Explanation:

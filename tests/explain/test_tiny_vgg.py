@@ -8,7 +8,7 @@ import torch
 
 from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
-from tests.explain.test_cam import (
+from tests.explain.cam_by_hand import (
     ORACLES,
     plainly_hooked,
     resized,
