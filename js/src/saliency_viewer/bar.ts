@@ -174,6 +174,7 @@ function chooser(label: string, signal: AbortSignal, onChange: (value: string) =
 function comparer(words: Words, signal: AbortSignal, choose: (chosen: Comparison) => void) {
   let values = new Map<Compared, Item[]>();
   let now: Comparison = { by: null, value: null };
+  let of: readonly [Choices | null, Pane | undefined] | null = null;
   const typed = (by: Compared, value: string): string | number =>
     by === "target" || by === "step" ? Number(value) : value;
   const by = chooser(words("ui.saliency.compare"), signal, (value) => {
@@ -190,7 +191,11 @@ function comparer(words: Words, signal: AbortSignal, choose: (chosen: Comparison
     element: h("div", { class: "nnw-compare" }, by.element, which.element),
     draw({ choices, picture, choice, reachable }: BarInput) {
       now = choice.compare;
-      values = comparable(choices, picture?.panes[0], words);
+      const pane = picture?.panes[0];
+      if (of === null || of[0] !== choices || of[1] !== pane) {
+        values = comparable(choices, pane, words);
+      }
+      of = [choices, pane];
       const kinds = COMPARED.filter((one) => (values.get(one)?.length ?? 0) > 0);
       by.draw(
         [

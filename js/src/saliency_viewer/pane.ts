@@ -122,11 +122,23 @@ function makerOf(
   return tableView;
 }
 
+/** Whether two drawings show the same: of a map there is one object for each time it is made. */
+export function same(a: Drawn, b: Drawn): boolean {
+  return (
+    a.pane === b.pane &&
+    a.panes === b.panes &&
+    a.display === b.display &&
+    a.opacity === b.opacity &&
+    a.title === b.title
+  );
+}
+
 export function paneView(
   context: KindContext,
   actions: { explain(): void; linked(cell: Cell | null): void },
 ): PaneView {
   const { words, signal } = context;
+  const comma = words("ui.saliency.comma");
   const title = h("span", { class: "nnw-pane-title" });
   const caption = h("span", { class: "nnw-muted" });
   const heading = h(
@@ -157,6 +169,7 @@ export function paneView(
   );
   let view: KindView | null = null;
   let kind: Kind | null = null;
+  let drawn: Drawn | null = null;
   let life = new AbortController();
 
   const build = (wanted: Kind): KindView => {
@@ -165,6 +178,7 @@ export function paneView(
     const { signal: mine } = life;
     signal.addEventListener("abort", () => life.abort(), { once: true, signal: mine });
     kind = wanted;
+    drawn = null;
     const made = makerOf(wanted)({ ...context, signal: mine }, actions.linked);
     place.replaceChildren(made.element);
     return made;
@@ -189,8 +203,11 @@ export function paneView(
       setHidden(empty, pane.map !== null || pane.state !== "ready");
       setText(empty, words("ui.saliency.flaw.empty"));
       if (pane.map !== null) {
-        const name = `${headingOf(pane, words)}${words("ui.saliency.comma")}${captionOf(pane, choices, words)}`;
-        current.draw({ pane, panes, scale, display, opacity, title: name });
+        const said = [headingOf(pane, words), captionOf(pane, choices, words)];
+        const wanted = { pane, panes, scale, display, opacity, title: said.join(comma) };
+        // While it trains a view is drawn many times for each new map.
+        if (drawn === null || !same(wanted, drawn)) current.draw(wanted);
+        drawn = wanted;
       }
       const ofInput: Note[] =
         pane.note === null || beside ? [] : [{ level: "info", text: pane.note }];

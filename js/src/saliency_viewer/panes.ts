@@ -125,6 +125,8 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
   let marks = NO_MARKS;
   let seen: Picture | null = null;
 
+  let shownInput: Pane | null = null;
+
   const drawInput = (pane: Pane | undefined): boolean => {
     const shown = pane?.kind === "image" && pane.input !== null && display === "beside";
     setHidden(inputFigure, !shown);
@@ -132,7 +134,9 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
     inputNote.draw(pane.note === null ? [] : [{ level: "info", text: pane.note }]);
     setText(inputTitle, words("ui.saliency.input"));
     const title = words("ui.saliency.input");
-    input.draw({ pane, panes: [pane], scale, title, display, opacity });
+    // The picture of an input does not change with the map's colours.
+    if (pane !== shownInput) input.draw({ pane, panes: [pane], scale, title, display, opacity });
+    shownInput = pane;
     return true;
   };
 
@@ -184,6 +188,7 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
       });
       setAttribute(row, "data-kind", first?.kind);
       const figures = wanted.length + Number(beside);
+      setAttribute(row, "data-count", wanted.length);
       setAttribute(row, "data-figures", figures);
       row.style.setProperty("--nnw-figures", String(figures));
       setAttribute(element, "aria-busy", String(loading));

@@ -11,7 +11,7 @@ import { tokenText } from "./places";
 import type { Pane } from "./state";
 
 const INKS: readonly [string, Rgba][] = [
-  ["#111418", [17, 20, 24, 1]],
+  ["#000", [0, 0, 0, 1]],
   ["#fff", [255, 255, 255, 1]],
 ];
 

@@ -177,14 +177,15 @@ export function trustPanel(words: Words, signal: AbortSignal, actions: TrustActi
       setText(text, says);
       setHidden(text, says === "");
       text.classList.toggle("nnw-bad", trust?.state === "failed" && !running);
-      if (trust !== drawn) build(trust);
+      const newer = trust !== drawn;
+      if (newer) build(trust);
       drawn = trust;
       const outdated = trust !== null && (trust.state === "stale" || !isOf(trust, pane));
       element.classList.toggle("nnw-outdated", outdated);
       setHidden(verdict, (trust?.verdict ?? "") === "");
       setHidden(curvesPart, trust === null || trust.curves.deletion.map.length < 2);
       setHidden(cascadePart, (trust?.cascade.length ?? 0) === 0);
-      if (trust === null) return;
+      if (trust === null || !newer) return;
       const { fractions } = trust;
       curves[0].draw({ fractions, curve: trust.curves.deletion });
       curves[1].draw({ fractions, curve: trust.curves.insertion });

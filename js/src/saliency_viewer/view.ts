@@ -123,6 +123,9 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
     said,
   );
 
+  /** What the picture is of: the numbers behind another one must not stay open over it. */
+  let asked = "";
+
   // --- drawing -----------------------------------------------------------------------------
 
   return {
@@ -135,6 +138,9 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
       const reachable = connected(link.connection);
       const choice = asking.choice({ live, picture });
       const pane = picture?.panes[0];
+      const what = JSON.stringify([pane?.index, pane?.method, pane?.target, pane?.kind]);
+      if (what !== asked) numbers.close();
+      asked = what;
       top.draw({ title: String(link.plain("title") ?? ""), live, connection: link.connection });
       connection.draw(link.connection);
       problems.draw(asking.problem, live?.error ?? null);
