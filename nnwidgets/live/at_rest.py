@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final, TypeVar
 
+from nnwidgets.live.registry import loop_elsewhere
 from nnwidgets.live.session import Session
 
 __all__ = ["at_rest"]
@@ -44,11 +45,19 @@ def at_rest(session: Session, work: Callable[[], R]) -> R:
     while not ticket.wait(min(_LOOK_UP, _PATIENCE)):
         if monotonic() >= until:
             ticket.cancelled = True
-            raise TimeoutError(
-                f"the training has not come to a safe point within {_PATIENCE:.0f} s; try again."
-            )
+            raise TimeoutError(_too_late(session))
         session.seek_rest()  # the loop may have ended without a word
     if ticket.problem is not None:
         raise ticket.problem
     result: R = ticket.result
     return result
+
+
+def _too_late(session: Session) -> str:
+    if session.training or session.control.waiting or loop_elsewhere(session) is None:
+        return f"the training has not come to a safe point within {_PATIENCE:.0f} s; try again."
+    return (
+        "another model is being trained in another thread, and both draw from the random numbers "
+        f"of this process: its loop has not come to a safe point within {_PATIENCE:.0f} s. Try "
+        "again when it takes steps, or has ended."
+    )

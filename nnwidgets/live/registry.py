@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 if TYPE_CHECKING:
     from nnwidgets.live.session import Session
 
-__all__ = ["find_session", "forget", "inner_model", "loop_elsewhere"]
+__all__ = ["find_session", "forget", "inner_model", "loop_elsewhere", "loop_here"]
 
 _sessions: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
 
@@ -59,6 +59,14 @@ def loop_elsewhere(session: Session) -> Session | None:
         if other is not session and under_way and not other.in_training_thread:
             return other
     return None
+
+
+def loop_here(session: Session) -> bool:
+    """Say whether the loop of another session is under way in this very thread."""
+    return any(
+        other is not session and other.training and other.in_training_thread
+        for other in list(_sessions.values())
+    )
 
 
 def forget(session: Session) -> None:

@@ -32,7 +32,7 @@ from nnwidgets.live.optimizer_search import OptimizerSearch
 from nnwidgets.live.pace import Pace
 from nnwidgets.live.protocols import Host, Listener, Script, Sentinel
 from nnwidgets.live.pulse import GLANCE, LOOK, NOTHING, Kind, Pulse
-from nnwidgets.live.registry import find_session, forget, inner_model, loop_elsewhere
+from nnwidgets.live.registry import find_session, forget, inner_model, loop_elsewhere, loop_here
 from nnwidgets.live.sampling import Sampler, Sampling
 from nnwidgets.live.single_step import SingleStep
 from nnwidgets.live.stopping import Stopping
@@ -197,11 +197,12 @@ class Session:
 
         By the training thread while a step may be under way or a pause may end; else by the main
         thread, unless the loop of another session draws random numbers in another thread: whoever
-        runs a model puts the generators of the process aside, and back afterwards.
+        runs a model puts the generators of the process aside, and back afterwards. Then by the
+        thread of that loop, which asks about two models (a generator and its critic) in turn.
         """
         if self.training or self.control.waiting:
             return self.in_training_thread
-        here = threading.current_thread() is threading.main_thread()
+        here = threading.current_thread() is threading.main_thread() or loop_here(self)
         return here and loop_elsewhere(self) is None
 
     def submit(

@@ -99,6 +99,52 @@ def test_while_another_model_trains_elsewhere_that_loop_does_it() -> None:
     assert at_rest(idle, threading.get_ident) == threading.get_ident()
 
 
+def test_a_loop_may_ask_about_another_model_than_the_one_it_trains() -> None:
+    """Who waits for that loop (``run().result()``) cannot answer in its place."""
+    model, optimizer = small()
+    busy = Session.of(model, [optimizer], host=Kernel())
+    busy.attach(optimizer)
+    idle_model = nn.Linear(1, 1)
+    host = Kernel()
+    idle = Session.of(idle_model, host=host)
+    done: list[int] = []
+
+    def train() -> None:
+        take_step(model, optimizer)
+        done.append(at_rest(idle, threading.get_ident))
+
+    with background(train) as loop:
+        pass
+    assert done == [loop.ident]
+    assert host.left == []
+
+
+def test_whom_one_has_waited_for_in_vain_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnwidgets.live.at_rest._PATIENCE", 0.05)
+    model, optimizer = small()
+    busy = Session.of(model, [optimizer], host=Kernel())
+    busy.attach(optimizer)
+    idle_model = nn.Linear(1, 1)
+    idle = Session.of(idle_model, host=Kernel())
+    over = threading.Event()
+
+    def train() -> None:
+        busy.loop_began()
+        busy.trains_in(threading.get_ident())
+        take_step(model, optimizer)
+        over.wait(10)  # a long evaluation: no safe point
+        busy.loop_ended("finished")
+
+    with background(train):
+        until(lambda: busy.step == 1)
+        with pytest.raises(TimeoutError, match="another model is being trained in another thread"):
+            at_rest(idle, threading.get_ident)
+        with pytest.raises(TimeoutError, match=r"^the training has not come"):
+            at_rest(busy, threading.get_ident)
+        over.set()
+    assert at_rest(idle, threading.get_ident) == threading.get_ident()
+
+
 def test_a_loop_whose_thread_has_ended_does_not_train() -> None:
     model, optimizer = small()
     session = Session(model)
