@@ -84,7 +84,7 @@ class Scored(nn.Module):
             # A gradient of zero for those that this score does not depend on: autograd would find
             # none, and raise.
             for value in inputs:
-                score = score + torch.nan_to_num(value).flatten(1)[:, :1].sum(1) * 0
+                score = score + torch.nan_to_num(value).reshape(len(value), -1)[:, :1].sum(1) * 0
         return score
 
     def probability(self, *values: Any) -> Tensor:
@@ -239,4 +239,4 @@ class Asked:
             value = value.float()
         if self.slots[number].integer and value.dim() > len(self.slots[number].shape):
             value = value.sum(-1)
-        return np.ascontiguousarray(value.cpu().numpy())
+        return np.array(value.cpu().numpy())  # a copy: the user's to change

@@ -56,6 +56,7 @@ def _normalised(key: str, mean: Sequence[float], std: Sequence[float]) -> Invers
     return Inverse(key, tuple(std), tuple(mean))
 
 
+_SIGNED: Final = Inverse("explain.picture.signed", (0.5,), (0.5,))
 _GREY: Final = (
     _normalised("explain.picture.mnist", (0.1307,), (0.3081,)),
     _normalised("explain.picture.fashion", (0.2860,), (0.3530,)),
@@ -84,10 +85,11 @@ def guess(images: Tensor) -> Inverse:
     Returns
     -------
     Inverse
-        Of the first of these that fits the smallest and the largest values: 0 to 1; −1 to 1;
-        0 to 255; 0 to 16 (scikit-learn's digits); one of the usual means and deviations (MNIST's
-        of one channel; ImageNet's, CIFAR's and CLIP's of three), that of which the ends lie
-        nearest to black and white. If none fits, from the smallest to the largest value.
+        Of the first of these that fits the smallest and the largest values: 0 to 1; whole numbers
+        from 0 to 16 (scikit-learn's digits); 0 to 255; then −1 to 1 or one of the usual means and
+        deviations (MNIST's of one channel; ImageNet's, CIFAR's and CLIP's of three), whichever
+        brings the ends nearest to black and white. If none fits, from the smallest to the largest
+        value.
     """
     values = images.detach().double()
     finite = values[torch.isfinite(values)]
@@ -102,9 +104,6 @@ def guess(images: Tensor) -> Inverse:
     if low >= 0 and 16 < high <= 255:
         return Inverse("explain.picture.bytes", (1 / 255,), (0.0,))
     known = _known(values)
-    exact = low == -1 or high == 1
-    if low >= -1 and high <= 1 and (known is None or exact):
-        return Inverse("explain.picture.signed", (0.5,), (0.5,))
     if known is not None:
         return known
     span = high - low or 1.0
@@ -119,13 +118,14 @@ def guess(images: Tensor) -> Inverse:
 def _known(values: Tensor) -> Inverse | None:
     """Return the usual normalisation that puts the ends nearest to black and white, if any fits."""
     channels = values.shape[1]
-    candidates = _GREY if channels == 1 else _COLOUR if channels == 3 else ()
+    candidates = (_SIGNED, *(_GREY if channels == 1 else _COLOUR if channels == 3 else ()))
     best: tuple[float, Inverse] | None = None
     for inverse in candidates:
         undone = _undone(values, inverse)
         undone = undone[torch.isfinite(undone)]
         low, high = float(undone.min()), float(undone.max())
-        if low < -_SLACK or high > 1 + _SLACK or high - low < _SPREAD:
+        slack = 0.0 if inverse is _SIGNED else _SLACK
+        if low < -slack or high > 1 + slack or high - low < _SPREAD:
             continue
         off = abs(low) + abs(1 - high)
         if best is None or off < best[0]:

@@ -33,6 +33,7 @@ KINDS: Final = (
 
 _SCORES: Final = ("logits", "probs", "probabilities", "scores", "out", "prediction", "predictions")
 _ROUNDING: Final = {torch.float64: 1e-6, torch.float32: 1e-4}
+_NORMALISING: Final = {"Softmax": "probabilities", "LogSoftmax": "log_probabilities"}
 # What only brings the numbers into another shape or type, so that what made them lies before it.
 _SHAPES: Final = (
     "Squeeze",
@@ -184,7 +185,7 @@ def output_kind(
         raise Refusal("explain.class_count", given=str(classes), count=str(count))
     made = _made_by(scores)
     rows = scores.detach().double().flatten(1)
-    seen = _normalised(rows, scores.dtype)
+    seen = _normalised(rows, scores.dtype) or _NORMALISING.get(made)
     if seen is None and made == "Sigmoid":
         return OutputKind(given or "probabilities", count, shape, exclusive=False)
     return OutputKind(given or seen or "logits", count, shape)
@@ -207,6 +208,10 @@ def _of_one(scores: Tensor, binary: bool | None, classes: int | None, given: str
 def _normalised(rows: Tensor, dtype: torch.dtype) -> str | None:
     """Say whether numbers are probabilities along axis 1, or logarithms of such."""
     close = _ROUNDING.get(dtype, 2e-2)
+    rows = rows.movedim(1, -1).flatten(0, -2)
+    rows = rows[torch.isfinite(rows.exp()).all(1) & ~rows.isnan().any(1)]
+    if not len(rows):
+        return None
     if bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() <= close).all()):
         return "probabilities"
     if bool((rows <= 0).all()) and bool(((rows.exp().sum(1) - 1).abs() <= close).all()):

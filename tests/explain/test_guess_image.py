@@ -61,6 +61,14 @@ def test_plain_ranges(name: str, low: float, high: float) -> None:
         assert np.abs(pixels.astype(float) - expected).max() <= 1
 
 
+def test_a_range_that_is_not_quite_used() -> None:
+    for channels in (1, 3):
+        scaled = (photos(channels) / 255 * 0.94 + 0.03) * 2 - 1
+        assert guess(scaled).words[0] == "explain.picture.signed"
+    dark = (photos(3) / 255 * 0.5 - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / 0.226
+    assert guess(dark).words[0] == "explain.picture.imagenet"
+
+
 def test_sklearns_digits() -> None:
     from sklearn.datasets import load_digits
 

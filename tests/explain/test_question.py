@@ -375,6 +375,50 @@ def test_not_a_number_goes_through() -> None:
     assert torch.isnan(question.ask(1).model(*question.ask(1).inputs)).all()
 
 
+def test_probabilities_are_known_though_some_rows_are_not_numbers() -> None:
+    sample = noise(3, 6)
+    sample[1, 2] = torch.nan
+    for last, kind in ((nn.Softmax(1), "probabilities"), (nn.LogSoftmax(1), "log_probabilities")):
+        root = seeded(lambda last=last: models.MLP(last=last))
+        assert Question(root, sample).output.kind == kind
+        assert Question(root, sample * torch.nan).output.kind == kind
+
+
+def test_numbers_without_axes() -> None:
+    class Product(nn.Module):
+        def forward(self, left: Tensor, right: Tensor, shift: float) -> Tensor:
+            return left * right + shift
+
+    left, right = noise(4), noise(4, seed=6)
+    question = Question(Product(), {"left": left, "right": right, "shift": 2.0})
+    assert [slot.shape for slot in question.slots] == [(), ()]
+    asked = question.ask(2)
+    inputs = [value.clone().requires_grad_() for value in asked.inputs]
+    score = asked.model(*inputs, *asked.others)
+    assert score.item() == pytest.approx((left[2] * right[2] + 2).item())
+    gradients = torch.autograd.grad(score.sum(), inputs)
+    assert [g.item() for g in gradients] == pytest.approx([right[2].item(), left[2].item()])
+    values = asked.shaped(gradients)
+    assert isinstance(values, dict)
+    assert values["left"].shape == ()
+
+
+def test_each_of_several_inputs_has_a_gradient_even_where_the_score_needs_it_not() -> None:
+    class Half(nn.Module):
+        def forward(self, x: Tensor, unused: Tensor) -> Tensor:
+            return x * 2
+
+    unused = noise(3, 5)
+    unused[0, 0] = torch.inf
+    asked = Question(Half(), (noise(3, 4), unused)).ask(0, 1)
+    inputs = [value.clone().requires_grad_() for value in asked.inputs]
+    score = asked.model(*inputs)
+    assert score.item() == pytest.approx(2 * inputs[0][0, 1].item())
+    gradients = torch.autograd.grad(score.sum(), inputs)
+    assert gradients[0].tolist() == [[0, 2, 0, 0]]
+    assert gradients[1].abs().max() == 0
+
+
 def test_a_batch_of_one() -> None:
     for make, sample in (
         (models.MLP, noise(1, 6)),
