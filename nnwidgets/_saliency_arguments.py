@@ -9,11 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nnwidgets._inspector_arguments import check_sample
+from nnwidgets._inspector_arguments import check_sample, nearest
 from nnwidgets._saliency_wish import Target
 from nnwidgets.explain.baselines import NAMES as BASELINES
+from nnwidgets.explain.registry import METHODS
 
-__all__ = ["check_baseline", "check_inputs", "checked_names", "checked_targets", "checked_tokens"]
+__all__ = [
+    "check_baseline",
+    "check_inputs",
+    "check_method",
+    "checked_names",
+    "checked_targets",
+    "checked_tokens",
+]
 
 _MOST_CLASSES: Final = 100_000
 
@@ -36,6 +44,12 @@ def check_inputs(inputs: object) -> None:
         inside = inputs
     if not any(isinstance(value, Tensor) for value in inside):
         raise TypeError("inputs hold no tensor; a sample to explain is a tensor, batch first.")
+
+
+def check_method(name: object) -> None:
+    """Raise ValueError, with the nearest name, unless there is a method of this name."""
+    if name not in METHODS:
+        raise ValueError(nearest(name, METHODS).replace("there is no layer", "there is no method"))
 
 
 def checked_targets(targets: object, count: int) -> tuple[Target, ...] | None:

@@ -9,12 +9,11 @@ import numpy as np
 import traitlets as t
 
 from nnwidgets._inspector_arguments import nearest
-from nnwidgets._saliency_arguments import checked_target
+from nnwidgets._saliency_arguments import check_method, checked_target
 from nnwidgets._saliency_checking import Checking
 from nnwidgets._saliency_drawn import slot_of
 from nnwidgets._saliency_wish import COMPARED
 from nnwidgets.catalogue import text
-from nnwidgets.explain.registry import METHODS
 from nnwidgets.live.widget import action
 from nnwidgets.probe.sentences import number
 
@@ -33,6 +32,8 @@ class Asking(Checking):
 
     @t.validate("index")
     def _check_index(self, proposal: Any) -> int:
+        if isinstance(proposal["value"], bool):
+            raise t.TraitError(f"index must be a whole number, not {proposal['value']!r}.")
         index, count = int(proposal["value"]), self._probe.count
         if not -count <= index < count:
             raise t.TraitError(
@@ -54,8 +55,11 @@ class Asking(Checking):
     @t.validate("method")
     def _check_method(self, proposal: Any) -> str:
         name = str(proposal["value"])
-        if name and name not in METHODS:
-            raise t.TraitError(nearest(name, METHODS).replace("layer", "method"))
+        try:
+            if name:
+                check_method(name)
+        except ValueError as problem:
+            raise t.TraitError(str(problem)) from None
         known = self._applicability
         if known is not None and name in known.unavailable:
             key, params = known.unavailable[name]
@@ -140,12 +144,16 @@ class Asking(Checking):
         self._changed()
 
     def _compared(self, by: str, value: Any) -> Any:
-        if by == "method":
-            return self._check_method({"value": value})
-        if by == "target":
-            return self._check_target({"value": value})
+        try:
+            if by == "method":
+                check_method(value)
+                return self._check_method({"value": value})
+            if by == "target":
+                return self._check_target({"value": value})
+        except t.TraitError as problem:
+            raise ValueError(str(problem)) from None
         if by == "checkpoint":
-            if value not in self._checkpoints:
+            if not isinstance(value, str) or value not in self._checkpoints:
                 names = ", ".join(map(repr, self._checkpoints)) or "none; keep() makes one"
                 raise ValueError(f"there is no checkpoint {value!r}; there are {names}.")
             return str(value)

@@ -418,18 +418,22 @@ class Looking(LiveWidget):
         self._part_changed("_film")
 
     def _roll_film(self) -> None:
-        """Add the newest frame, and while nothing trains those of stored weights."""
+        """Add the newest frame, and those of stored weights: all at rest, else what costs allow."""
         answers = self._view.answers
         if not answers or answers[0].state != "ready":
             return
         self._film_frame(answers[0])
         if not self._session.training:
             self._backfill()
+        elif self._session.governor.allows(2 * self._look_seconds, "looking"):
+            begun = work_clock()
+            self._backfill(most=1)
+            self._pay(work_clock() - begun, asked=False)
 
-    def _backfill(self) -> None:
+    def _backfill(self, most: int | None = None) -> None:
         """Make frames of stored weights, some at a time."""
         wish = self._wish
-        lacking = self._reels.missing(self._kept.snapshots.steps)
+        lacking = self._reels.missing(self._kept.snapshots.steps)[:most]
         until = perf_counter() + _BACKFILL_SECONDS
         for step in lacking:
             if perf_counter() > until or self.closed:
@@ -554,13 +558,14 @@ class Looking(LiveWidget):
 
     def close(self) -> None:
         """Detach from model, optimiser and kernel; the views disappear. Idempotent."""
+        if self.closed:  # or its constructor has refused what it was given
+            return
+        self._session.sampling.remove(self._kept)
         self._stop_working()
-        if not self.closed:
-            self._session.sampling.remove(self._kept)
         super().close()
-        if (twin := getattr(self, "_twin", None)) is not None:
-            twin.forget()
-            self._solver.forget()
+        self._stop_working()  # the last picture may have asked for more
+        self._twin.forget()
+        self._solver.forget()
 
 
 def _copies(state: Mapping[str, Tensor]) -> Weights:

@@ -25,6 +25,7 @@ from nnwidgets.explain.baselines import baseline_names, baseline_tensors, baseli
 from nnwidgets.explain.cancelling import never
 from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.methods import cost, explain, method_named
+from nnwidgets.explain.outputs import checked_target
 from nnwidgets.explain.question import Question
 from nnwidgets.explain.spatial import SpatialLayer, default_layer
 from nnwidgets.probe.blocks import Words
@@ -178,7 +179,9 @@ class Solver:
                 (name, baseline_words(name, asked, question))
                 for name in baseline_names(asked, question)
             )
-            self._costs = {name: cost(asked, name) for name in self.applicability.methods}
+            self._costs = {
+                name: cost(asked, name, _shown_with(name)) for name in self.applicability.methods
+            }
             self._forward_seconds = min(_timed(question, wish.index) for _ in range(2))
         return self.applicability
 
@@ -249,7 +252,8 @@ class Solver:
         """Answer a settled wish."""
         answer = self.sketch(question, wish, step, past)
         asked = question.ask(wish.index, wish.target)
-        found = self.explained(asked, question, wish, {}, cancelled, progress)
+        options = _shown_with(wish.method)
+        found = self.explained(asked, question, wish, options, cancelled, progress)
         picture, said = self._drawn(question, asked, wish, found)
         return replace(
             answer,
@@ -284,7 +288,7 @@ class Solver:
             cancelled=cancelled,
             progress=progress,
         )
-        if not options:
+        if options == _shown_with(wish.method):
             # The shortest: what else the machine has to do does not make the method a slow one.
             self._seconds[wish.method] = min(found.seconds, self._estimate(wish.method, found))
         return found
@@ -374,6 +378,12 @@ class Solver:
             for one in given.targets
         ]
 
+    def check_targets(self) -> None:
+        """Raise ValueError if the model has no such targets as were given, as far as is known."""
+        if self._question is not None:
+            for target in set(self.given.targets or ()):
+                checked_target(target, self._question.output)
+
     def classes(self) -> tuple[str, ...]:
         """Return the names of what can be asked about."""
         count = 0 if self._question is None else self._question.output.classes
@@ -424,6 +434,11 @@ class Solver:
         ids = np.asarray(slot.token_ids)
         row = ids[wish.index] if ids.ndim > 1 else ids
         return tuple(str(int(number)) for number in np.atleast_1d(row).reshape(-1))
+
+
+def _shown_with(method: str) -> Mapping[str, Any]:
+    """Return the options of what is shown: of a surrogate also how far it differs by its seed."""
+    return {"seeds": 3} if method in ("lime", "kernel_shap") else {}
 
 
 def _timed(question: Question, index: int) -> float:

@@ -16,6 +16,7 @@ from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._saliency_arguments import (
     check_baseline,
     check_inputs,
+    check_method,
     checked_names,
     checked_target,
     checked_targets,
@@ -29,7 +30,6 @@ from nnwidgets._training_arguments import check_budget
 from nnwidgets.catalogue import text
 from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.question import Question
-from nnwidgets.explain.registry import METHODS
 from nnwidgets.explain.trust import trust
 from nnwidgets.explain.verdict import TrustReport
 from nnwidgets.live import wire
@@ -37,6 +37,7 @@ from nnwidgets.live.cells import retire_earlier
 from nnwidgets.live.channel import Paced
 from nnwidgets.live.jobs import Job
 from nnwidgets.live.kernel import kernel_link
+from nnwidgets.live.registry import inner_model
 from nnwidgets.live.session import Session
 from nnwidgets.live.widget import Part, action, bundle, check_language
 from nnwidgets.probe.own_random import OwnRandom
@@ -50,6 +51,7 @@ __all__ = ["SaliencyViewer"]
 _BYTES_PER_SECOND: Final = 300_000
 _MEDIA: Final = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 _AS_IT_IS: Final = object()
+_OF_THE_CALL: Final = ("explain.class_count", "explain.class_count_one")
 
 R = TypeVar("R")
 
@@ -141,10 +143,11 @@ class SaliencyViewer(Asking):
         check_inputs(inputs)
         if to_image is not None and not callable(to_image):
             raise TypeError("to_image must be a function of one sample, or None.")
-        if method is not None and method not in METHODS:
-            raise ValueError(_no_method(method))
-        if layer is not None and layer not in dict(model.named_modules()):
-            raise ValueError(nearest(layer, [name for name, _ in model.named_modules() if name]))
+        if method is not None:
+            check_method(method)
+        names = dict(inner_model(model).named_modules())
+        if layer is not None and layer not in names:
+            raise ValueError(nearest(layer, [name for name in names if name]))
         check_baseline(baseline)
         check_budget(budget)
         check_language(language)
@@ -175,9 +178,16 @@ class SaliencyViewer(Asking):
             # A model that cannot be run yet is no mistake of the call: the widget says so.
             try:
                 default = self._plan().default
-            except (Refusal, RuntimeError):
+            except (Refusal, RuntimeError) as problem:
+                if getattr(problem, "key", "") in _OF_THE_CALL:
+                    raise
                 default = ""
-            self.method = method or default
+            # … but a target or a method that this model does not have is one.
+            self._solver.check_targets()
+            try:
+                self.method = method or default
+            except t.TraitError as problem:
+                raise ValueError(str(problem)) from None
         else:
             self.method = method or ""
         self._wish = replace(self._wish, method=self.method)
@@ -401,8 +411,8 @@ class SaliencyViewer(Asking):
         """Return a wish, and the baseline itself."""
         if self._session.model is None:
             raise ValueError(text("status.model_gone", "en"))
-        if method is not None and method not in METHODS:
-            raise ValueError(_no_method(method))
+        if method is not None:
+            check_method(method)
         if index is None:
             index = self.index
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
@@ -451,7 +461,3 @@ class SaliencyViewer(Asking):
     @property
     def _page_title(self) -> str:
         return f"{type(self._session.model).__name__} · {self.method}"
-
-
-def _no_method(method: object) -> str:
-    return nearest(method, METHODS).replace("no layer", "no method")
