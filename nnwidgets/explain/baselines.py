@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nnwidgets.explain.tokens import looked_up
 from nnwidgets.probe.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -291,9 +292,9 @@ def _vectors(asked: Asked, number: int, ids: Tensor) -> Tensor:
                 raise Refusal("explain.baseline_ids", last=str(rows - 1))
             features = slice(piece.start, piece.start + piece.width)
             if piece.column is None:
-                vectors[..., features] = module(mine).to(vectors.dtype)
+                vectors[..., features] = looked_up(module, mine).to(vectors.dtype)
             else:
-                vectors[:, piece.column, features] = module(mine).to(vectors.dtype)
+                vectors[:, piece.column, features] = looked_up(module, mine).to(vectors.dtype)
     return vectors
 
 

@@ -2,7 +2,8 @@
 
 Integers have no gradient; the vectors that a model looks up for them have. The model is watched
 once: every call of an ``nn.Embedding`` whose ids are an integer input, its transpose or one of its
-columns belongs to that input.
+columns belongs to that input. An ``nn.EmbeddingBag`` over rows of ids is an embedding and a
+pooling: the vectors are those before the pooling, which is done here.
 """
 
 from __future__ import annotations
@@ -10,12 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Embedded", "Piece", "embedded_calls", "pieces_for", "put_in_place", "vectors_of"]
+__all__ = [
+    "Embedded",
+    "Piece",
+    "embedded_calls",
+    "looked_up",
+    "pieces_for",
+    "put_in_place",
+    "vectors_of",
+]
+
+_EMBEDDINGS: Final = (nn.Embedding, nn.EmbeddingBag)
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,27 @@ class Embedded:
     output: Tensor
 
 
+def looked_up(module: nn.Module, ids: Tensor) -> Tensor:
+    """Return the vectors that an embedding has for ids: (*ids.shape, D), before any pooling."""
+    if isinstance(module, nn.EmbeddingBag):
+        return F.embedding(ids, module.weight)
+    vectors: Tensor = module(ids)
+    return vectors
+
+
+def _pooled(module: nn.EmbeddingBag, vectors: Tensor, ids: Tensor) -> Tensor:
+    """Pool vectors (N, T, D) as the bag pools those of its own; padding is left out."""
+    counts = torch.ones_like(ids, dtype=torch.bool)
+    if module.padding_idx is not None:
+        counts = ids != module.padding_idx
+    kept = counts[..., None]
+    if module.mode == "max":
+        highest = vectors.masked_fill(~kept, -torch.inf).amax(1)
+        return torch.where(kept.any(1), highest, 0.0)
+    total = torch.where(kept, vectors, 0.0).sum(1)
+    return total if module.mode == "sum" else total / kept.sum(1).clamp(min=1)
+
+
 @contextmanager
 def embedded_calls(root: nn.Module) -> Iterator[list[Embedded]]:
     """Give a list that fills with the calls of embeddings, in order, while the model runs."""
@@ -92,13 +125,17 @@ def embedded_calls(root: nn.Module) -> Iterator[list[Embedded]]:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             call = counts[name] = counts.get(name, -1) + 1
             if args and isinstance(args[0], Tensor) and isinstance(output, Tensor):
+                if isinstance(module, nn.EmbeddingBag):
+                    if args[0].dim() != 2 or len(args) > 2:
+                        return  # rows laid end to end, or weighed: no tokens of one sample
+                    output = looked_up(module, args[0])
                 seen.append(Embedded(name, call, args[0].detach().clone(), output.detach().clone()))
 
         return hook
 
     try:
         for name, module in root.named_modules():
-            if isinstance(module, nn.Embedding):
+            if isinstance(module, _EMBEDDINGS):
                 handles.append(module.register_forward_hook(watch(name)))
         yield seen
     finally:
@@ -253,6 +290,9 @@ def put_in_place(
             if call not in wanted[name]:
                 return None
             piece, vectors = wanted[name][call]
+            if isinstance(module, nn.EmbeddingBag):
+                mine = vectors[..., piece.start : piece.start + piece.width]
+                return _pooled(module, mine, args[0]).to(output.dtype)
             return piece.output(vectors, output)
 
         return hook

@@ -268,6 +268,19 @@ class WideAndDeep(nn.Module):
         return self.head(self.deep(ids).tanh().sum(1)) + self.wide(ids).sum(1)
 
 
+class Bag(nn.Module):
+    """Token ids through an ``nn.EmbeddingBag``, which pools them itself."""
+
+    def __init__(self, mode: str = "mean") -> None:
+        super().__init__()
+        self.bag = nn.EmbeddingBag(20, 5, mode=mode, padding_idx=0)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Give logits (N, 3)."""
+        return self.head(self.bag(ids))
+
+
 class Categories(nn.Module):
     """A table of categories: an embedding for each column, of different widths."""
 

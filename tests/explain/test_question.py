@@ -30,6 +30,7 @@ def lengths(*sizes: int) -> Tensor:
 
 
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+PADDED = torch.tensor([[3, 4, 0, 0], [7, 0, 0, 0], [0, 0, 0, 0], [1, 2, 3, 4]])
 CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     # what makes the model, the sample, and: kind of the main slot, of the output, classes
     "linear": (models.Linear2, noise(5, 3), dict(kind="table", output="logits", classes=2)),
@@ -75,6 +76,10 @@ CASES: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "siamese": (models.Siamese, (ids(3, 4), ids(3, 5, seed=6)), dict(kind="tokens")),
     "equal texts": (models.Siamese, (ids(3, 4), ids(3, 4)), dict(kind="tokens")),
     "wide": (models.WideAndDeep, ids(3, 4), dict(kind="tokens", output="regression")),
+    "bag": (models.Bag, ids(3, 4), dict(kind="tokens", classes=3)),
+    "bag, sum": (lambda: models.Bag("sum"), PADDED, dict(kind="tokens", classes=3)),
+    "bag, padded": (models.Bag, PADDED, dict(kind="tokens", classes=3)),
+    "bag, max": (lambda: models.Bag("max"), PADDED, dict(kind="tokens", classes=3)),
     "columns": (models.Categories, ids(4, 2), dict(kind="table", classes=3)),
     "in place": (models.InPlace, noise(3, 4), dict(kind="table")),
     "bert": (
@@ -286,6 +291,16 @@ def test_vectors_take_the_place_of_the_embedding() -> None:
     (gradient,) = torch.autograd.grad(asked.model(vectors, *asked.others).sum(), [vectors])
     rows = torch.autograd.grad(root(words)["logits"][0, 1], [root.words.weight])[0][words[0]]
     torch.testing.assert_close(gradient[0], rows, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+def test_padding_in_a_bag_has_no_influence(mode: str) -> None:
+    root = seeded(lambda: models.Bag(mode))
+    asked = Question(root, PADDED).ask(0, 2)
+    (vectors,) = (value.clone().requires_grad_() for value in asked.inputs)
+    (gradient,) = torch.autograd.grad(asked.model(vectors, *asked.others).sum(), [vectors])
+    share = root.head.weight[2].detach() / (2 if mode == "mean" else 1)
+    torch.testing.assert_close(gradient[0], torch.stack([share, share, share * 0, share * 0]))
 
 
 def test_a_column_is_zero_beyond_its_own_embedding() -> None:
