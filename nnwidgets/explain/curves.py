@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
@@ -30,7 +30,17 @@ from torch import Tensor
 from nnwidgets.explain.inputs import Slot
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["INTERVALS", "Curves", "Elements", "area", "chance", "curves", "elements", "surrogate"]
+__all__ = [
+    "INTERVALS",
+    "Curves",
+    "Elements",
+    "area",
+    "chance",
+    "curves",
+    "elements",
+    "neighbours",
+    "surrogate",
+]
 
 Floats = NDArray[np.float64]
 
@@ -73,8 +83,7 @@ class Elements:
         for grid, slot in zip(self.grids, self.slots, strict=True):
             values = self.values[first : first + math.prod(grid)].reshape(grid)
             first += values.size
-            plain = replace(slot, channel_axis=None)
-            made.append(surrogate(values, plain, grid, rng).ravel())
+            made.append(surrogate(values, neighbours(values, slot, ()), rng).ravel())
         return np.concatenate(made)
 
 
@@ -220,10 +229,8 @@ def area(fraction: Floats, values: Floats) -> float:
     return float(((values[1:] + values[:-1]) / 2 * np.diff(fraction)).sum())
 
 
-def surrogate(
-    array: NDArray[np.floating], slot: Slot, shape: tuple[int, ...], rng: np.random.Generator
-) -> Floats:
-    """Return a random map that is as smooth as a map of one input.
+def neighbours(array: NDArray[np.floating], slot: Slot, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes of a map along which its values are neighbours; none for features, tokens.
 
     Parameters
     ----------
@@ -231,6 +238,23 @@ def surrogate(
         The map: of the input's shape or of the shape of its elements.
     slot, shape
         What the input is, and its shape without the batch.
+    """
+    if slot.kind not in ("image", "signal", "sequence"):
+        return ()
+    return _axes(len(shape), slot) if array.shape == tuple(shape) else tuple(range(array.ndim))
+
+
+def surrogate(
+    array: NDArray[np.floating], axes: tuple[int, ...], rng: np.random.Generator
+) -> Floats:
+    """Return a random map that is as smooth as a map.
+
+    Parameters
+    ----------
+    array
+        The map of one input.
+    axes
+        From `neighbours`.
     rng
         Drawn from.
 
@@ -240,9 +264,8 @@ def surrogate(
         Of the map's shape. Channels are moved together: what they have in common stays.
     """
     values = np.asarray(array, dtype=np.float64)
-    if slot.kind not in ("image", "signal", "sequence"):
+    if not axes:
         return rng.permutation(values.ravel()).reshape(values.shape)
-    axes = _axes(len(shape), slot) if values.shape == tuple(shape) else tuple(range(values.ndim))
     grid = [size if axis in axes else 1 for axis, size in enumerate(values.shape)]
     noise = np.fft.fftn(rng.standard_normal(grid), axes=axes)
     size = np.abs(noise)

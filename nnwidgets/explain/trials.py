@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,7 +16,7 @@ from torch import Tensor
 from nnwidgets.explain import completeness as sums
 from nnwidgets.explain import stability as steadiness
 from nnwidgets.explain.baselines import baseline_names, baseline_tensors
-from nnwidgets.explain.curves import curves, elements, surrogate
+from nnwidgets.explain.curves import curves, elements, neighbours, surrogate
 from nnwidgets.explain.inquiry import Inquiry
 from nnwidgets.explain.randomise import cascade, randomise
 from nnwidgets.explain.ranks import similarity
@@ -96,7 +97,7 @@ def randomisation(inquiry: Inquiry, count: int) -> list[Check]:
         return [unknown("randomisation", "explain.trust.no_other_maps")]
     value = float(np.mean([alike for _, alike in usable]))
     sizes = similarities(np.abs(inquiry.map), [np.abs(found) for found, _ in usable])
-    chance = _chance(inquiry, usable[-1][0])
+    chance = _chance(inquiry, [found for found, _ in usable])
     inquiry.details.update(randomisation=value, sizes=float(sizes.mean()), chance=chance)
     return [randomisation_check(value, chance, float(sizes.mean()), inquiry.map.size)]
 
@@ -213,23 +214,50 @@ def _steady(
     return [judge(float(found.mean()), len(found))]
 
 
-def _chance(inquiry: Inquiry, other: Floats) -> float:
-    """Return the similarity to the map that random maps as smooth as `other` rarely exceed."""
+def _chance(inquiry: Inquiry, others: Sequence[Floats]) -> float:
+    """Return the mean similarity to the map that random maps as smooth as `others` rarely exceed.
+
+    A mean over several is less often large by accident than a single one, so each draw is a mean
+    over as many.
+    """
     rng = np.random.default_rng(inquiry.seed)
-    if not np.ptp(other):  # random weights left nothing; a constant has no smoothness
-        other = inquiry.map
     shapes = [np.shape(array) for array in inquiry.first.arrays]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
-    arrays = [a.reshape(s) for a, s in zip(np.split(other, ends), shapes, strict=True)]
-    inputs = [tuple(value.shape[1:]) for value in inquiry.asked.inputs]
-    alike = []
-    for _ in range(_SURROGATES):
+    axes = [
+        neighbours(array, slot, tuple(value.shape[1:]))
+        for array, slot, value in zip(
+            inquiry.first.arrays, inquiry.asked.slots, inquiry.asked.inputs, strict=True
+        )
+    ]
+
+    def thinned(values: Floats) -> list[Floats]:
+        parts = np.split(values, ends)
+        return [_thinned(p.reshape(s), a) for p, s, a in zip(parts, shapes, axes, strict=True)]
+
+    own = thinned(inquiry.map)
+    whole = np.concatenate([part.ravel() for part in own])
+    # Where random weights left nothing: a constant has no smoothness.
+    drawn = [thinned(other) if np.ptp(other) else own for other in others]
+
+    def alike(parts: list[Floats]) -> float:
         made = [
-            surrogate(array, slot, shape, rng).ravel()
-            for array, slot, shape in zip(arrays, inquiry.asked.slots, inputs, strict=True)
+            surrogate(part, along, rng).ravel() for part, along in zip(parts, axes, strict=True)
         ]
-        alike.append(abs(similarity(inquiry.map, np.concatenate(made)) or 0.0))
-    return float(np.quantile(alike, 0.95))
+        return abs(similarity(whole, np.concatenate(made)) or 0.0)
+
+    draws = []
+    for _ in range(_SURROGATES):
+        inquiry.check()
+        draws.append(np.mean([alike(parts) for parts in drawn]))
+    return float(np.quantile(draws, 0.95))
+
+
+def _thinned(values: Floats, axes: tuple[int, ...]) -> Floats:
+    """Leave out rows and columns of a large map; what is wider than a few pixels stays as wide."""
+    steps = [1] * values.ndim
+    for axis in axes:
+        steps[axis] = math.ceil(values.shape[axis] / (64 if len(axes) > 1 else 4096)) or 1
+    return values[tuple(slice(None, None, step) for step in steps)]
 
 
 def _neither(key: str, **params: str) -> list[Check]:

@@ -26,7 +26,7 @@ from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["trust"]
 
-_DEAR: Final = 200  # evaluations; a method that takes more is asked less often
+_DEAR: Final = 64  # evaluations; a method that takes more is asked less often
 _OFTEN: Final = 5
 _SELDOM: Final = 3
 
@@ -69,7 +69,7 @@ def trust(
         Told the fraction that is done, from 0 to 1, never less than before.
     samples
         How often what is repeated is repeated: noise, seeds, layers of the cascade. Default 5; 3
-        for methods that run the model more than 200 times.
+        for methods that run the model more than 64 times.
     maps
         How many random maps the curves are held against, at least 9.
     seed

@@ -106,8 +106,8 @@ class TrustReport:
         One for each thing tried, in the order of `KINDS`.
     details
         ``cascade``: (layer, similarity) from the output backwards; ``sizes``: similarity of the
-        absolute values when all is random; ``chance``: similarity that maps as smooth as these
-        reach by chance, 95 of 100 times; ``curves``: `nnwidgets.explain.curves.Curves`;
+        absolute values when all is random; ``chance``: similarity that random maps as smooth
+        exceed 5 times in 100; ``curves``: `nnwidgets.explain.curves.Curves`;
         ``random_deletion``, ``random_insertion``: mean and standard deviation of the random maps'
         areas; ``baselines``: similarity by name; ``score``, ``baseline_score``. Missing where it
         was not tried.
@@ -189,7 +189,7 @@ def randomisation_check(value: float, chance: float, sizes: float | None, count:
     value
         Absolute rank correlation of the map with the randomised model's.
     chance
-        What maps of this size and smoothness reach by chance, 95 of 100 times.
+        What random maps of this size and smoothness exceed 5 times in 100.
     sizes
         Rank correlation of the absolute values.
     count
@@ -199,8 +199,8 @@ def randomisation_check(value: float, chance: float, sizes: float | None, count:
     -----
     Measured on a CNN trained on scikit-learn's digits (20 test pictures, 3 random models each,
     median with the span from the 10 % to the 90 % quantile): gradient 0.11 (0.07–0.18), integrated
-    gradients 0.13 (0.09–0.25), Grad-CAM 0.26 (0.17–0.42, where chance reaches 0.44), guided
-    backprop 0.62 (0.49–0.71, chance 0.35). The limits 0.3 and 0.5 lie between the methods that
+    gradients 0.13 (0.09–0.25), Grad-CAM 0.26 (0.17–0.42, where chance reaches 0.32), guided
+    backprop 0.62 (0.49–0.71, chance 0.26). The limits 0.3 and 0.5 lie between the methods that
     Adebayo et al. 2018 found to react and the one that they found not to; the first does not count
     below what chance alone reaches.
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nnwidgets.explain.curves import area, chance, curves, elements, surrogate
+from nnwidgets.explain.curves import area, chance, curves, elements, neighbours, surrogate
 from nnwidgets.explain.inputs import Slot
 from nnwidgets.probe.refusal import Refusal
 
@@ -210,7 +210,8 @@ def test_random_maps_are_as_smooth_and_lie_elsewhere(
         along = np.exp(-((np.fft.fftfreq(shape[axis]) * 8) ** 2))
         weight = weight * along.reshape([-1 if a == axis else 1 for a in range(len(shape))])
     map_ = np.fft.ifftn(white * weight, axes=axes).real
-    made = surrogate(map_, slot, shape, np.random.default_rng(1))
+    assert neighbours(map_, slot, shape) == axes
+    made = surrogate(map_, axes, np.random.default_rng(1))
     assert made.shape == shape
     # Mean, spread and autocorrelation (the amplitudes) of each channel stay.
     np.testing.assert_allclose(made.mean(axes), map_.mean(axes), atol=1e-12)
@@ -226,7 +227,8 @@ def test_random_maps_are_as_smooth_and_lie_elsewhere(
 
 def test_random_maps_of_features_are_shuffled() -> None:
     map_ = np.array([3.0, 1, 2, 9, 5])
-    made = surrogate(map_, ROW, (5,), np.random.default_rng(0))
+    assert neighbours(map_, ROW, (5,)) == ()
+    made = surrogate(map_, (), np.random.default_rng(0))
     assert sorted(made) == sorted(map_)
     assert made.tolist() != map_.tolist()
 

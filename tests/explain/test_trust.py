@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -116,7 +117,7 @@ def test_the_numbers_are_those_of_the_maps() -> None:
     """Recomputed by pandas from the maps that were asked for."""
     seen = Recorder()
     asked = question().ask(3)
-    report = trust(asked, "integrated_gradients", question=question(), explain=seen)
+    report = trust(asked, "integrated_gradients", question=question(), explain=seen, samples=5)
     first = seen.calls[0][2]
     roots = [call[0].root for call in seen.calls]
     other = [
@@ -349,6 +350,23 @@ def test_few_values_say_nothing_about_random_weights() -> None:
     assert report.details["chance"] > 0.7
 
 
+def test_large_maps_are_held_against_chance_at_a_coarser_scale() -> None:
+    """Chance is small for a large map of independent values, and large for a very smooth one."""
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(200 * 130, 2))
+    asked = Question(flat, torch.randn(2, 1, 200, 130)).ask(0, 1)
+    options = {"abs": False}
+    rough = trust(asked, "saliency", options=options, samples=2, maps=9)
+    y, x = np.mgrid[0:200, 0:130]
+
+    def smooth(values: NDArray[Any]) -> NDArray[Any]:
+        turn = float(np.abs(values).sum()) % 1 * 6
+        return np.sin(y / 200 * 6 + turn)[None] + np.cos(x / 130 * 6 + turn)[None]
+
+    waves = trust(asked, "saliency", options=options, samples=2, maps=9, explain=Recorder(smooth))
+    assert rough.details["chance"] < 0.1
+    assert waves.details["chance"] > 0.5
+
+
 # --- every kind of input --------------------------------------------------------------------------
 
 
@@ -442,22 +460,30 @@ def state(model: nn.Module) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "method", ["saliency", "guided_backprop", "grad_cam", "smooth_grad", "lime"]
+    ("method", "options"),
+    [
+        ("saliency", {}),
+        ("guided_backprop", {}),
+        ("grad_cam", {}),
+        ("smooth_grad", {}),
+        ("lime", {"n_samples": 40}),
+    ],
 )
-def test_nothing_is_left_behind(method: str) -> None:
+def test_nothing_is_left_behind(method: str, options: dict[str, Any]) -> None:
     model = digits()[0]
     asked = question().ask(6)
     inputs = [value.clone() for value in asked.inputs]
+    given: dict[str, Any] = {"question": question(), "options": options, "samples": 2, "maps": 9}
     before = state(model)
     told: list[float] = []
-    report = trust(asked, method, question=question(), samples=2, maps=9, progress=told.append)
+    report = trust(asked, method, **given, progress=told.append)
     assert state(model) == before
     assert all(map(torch.equal, asked.inputs, inputs))
     assert told == sorted(set(told))
     assert 0 < told[0] < 0.5
     assert told[-1] == 1
     assert len(told) > 10
-    again = trust(asked, method, question=question(), samples=2, maps=9)
+    again = trust(asked, method, **given)
     assert again.checks == report.checks
     assert again.verdict == report.verdict
 
@@ -487,6 +513,29 @@ def test_it_stops_when_nobody_waits_any_more(method: str) -> None:
             trust(asked, method, question=question(), samples=2, maps=9, cancelled=gone)
         assert left[0] == -1, "it went on after it was told to stop"
         assert state(model) == before
+
+
+class Slow(nn.Linear):
+    """Takes long, and sees when it is run without a gradient: outside of explanations."""
+
+    seen = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        time.sleep(0.012)  # so long that it is asked again whether anybody waits
+        if not torch.is_grad_enabled():
+            Slow.seen += 1
+        return super().forward(x)
+
+
+def test_it_stops_inside_a_slow_forward_of_its_own() -> None:
+    Slow.seen = 0
+    model = nn.Sequential(*[Slow(12, 12) for _ in range(6)]).eval()
+    asked = Question(model, torch.randn(3, 12)).ask(0, 1)
+    Slow.seen = 0
+    with pytest.raises(Cancelled):
+        trust(asked, "saliency", samples=1, maps=9, cancelled=lambda: Slow.seen > 0)
+    assert Slow.seen < 6
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
 def test_nothing_is_left_behind_by_a_failing_method() -> None:
