@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ from nnwidgets.probe.own_random import OwnRandom
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["Checking"]
+
+_SCORES: Final = {
+    "accuracy": "explain.importance.accuracy",
+    "r2": "explain.importance.r2",
+    "agreement": "explain.importance.agreement",
+    "own_r2": "explain.importance.own_r2",
+}
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -172,7 +179,7 @@ class Checking(Looking):
             names = self._solver.features(0, len(mean))
             meta |= {
                 "features": list(names or map(str, range(len(mean)))),
-                "score": found.score,
+                "score": text(_SCORES[found.score], self._shown_language),
                 "base": float(found.base),
                 "count": int(found.count),
             }

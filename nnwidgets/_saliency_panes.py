@@ -118,10 +118,7 @@ def pane_of(
 def _warnings(answer: Answer, language: str) -> list[str]:
     if answer.explanation is None:
         return []
-    words = answer.explanation.details.get("words")
-    if words is not None:
-        return [text(key, language, **params) for key, params in words]
-    return list(answer.explanation.warnings)
+    return [text(key, language, **params) for key, params in answer.explanation.words]
 
 
 def _details(details: Any) -> Meta:

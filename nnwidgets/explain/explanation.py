@@ -56,6 +56,8 @@ class Explanation:
         Shape of each attributed input, without the batch.
     details
         Further numbers by name: ``r2``, ``spread`` (same form as `values`), ….
+    words
+        The warnings as keys of the catalogue with their parameters, for other languages.
     evaluations
         Times that the model was run, a forward and a backward pass counting one each, each over
         one sample.
@@ -73,6 +75,7 @@ class Explanation:
     inputs_shape: tuple[tuple[int, ...], ...] = ()
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     evaluations: int = 0
+    words: tuple[Words, ...] = ()
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:

@@ -158,8 +158,8 @@ def explain(
         details=MappingProxyType(dict(result.details)),
         evaluations=watch.rows,
     )
-    sentences = [text(key, **params) for key, params in _warned(asked, result, explanation)]
-    return replace(explanation, warnings=tuple(dict.fromkeys(sentences)))
+    said = {text(key, **words): (key, words) for key, words in _warned(asked, result, explanation)}
+    return replace(explanation, warnings=tuple(said), words=tuple(said.values()))
 
 
 def cost(asked: Asked, method: str, options: Mapping[str, Any] = _NO_OPTIONS) -> int:
@@ -234,7 +234,8 @@ def _baselines(
 ) -> tuple[tuple[Tensor, ...], str | None]:
     """Return the baselines and their name."""
     if not method.uses_baseline:
-        return tuple(torch.zeros_like(value) for value in asked.inputs), None
+        none = tuple(torch.zeros((), dtype=v.dtype, device=v.device) for v in asked.inputs)
+        return tuple(n.expand(v.shape) for n, v in zip(none, asked.inputs, strict=True)), None
     key, params = baseline_words(baseline, asked, question)
     words = text(key, **params)
     several = _distribution(asked, baseline) if method.takes_several_baselines else None
