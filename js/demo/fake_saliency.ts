@@ -107,6 +107,11 @@ export class FakeSaliency extends FakeKernel {
     this.trust = options.checked === true ? "ready" : "none";
   }
 
+  /** As the wire calls it: an image has colours or not. */
+  get wireKind(): string {
+    return this.kind === "color" ? "image" : this.kind;
+  }
+
   /** What changes while it trains. */
   advance(steps: number): void {
     if (this.state === "running") this.step += steps;
@@ -151,7 +156,7 @@ export class FakeSaliency extends FakeKernel {
   }
 
   #choices(): PackedDict {
-    const cam = this.kind === "image";
+    const cam = this.wireKind === "image";
     const methods = METHODS.filter((name) => cam || !name.includes("cam"));
     const missing: [string, string][] = cam
       ? UNAVAILABLE
@@ -194,8 +199,8 @@ export class FakeSaliency extends FakeKernel {
 
   #samples(): PackedDict {
     const count = this.#options.blind ? 0 : SAMPLES;
-    const meta = { seq: this.nextSeq(), kind: this.kind, count, labels: null };
-    if (this.kind !== "image" || count === 0) return pack(meta);
+    const meta = { seq: this.nextSeq(), kind: this.wireKind, count, labels: null };
+    if (this.wireKind !== "image" || count === 0) return pack(meta);
     const thumbs = new Uint8Array(SAMPLES * 28 * 28);
     for (let index = 0; index < SAMPLES; index++) {
       thumbs.set(contentOf("image", index, 0, 0).input as Uint8Array, index * 28 * 28);
@@ -253,7 +258,7 @@ export class FakeSaliency extends FakeKernel {
         step: this.cursor ?? this.step,
         past: this.cursor !== null,
         checkpoint: null,
-        kind: this.kind,
+        kind: this.wireKind,
         state: this.pane,
         problem: failed ? "The model raised an error in features.4: out of memory." : null,
         warnings:
@@ -295,7 +300,7 @@ export class FakeSaliency extends FakeKernel {
     const maps = contents.map(({ map }) => Array.from(map, (v) => (signed ? v : Math.abs(v))));
     const high = Math.max(...maps.flat().map(Math.abs));
     const shape = contents[0]?.shape ?? [];
-    const sides = this.kind === "image" ? shape : [maps[0]?.length ?? 0];
+    const sides = this.wireKind === "image" ? shape : [maps[0]?.length ?? 0];
     const random = randomFrom(3);
     return pack(
       {

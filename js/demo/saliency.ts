@@ -17,7 +17,7 @@ document.body.classList.toggle("dark", asked("theme", "light") === "dark");
 const SWITCHES: Readonly<Record<string, readonly string[]>> = {
   theme: ["light", "dark"],
   language: ["en", "zh"],
-  kind: ["image", "table", "tokens", "signal", "sequence", "other"],
+  kind: ["image", "color", "table", "tokens", "signal", "sequence", "other"],
   state: [
     "running",
     "paused",

@@ -220,7 +220,9 @@ export function comparable(
 ): Map<Compared, Item[]> {
   if (choices === null || pane === undefined) return new Map();
   const { outputs } = pane;
-  const classes = pane.classes.length > 0 ? pane.classes : choices.classes;
+  const named = pane.classes.length > 0 ? pane.classes : choices.classes;
+  const count = Math.max(named.length, outputs.length);
+  const classes = Array.from({ length: count }, (_, index) => named[index] ?? String(index));
   const size = (index: number) => outputs[index] ?? Number.NEGATIVE_INFINITY;
   return new Map<Compared, Item[]>([
     [

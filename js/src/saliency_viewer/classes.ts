@@ -140,7 +140,7 @@ export function classes(
       made.forEach((row, at) => {
         const place = places[at] ?? 0;
         const value = values[at] ?? Number.NaN;
-        const name = pane.classes[place] ?? String(place);
+        const name = pane.classes[place] ?? (count > 1 ? String(place) : pane.targetName);
         setText(row.name, name);
         setAttribute(row.name, "title", name);
         setText(row.number, format(scaled[at] ?? Number.NaN));
@@ -154,7 +154,7 @@ export function classes(
           "style",
           `left: ${left.toFixed(2)}%; width: ${((100 * (to - from)) / span).toFixed(2)}%;`,
         );
-        setAttribute(row.button, "aria-pressed", String(place === asked));
+        setAttribute(row.button, "aria-pressed", count > 1 && String(place === asked));
         setAttribute(row.button, "tabindex", at === chosen ? 0 : -1);
         const usable = count > 1 && (place === asked || can("target", { target: place }));
         setAttribute(row.button, "aria-disabled", usable ? null : "true");

@@ -154,7 +154,11 @@ export function foot(
     );
     const { input } = time;
     const share = position / Math.max(1, Number(input.max));
-    frame.style.left = `${(input.offsetLeft + 7 + share * (input.offsetWidth - 14)).toFixed(0)}px`;
+    const middle = input.offsetLeft + 7 + share * (input.offsetWidth - 14);
+    // Not over the edges of the widget, where it would be cut off.
+    const half = frame.offsetWidth / 2 + 4;
+    const [first, last] = [half - when.offsetLeft, element.clientWidth - when.offsetLeft - half];
+    frame.style.left = `${Math.max(first, Math.min(last, middle)).toFixed(0)}px`;
   };
   const paint = ({ codes, rows, columns }: Frame, { signed }: Scale): void => {
     sheet.resize(columns, rows);

@@ -194,7 +194,8 @@ export function paneView(
       setAttribute(element, "data-kind", pane.kind);
       setAttribute(element, "aria-busy", String(pane.state === "working"));
       setHidden(state, pane.state === "ready");
-      setText(stateText, pane.state === "ready" ? "" : words(`ui.saliency.state.${pane.state}`));
+      const stands = pane.state === "stale" && pane.map === null ? "todo" : pane.state;
+      setText(stateText, stands === "ready" ? "" : words(`ui.saliency.state.${stands}`));
       setHidden(again.element, pane.state === "working");
       again.set({ disabled: !reachable || busy });
       const current = kind === pane.kind && view !== null ? view : build(pane.kind);

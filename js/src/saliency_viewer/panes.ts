@@ -38,6 +38,7 @@ export interface PanesActions {
 }
 
 const DISPLAYS: readonly Display[] = ["beside", "overlay", "map"];
+const OWN_SCALE: readonly string[] = ["table", "other", "sequence"];
 const NO_MARKS: Marks = { nan: 0, plus: 0, minus: 0 };
 
 /** What is not finite, of all maps together. */
@@ -193,7 +194,8 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
       row.style.setProperty("--nnw-figures", String(figures));
       setAttribute(element, "aria-busy", String(loading));
       element.classList.toggle("nnw-loading", loading);
-      const coloured = first?.kind !== "table" && first?.kind !== "other";
+      // Bars have their numbers beside them, and fields of a sequence their own scales.
+      const coloured = !OWN_SCALE.includes(first?.kind ?? "other");
       const drawn = wanted.some(({ map }) => map !== null);
       setHidden(legend, !coloured || !drawn);
       bar.draw(scale, marks, isDark(element));

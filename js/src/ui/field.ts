@@ -52,8 +52,8 @@ export interface FieldOptions {
   largest: { cell: number; height: number };
   /** Cells are as wide as high. */
   square: boolean;
-  /** The scale stands below; without it the owner shows one. */
-  scale?: false;
+  /** Stands beside the scale: what its numbers count. */
+  unit?: HTMLElement;
   describe(cell: Cell, value: number): string;
   /** Told of the value that is looked at; null for none. */
   point?(value: number | null): void;
@@ -187,8 +187,7 @@ export function field(options: FieldOptions): Field {
     ...(options.pick && { pick: options.pick }),
     ...(options.escape && { escape: options.escape }),
   });
-  const legend = options.scale === false ? null : bar.element;
-  const foot = h("div", { class: "nnw-stage-foot" }, legend, view.readout);
+  const foot = h("div", { class: "nnw-stage-foot" }, bar.element, options.unit, view.readout);
   const element = h("div", { class: "nnw-field-part" }, axes, view.element, foot);
 
   return {

@@ -7,7 +7,7 @@ import { captionOf, costOf, headingOf, notesOf } from "../../src/saliency_viewer
 import { marksOf } from "../../src/saliency_viewer/panes";
 import { colorAt, fitted, over, paintOverlay, tint } from "../../src/saliency_viewer/pixels";
 import { tokenText } from "../../src/saliency_viewer/places";
-import { turned } from "../../src/saliency_viewer/sequence";
+import { scaleOf, turned } from "../../src/saliency_viewer/sequence";
 import type { Choices, Film } from "../../src/saliency_viewer/state";
 import { inkOn } from "../../src/saliency_viewer/tokens";
 import { MOST, ranked, waterfall, waterfalls } from "../../src/saliency_viewer/waterfall";
@@ -295,6 +295,12 @@ describe("sequences and tokens", () => {
     const data = Float32Array.of(1, 2, 3, 4, 5, 6);
     expect(Array.from(turned(data, 2, 3))).toEqual([1, 4, 2, 5, 3, 6]);
     expect(turned(turned(data, 2, 3), 3, 2)).toEqual(data);
+  });
+
+  it("gives the input a scale of its own, signed if it has both signs", () => {
+    expect(scaleOf(Float32Array.of(1, 3))).toEqual({ low: 1, high: 3, signed: false });
+    expect(scaleOf(Float32Array.of(-1, 3))).toEqual({ low: -3, high: 3, signed: true });
+    expect(scaleOf(Float32Array.of(Number.NaN))).toEqual({ low: 0, high: 0, signed: false });
   });
 
   it("shows white space as signs", () => {

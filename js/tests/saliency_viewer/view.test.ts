@@ -241,6 +241,12 @@ describe("how a map stands", () => {
     );
   });
 
+  it("is said of a slow one that nobody has asked for", () => {
+    const { text, shown } = viewer({ pane: "stale", flaw: "empty" });
+    expect(text(".nnw-pane-state")).toContain("Not computed yet");
+    expect(shown(".nnw-pane-empty")).toBe(false);
+  });
+
   it("is said where it shows nothing", () => {
     const note = (flaw: "constant" | "not_finite") =>
       viewer({ flaw }).text(".nnw-note[data-level=warning]");
