@@ -128,13 +128,14 @@ def checked_names(names: object, what: str) -> tuple[str, ...] | None:
     return tuple(str(name) for name in names)
 
 
-def checked_tokens(tokens: object, count: int) -> tuple[tuple[str, ...], ...] | None:
+def checked_tokens(tokens: Any, count: int) -> Any:
     """Return the texts of the tokens of each sample.
 
     Parameters
     ----------
     tokens
-        One list of texts a sample; one list alone for one sample.
+        One list of texts a sample; one list alone for one sample; or a vocabulary: a dictionary
+        or a function, returned as it is.
     count
         Samples.
 
@@ -143,8 +144,8 @@ def checked_tokens(tokens: object, count: int) -> tuple[tuple[str, ...], ...] | 
     TypeError, ValueError
         If it is something else.
     """
-    if tokens is None:
-        return None
+    if tokens is None or isinstance(tokens, Mapping) or callable(tokens):
+        return tokens
     if isinstance(tokens, (str, bytes)) or not isinstance(tokens, Sequence):
         raise TypeError(
             "tokens must be one list of texts for each sample, in the order of the token ids; not "

@@ -13,10 +13,12 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 import torch
 import traitlets as t
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from nnwidgets._inspector_sample import ProbeBatch
+from nnwidgets._saliency_described import Given
 from nnwidgets._saliency_film import Film, frame_of
-from nnwidgets._saliency_solving import Given, Solver, cannot, captum_is_loaded, waiting
+from nnwidgets._saliency_solving import Solver, cannot, captum_is_loaded, waiting
 from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.applicability import Applicability
@@ -45,6 +47,7 @@ Weights = Mapping[str, Tensor]
 _QUICK_SECONDS: Final = 0.1  # what takes longer does not hold a training, or a click, up
 _LOOKS_APART: Final = 0.25  # seconds: pictures are not sent more often
 _REMEMBERED: Final = 48  # answers
+_REMEMBERED_BYTES: Final = 64 << 20  # that they take together
 _BACKFILL_SECONDS: Final = 0.2  # at rest, in one go, for frames of stored weights
 _PATIENCE: Final = 20.0  # seconds that a notebook without a view is held for a long answer
 
@@ -116,6 +119,8 @@ class Looking(LiveWidget):
         self._checkpoints: dict[str, Weights] = {}
         self._wish = Wish(0, None, "", "", given.baseline_name)
         self._other: tuple[str, Any] | None = None  # what the second pane differs by, and its value
+        # The thread of a long job and the one that trains both change what is known and shown.
+        self._shelf = threading.RLock()
         self._answers: OrderedDict[tuple[Any, ...], Answer] = OrderedDict()
         self._reels = Film()
         self._view = View(0, None, ())
@@ -154,10 +159,12 @@ class Looking(LiveWidget):
             self._look_soon()
 
     def _forget_answers(self) -> None:
-        self._era += 1
-        self._answers.clear()
-        self._reels.clear()
-        self._given_up.clear()
+        with self._shelf:
+            self._era += 1
+            self._answers.clear()
+            self._reels.clear()
+            self._given_up.clear()
+            self._supersede()
 
     def _look_if_stale(self) -> None:
         """Look again; what nobody waits for only if the budget allows it."""
@@ -225,10 +232,20 @@ class Looking(LiveWidget):
 
     def _show(self, answers: tuple[Answer, ...]) -> None:
         by = None if self._other is None else self._other[0]
-        self._view = View(self._view.number + 1, by, answers)
-        slow = tuple(answer.wish for answer in answers if answer.state == "working")
-        if slow:
-            self._begin_job(slow)
+        with self._shelf:
+            answers = tuple(self._arrived(answer) for answer in answers)
+            self._view = View(self._view.number + 1, by, answers)
+            if not {answer.wish for answer in answers}.issuperset(self._jobs_wishes):
+                self._supersede()
+            slow = tuple(answer.wish for answer in answers if answer.state == "working")
+            if slow:
+                self._begin_job(slow)
+
+    def _arrived(self, answer: Answer) -> Answer:
+        """Return what has been worked out since `answer` began to wait."""
+        if answer.state != "working":
+            return answer
+        return self._known(answer.wish, answer.step, answer.past, answer.weights) or answer
 
     # -- one answer ----------------------------------------------------------------------
 
@@ -246,28 +263,48 @@ class Looking(LiveWidget):
                 return found[0], found[1], True
         return newest, None, False
 
-    def _key(self, wish: Wish, step: int, past: bool) -> tuple[Any, ...]:
-        return replace(wish, step=step), past or wish.checkpoint is not None, self._era
+    def _weights(self, wish: Wish, past: bool) -> int:
+        """Return a number that differs when the model's own weights do, by whatever hand."""
+        model = self._session.model
+        if past or wish.checkpoint is not None or model is None:
+            return 0
+        tensors = [*model.parameters(), *model.buffers()]
+        return hash(tuple((id(tensor), _version(tensor)) for tensor in tensors))
+
+    def _key(self, wish: Wish, step: int, past: bool, weights: int) -> tuple[Any, ...]:
+        return replace(wish, step=step), past or wish.checkpoint is not None, weights, self._era
+
+    def _known(self, wish: Wish, step: int, past: bool, weights: int) -> Answer | None:
+        with self._shelf:
+            return self._answers.get(self._key(wish, step, past, weights))
 
     def _answer(self, wish: Wish, *, asked: bool) -> Answer:
         """Return what is known, or what can be had quickly; else an answer that is on its way."""
         try:
             step, weights, past = self._source(wish)
-            known = self._answers.get(self._key(wish, step, past))
-            if known is not None and known.state == "ready":
+            mark = self._weights(wish, past)
+            known = self._known(wish, step, past, mark)
+            if known is not None:
                 return known
             with self._twin.open(weights) as root:
                 question = self._solver.question(root)
                 wish = self._solver.settled(wish, question)
                 if self._is_quick(question, wish) or not self._twin.copied:
                     found = self._solver.solve(question, wish, step, past)
-                    return self._remember(found)
-                known = self._answers.get(self._key(wish, step, past))
-                if known is not None and known.state == "ready":
+                    return self._remember(replace(found, weights=mark))
+                known = self._known(wish, step, past, mark)
+                if known is not None:
                     return known
-                return self._slowly(self._solver.preview(question, wish, step, past), asked=asked)
-        except (TwinError, ValueError, TypeError) as problem:
-            return cannot(wish, self._session.step, problem, self._shown_language)
+                preview = self._solver.preview(question, wish, step, past)
+                return self._slowly(replace(preview, weights=mark), asked=asked)
+        except Exception as problem:
+            return self._failed(wish, self._session.step, problem)
+
+    def _failed(self, wish: Wish, step: int, problem: Exception) -> Answer:
+        """Return an answer that says what went wrong, in the place of the one that was asked."""
+        if not isinstance(problem, (TwinError, ValueError, TypeError)):
+            log.error("%s could not be worked out", wish.method, exc_info=problem)
+        return cannot(wish, step, problem, self._shown_language)
 
     def _is_quick(self, question: Question, wish: Wish) -> bool:
         # Importing captum takes a second or two, for which no training is held up.
@@ -277,21 +314,26 @@ class Looking(LiveWidget):
     def _slowly(self, preview: Answer, *, asked: bool) -> Answer:
         """Return the answer of a slow method for now: an old one, or one that is on its way."""
         wish = preview.wish
-        under_way = self._job is not None and wish in self._jobs_wishes
-        coming = under_way or (asked and wish not in self._given_up)
-        old = None
-        for known in reversed(self._answers.values()):
-            if known.explanation and self._solver.same(known.wish, wish):
-                old = known
-                break
+        with self._shelf:
+            job = self._job
+            under_way = job is not None and not job.cancelled and wish in self._jobs_wishes
+            coming = under_way or (asked and wish not in self._given_up)
+            old = None
+            for known in reversed(self._answers.values()):
+                if known.explanation and self._solver.same(known.wish, wish):
+                    old = known
+                    break
         return waiting(preview, "working" if coming else "stale", old)
 
     def _remember(self, answer: Answer) -> Answer:
         if answer.state == "ready":
-            key = self._key(answer.wish, answer.step, answer.past)
-            self._answers[key] = answer
-            while len(self._answers) > _REMEMBERED:
-                self._answers.popitem(last=False)
+            key = self._key(answer.wish, answer.step, answer.past, answer.weights)
+            with self._shelf:
+                self._answers[key] = answer
+                self._answers.move_to_end(key)
+                room = _REMEMBERED_BYTES - sum(known.nbytes for known in self._answers.values())
+                while len(self._answers) > 1 and (room < 0 or len(self._answers) > _REMEMBERED):
+                    room += self._answers.popitem(last=False)[1].nbytes
         return answer
 
     # -- long work -----------------------------------------------------------------------
@@ -302,12 +344,13 @@ class Looking(LiveWidget):
 
     def _begin_job(self, wishes: tuple[Wish, ...]) -> None:
         """Work wishes out beside the training; whatever was under way is given up."""
-        if self._job is not None:
-            if self._jobs_wishes == wishes and not self._job.cancelled:
-                return
-            self._job.cancelled = True
-        self._jobs_wishes = wishes
+        if self._job is not None and self._jobs_wishes == wishes and not self._job.cancelled:
+            return
+        self._supersede()
         copies = [self._private(wish) for wish in wishes]
+        marks = [
+            self._weights(wish, past) for wish, (_, _, past) in zip(wishes, copies, strict=True)
+        ]
         era = self._era
 
         def work(job: Job) -> list[Answer]:
@@ -318,12 +361,15 @@ class Looking(LiveWidget):
                 def progress(part: float, done: float = done) -> None:
                     job.progress(done + part / len(wishes))
 
-                found.append(self._solve_beside(job, root, wish, step, past, progress))
+                answer = self._solve_beside(job, root, wish, step, past, progress)
+                found.append(replace(answer, weights=marks[place]))
             return found
 
         def then(job: Job) -> None:
-            self._job_is_over(job, era)
+            with self._shelf:
+                self._job_is_over(job, wishes, era)
 
+        self._jobs_wishes = wishes
         self._job = Job(work, then, lambda fraction, note: self._part_changed("_live"), "explain")
         self._job.start()
         self._part_changed("_live")
@@ -342,47 +388,47 @@ class Looking(LiveWidget):
                 # A question of its own: the one of the twin belongs to the thread that trains.
                 solver, question = self._solver.apart(root)
                 return solver.solve(question, wish, step, past, lambda: job.cancelled, progress)
-        except Cancelled:
+        except (Cancelled, CancelledError):
             raise CancelledError from None
-        except (ValueError, TypeError) as problem:
-            return cannot(wish, step, problem, self._shown_language)
+        except Exception as problem:
+            return self._failed(wish, step, problem)
 
-    def _job_is_over(self, job: Job, era: int) -> None:
+    def _job_is_over(self, job: Job, wishes: tuple[Wish, ...], era: int) -> None:
         if self._job is job:
-            self._job = None
+            self._job, self._jobs_wishes = None, ()
         if self.closed:
             return
         if job.problem is not None:
             self.on_failure("explain", job.problem)
-            self._given_up.update(self._jobs_wishes)
-        elif job.cancelled:
-            if self._job is None:  # not given up for the sake of another one
-                self._given_up.update(self._jobs_wishes)
-        elif era == self._era:
+            self._given_up.update(wishes)
+        elif era == self._era and not job.cancelled:
             for answer in job.result:
                 self._remember(answer)
                 if answer.state == "failed":
                     self._given_up.add(answer.wish)
-        self._replace_answers(job)
+            self._replace_answers(job.result)
+        self._no_longer_working()
         self._part_changed("_picture")
         self._part_changed("_live")
 
-    def _replace_answers(self, job: Job) -> None:
+    def _replace_answers(self, found: list[Answer]) -> None:
         """Put what has been worked out where it is waited for."""
-        by_wish = {answer.wish: answer for answer in job.result or ()}
+        by_wish = {answer.wish: answer for answer in found}
         number, by, shown = self._view
-        answers = []
-        for answer in shown:
-            found = by_wish.get(answer.wish)
-            if found is not None:
-                answers.append(found)
-            elif answer.state == "working" and self._job is None:
-                answers.append(waiting(answer, "stale"))
-            else:
-                answers.append(answer)
-        self._view = View(number + 1, by, tuple(answers))
+        answers = tuple(by_wish.get(answer.wish, answer) for answer in shown)
+        self._view = View(number + 1, by, answers)
         if answers and answers[0].wish in by_wish:
             self._film_frame(answers[0])
+
+    def _no_longer_working(self) -> None:
+        """Say so of answers that nobody works on."""
+        if self._job is None:
+            number, by, shown = self._view
+            answers = (
+                waiting(answer, "stale") if answer.state == "working" else answer
+                for answer in shown
+            )
+            self._view = View(number + 1, by, tuple(answers))
 
     def _private(self, wish: Wish) -> tuple[nn.Module, int, bool]:
         """Return a copy that may be run beside the training, its step, and whether it is past."""
@@ -396,9 +442,17 @@ class Looking(LiveWidget):
             return bare_copy(root), step, past
 
     def _stop_working(self) -> None:
-        job = self._job
-        if job is not None:
-            job.cancelled = True
+        """Give up what is under way, until it is asked for again."""
+        with self._shelf:
+            if self._job is not None:
+                self._given_up.update(self._jobs_wishes)
+                self._job.cancelled = True
+
+    def _supersede(self) -> None:
+        """Cancel what is under way: something else is wanted now."""
+        if self._job is not None:
+            self._job.cancelled = True
+            self._job, self._jobs_wishes = None, ()
 
     def _wait_for_answers(self, patience: float) -> None:
         """Wait until long work is over; before a file is written or a kernel goes."""
@@ -411,11 +465,19 @@ class Looking(LiveWidget):
     # -- the film ------------------------------------------------------------------------
 
     def _film_frame(self, answer: Answer) -> None:
-        if answer.wish.checkpoint is not None or (frame := frame_of(answer)) is None:
+        if not self._is_asked_now(answer.wish) or (frame := frame_of(answer)) is None:
             return
-        self._reels.begin(self._wish)
-        self._reels.add(answer.step, frame)
+        with self._shelf:
+            self._reels.begin(answer.wish)
+            self._reels.add(answer.step, frame)
         self._part_changed("_film")
+
+    def _is_asked_now(self, wish: Wish | None) -> bool:
+        """Whether a settled wish is what the first pane shows, at whatever step."""
+        now = self._wish
+        return wish is not None and replace(wish, step=None) == replace(
+            now, step=None, method=now.method or wish.method
+        )
 
     def _roll_film(self) -> None:
         """Add the newest frame, and those of stored weights: all at rest, else what costs allow."""
@@ -448,20 +510,20 @@ class Looking(LiveWidget):
             self._session.submit(self._go_on_filling)
 
     def _go_on_filling(self) -> None:
-        if not self._session.training and self._reels.wish == replace(self._wish, step=None):
+        if not self._session.training and self._is_asked_now(self._reels.wish):
             self._backfill()
 
     def _film_answer(self, wish: Wish) -> Answer | None:
         step, weights, past = self._source(wish)
-        known = self._answers.get(self._key(wish, step, past))
-        if known is not None:
-            return known
         try:
             with self._twin.open(weights) as root:
                 question = self._solver.question(root)
                 wish = self._solver.settled(wish, question)
                 if self._solver.seconds(question, wish) > _QUICK_SECONDS:
                     return None
+                known = self._known(wish, step, past, self._weights(wish, past))
+                if known is not None:
+                    return known
                 found = self._solver.solve(question, wish, step, past)
         except (TwinError, ValueError, TypeError):
             return None
@@ -514,8 +576,15 @@ class Looking(LiveWidget):
                     pass
 
             self._at_rest(fits)  # raises in one sentence if they do not
-        self._checkpoints = {**self._checkpoints, name: held}
-        self._era += 1
+        with self._shelf:
+            self._checkpoints = {**self._checkpoints, name: held}
+            about = [key for key, one in self._answers.items() if one.wish.checkpoint == name]
+            for key in about:
+                del self._answers[key]
+            if any(wish.checkpoint == name for wish in self._jobs_wishes):
+                self._supersede()
+        if self._other == ("checkpoint", name):
+            self._changed()
 
     # -- what the session tells ----------------------------------------------------------
 
@@ -571,6 +640,11 @@ class Looking(LiveWidget):
 def _copies(state: Mapping[str, Tensor]) -> Weights:
     with torch.no_grad():
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+
+
+def _version(tensor: Tensor) -> int:
+    # One that is still lazy, or was made in inference mode, counts no changes.
+    return 0 if is_lazy(tensor) or tensor.is_inference() else tensor._version
 
 
 def _nothing() -> None:

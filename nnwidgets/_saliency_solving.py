@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from nnwidgets._inspector_sample import ProbeBatch
+from nnwidgets._saliency_described import Described, Given
 from nnwidgets._saliency_drawn import drawn, slot_of
 from nnwidgets._saliency_pictures import Pictures
-from nnwidgets._saliency_wish import Answer, Drawn, State, Target, Wish
+from nnwidgets._saliency_wish import Answer, Drawn, State, Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.applicability import Applicability, applicable
 from nnwidgets.explain.asked import Asked
@@ -25,50 +26,12 @@ from nnwidgets.explain.baselines import baseline_names, baseline_tensors, baseli
 from nnwidgets.explain.cancelling import never
 from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.methods import cost, explain, method_named
-from nnwidgets.explain.outputs import checked_target
 from nnwidgets.explain.question import Question
 from nnwidgets.explain.spatial import SpatialLayer, default_layer
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["Given", "Solver", "cannot", "captum_is_loaded", "waiting"]
-
-
-@dataclass(frozen=True, eq=False)
-class Given:
-    """What the user has told about the samples.
-
-    Attributes
-    ----------
-    targets
-        What to ask about, one a sample; None for what the model answers.
-    class_names, feature_names
-        In the order of the outputs and of the features.
-    tokens
-        Texts of the tokens of each sample.
-    to_image
-        Turns one sample into a picture.
-    baseline
-        As given: a name, a number, tensors; None for zero.
-    """
-
-    targets: tuple[Target, ...] | None = None
-    class_names: tuple[str, ...] | None = None
-    feature_names: tuple[str, ...] | None = None
-    tokens: tuple[tuple[str, ...], ...] | None = None
-    to_image: Callable[[Tensor], Any] | None = None
-    baseline: Any = None
-
-    @property
-    def baseline_name(self) -> str:
-        """Under which it is chosen."""
-        if self.baseline is None:
-            return "zero"
-        return self.baseline if isinstance(self.baseline, str) else "given"
-
-    def target(self, index: int) -> Target:
-        """Return what to ask about for a sample."""
-        return None if self.targets is None else self.targets[index]
 
 
 def load_captum() -> None:
@@ -106,7 +69,7 @@ def cannot(wish: Wish, step: int, problem: Exception, language: str) -> Answer:
 
 
 @dataclass(eq=False)
-class Solver:
+class Solver(Described):
     """Answers wishes about one batch of samples.
 
     Parameters
@@ -229,7 +192,7 @@ class Solver:
         scores, shares = self._classes(question, wish)
         return Answer(
             wish, step, past, scores=scores, probabilities=shares,
-            tokens=self._tokens(question, wish),
+            tokens=self.tokens(wish.index, wish.slot),
         )  # fmt: skip
 
     def preview(self, question: Question, wish: Wish, step: int, past: bool) -> Answer:
@@ -366,43 +329,6 @@ class Solver:
             return self.probe.picture()
         return self._question.kind, self._pictures.thumbs(self._question)
 
-    def labels(self) -> list[str] | None:
-        """Return a short text on each sample: its target or its first tokens."""
-        names, given = self.classes(), self.given
-        if given.tokens is not None:
-            return [" ".join(tokens)[:60] for tokens in given.tokens]
-        if given.targets is None or any(not isinstance(one, int) for one in given.targets):
-            return None
-        return [
-            names[one] if isinstance(one, int) and 0 <= one < len(names) else str(one)
-            for one in given.targets
-        ]
-
-    def check_targets(self) -> None:
-        """Raise ValueError if the model has no such targets as were given, as far as is known."""
-        if self._question is not None:
-            for target in set(self.given.targets or ()):
-                checked_target(target, self._question.output)
-
-    def classes(self) -> tuple[str, ...]:
-        """Return the names of what can be asked about."""
-        count = 0 if self._question is None else self._question.output.classes
-        names = self.given.class_names or ()
-        return tuple(names[i] if i < len(names) else str(i) for i in range(max(count, len(names))))
-
-    def output_numbers(self) -> str:
-        """Return what the model's numbers are (see ``nnwidgets.explain.outputs``)."""
-        return "" if self._question is None else self._question.output.numbers
-
-    def target_name(self, target: Target) -> str:
-        """Return what a target is called."""
-        names = self.classes()
-        if isinstance(target, int):
-            return names[target] if 0 <= target < len(names) else str(target)
-        if target is None:
-            return ""
-        return getattr(target, "__name__", str(target))
-
     def layers(self) -> tuple[SpatialLayer, ...]:
         """Return the layers that maps can be made of, in the order of the forward pass."""
         return self._layers
@@ -412,28 +338,6 @@ class Solver:
         if self.given.baseline_name != "given":
             return self._baselines
         return (("given", ("explain.baseline.given", {})), *self._baselines)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of several inputs; none of one."""
-        question = self._question
-        if question is None or len(question.slots) < 2:
-            return ()
-        return tuple(slot.name for slot in question.slots)
-
-    def features(self, slot: int, count: int) -> tuple[str, ...] | None:
-        """Return the names of an input's features, if they were given and fit."""
-        names = self.given.feature_names
-        return names if names is not None and len(names) == count else None
-
-    def _tokens(self, question: Question, wish: Wish) -> tuple[str, ...] | None:
-        if self.given.tokens is not None:
-            return self.given.tokens[wish.index]
-        slot = question.slots[min(wish.slot, len(question.slots) - 1)]
-        if slot.token_ids is None:
-            return None
-        ids = np.asarray(slot.token_ids)
-        row = ids[wish.index] if ids.ndim > 1 else ids
-        return tuple(str(int(number)) for number in np.atleast_1d(row).reshape(-1))
 
 
 def _shown_with(method: str) -> Mapping[str, Any]:

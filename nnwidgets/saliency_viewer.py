@@ -23,9 +23,10 @@ from nnwidgets._saliency_arguments import (
     checked_tokens,
 )
 from nnwidgets._saliency_asking import Asking
+from nnwidgets._saliency_described import Given
 from nnwidgets._saliency_pages import held_panes
 from nnwidgets._saliency_picture import SaliencyPicture
-from nnwidgets._saliency_solving import Given, Solver
+from nnwidgets._saliency_solving import Solver
 from nnwidgets._training_arguments import check_budget
 from nnwidgets.catalogue import text
 from nnwidgets.explain.explanation import Explanation
@@ -79,7 +80,8 @@ class SaliencyViewer(Asking):
     class_names, feature_names
         In the order of the outputs and of the features.
     tokens
-        The texts of the tokens of each sample.
+        The texts of the tokens of each sample; or a vocabulary, a dictionary from ids to texts (or
+        from texts to ids) or a function from an id to a text.
     to_image
         Turns one sample (a tensor without the batch) into a picture: (height, width) or
         (height, width, 3), floats in 0…1 or uint8. Without it a usual normalisation is guessed, and
@@ -131,7 +133,7 @@ class SaliencyViewer(Asking):
         targets: Any = None,
         class_names: Sequence[str] | None = None,
         feature_names: Sequence[str] | None = None,
-        tokens: Sequence[Any] | None = None,
+        tokens: Any = None,
         to_image: Callable[[Tensor], Any] | None = None,
         method: str | None = None,
         layer: str | None = None,
@@ -182,8 +184,8 @@ class SaliencyViewer(Asking):
                 if getattr(problem, "key", "") in _OF_THE_CALL:
                     raise
                 default = ""
-            # … but a target or a method that this model does not have is one.
-            self._solver.check_targets()
+            # … but names that do not fit, a target or a method that it does not have are.
+            self._solver.check_names()
             try:
                 self.method = method or default
             except t.TraitError as problem:

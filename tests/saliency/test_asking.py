@@ -305,13 +305,19 @@ def test_wrong_widths(make: Make) -> None:
         viewer.explain()
 
 
-def test_names_that_do_not_fit_are_not_shown(make: Make) -> None:
+def test_names_that_do_not_fit_are_refused(make: Make) -> None:
     model = nn.Sequential(nn.Linear(4, 3))
-    names = ["a", "b"]
-    viewer = make(model, torch.randn(2, 4), method="saliency", feature_names=names)
-    pane = panes(viewer)[0]
-    assert pane["features"] is None
-    assert pane["state"] == "ready"
+    with pytest.raises(ValueError, match="2 feature names were given for 4 features"):
+        make(model, torch.randn(2, 4), method="saliency", feature_names=["a", "b"])
+
+
+def test_tokens_may_be_looked_up_in_a_vocabulary(make: Make) -> None:
+    model = nn.Sequential(nn.Embedding(4, 3), nn.Flatten(), nn.Linear(6, 2))
+    ids = torch.tensor([[1, 3], [0, 2]])
+    for words in ({"to": 0, "be": 1, "or": 2, "not": 3}, lambda i: ["to", "be", "or", "not"][i]):
+        viewer = make(model, ids, tokens=words)
+        assert panes(viewer)[0]["tokens"] == ["be", "not"]
+        assert viewer._solver.labels() == ["be not", "to or"]
 
 
 def test_a_baseline_that_was_given_has_a_name(training: Training, make: Make) -> None:
