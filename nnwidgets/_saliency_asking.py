@@ -78,15 +78,22 @@ class Asking(Checking):
     def _asked(self, change: Any) -> None:
         if not getattr(self, "_ready", False):
             return
-        name, value = change["name"], change["new"]
-        self._wish = replace(self._wish, **{name: value})
-        if name == "index":
+        with self._shelf:
+            # All of them, whichever has changed: somebody else may set another one meanwhile.
+            self._wish = replace(
+                self._wish,
+                index=self.index,
+                target=self.target,
+                method=self.method,
+                layer=self.layer,
+            )
+            self._given_up.clear()
+        if change["name"] == "index":
             # The class of the sample before is another question.
-            target = self._given.target(value)
+            target = self._given.target(change["new"])
             if target != self.target:
                 self.target = target
                 return
-        self._given_up.clear()
         self._changed()
 
     @property
@@ -123,13 +130,15 @@ class Asking(Checking):
             raise ValueError(
                 f"baseline must be one of {', '.join(map(repr, names))}, not {baseline!r}."
             )
-        self._wish = replace(self._wish, baseline=baseline)
-        self._given_up.clear()
+        with self._shelf:
+            self._wish = replace(self._wish, baseline=baseline)
+            self._given_up.clear()
         self._changed()
 
     @action("slot")
     def _click_slot(self, slot: int) -> None:
-        self._wish = replace(self._wish, slot=max(0, int(slot)))
+        with self._shelf:
+            self._wish = replace(self._wish, slot=max(0, int(slot)))
         self._changed()
 
     @action("compare")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -9,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnwidgets._saliency_looking import Looking
+from nnwidgets._saliency_solving import Solver
 from nnwidgets._saliency_wish import Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.importance import Importance, table_importance
+from nnwidgets.explain.question import Question
 from nnwidgets.explain.trust import trust
 from nnwidgets.explain.verdict import TrustReport
 from nnwidgets.live.jobs import CancelledError, Job
@@ -46,6 +50,7 @@ class _Checked:
 class Checking(Looking):
     """The part of a viewer that checks its own maps."""
 
+    _under_check: frozenset[str] = frozenset()  # what is being worked out, of these two
     _checked: _Checked | None = None
     _important: Importance | None = None
     _important_problem: str | None = None
@@ -53,31 +58,41 @@ class Checking(Looking):
     @action("trust", long=True)
     def _click_trust(self, job: Job) -> None:
         """Check the map of the first pane; on a copy of its own, in its own thread."""
-        wish = self._wishes[0]
-        root, step, _ = self._at_rest(lambda: self._private(wish))
-        try:
-            report = self._check(root, wish, job)
-            self._checked = _Checked(wish, step, self._era, report)
-        except Cancelled:
-            raise CancelledError from None
-        except (ValueError, TypeError) as problem:
-            self._checked = _Checked(wish, step, self._era, None, self._said_of(problem))
-        self._part_changed("_trust")
+        wish, era = self._wishes[0], self._era
+        with self._working_out("trust"):
+            root, step, _ = self._at_rest(lambda: self._private(wish))
+            try:
+                with OwnRandom():
+                    solver, question = self._solver.apart(root)
+                    wish = solver.settled(wish, question)
+                    report = self._check(solver, question, wish, job)
+                self._checked = _Checked(wish, step, era, report)
+            except Cancelled:
+                raise CancelledError from None
+            except (ValueError, TypeError) as problem:
+                self._checked = _Checked(wish, step, era, None, self._said_of(problem))
 
-    def _check(self, root: Any, wish: Wish, job: Job) -> TrustReport:
-        with OwnRandom():
-            solver, question = self._solver.apart(root)
-            wish = solver.settled(wish, question)
-            asked = question.ask(wish.index, wish.target)
-            report = trust(
-                asked,
-                wish.method,
-                question=question,
-                layer=solver.layer(wish),
-                baseline=solver.baseline(wish),
-                cancelled=lambda: job.cancelled,
-                progress=job.progress,
-            )
+    @contextmanager
+    def _working_out(self, what: str) -> Iterator[None]:
+        """Have the browser told that this is under way, and afterwards that it no longer is."""
+        self._under_check |= {what}
+        self._part_changed(f"_{what}")
+        try:
+            yield
+        finally:
+            self._under_check -= {what}
+            self._part_changed(f"_{what}")
+
+    def _check(self, solver: Solver, question: Question, wish: Wish, job: Job) -> TrustReport:
+        report = trust(
+            question.ask(wish.index, wish.target),
+            wish.method,
+            question=question,
+            layer=solver.layer(wish),
+            baseline=solver.baseline(wish),
+            cancelled=lambda: job.cancelled,
+            progress=job.progress,
+        )
         if job.cancelled:
             raise CancelledError
         return report
@@ -85,21 +100,21 @@ class Checking(Looking):
     @action("importance", long=True)
     def _click_importance(self, job: Job) -> None:
         """Permute each feature over all samples."""
-        root, _, _ = self._at_rest(lambda: self._private(replace(self._wish, step=None)))
-        self._important_problem = None
-        try:
-            with OwnRandom():
-                _, question = self._solver.apart(root)
-                self._important = table_importance(
-                    question, self._right_classes(), check=job.check, progress=job.progress
-                )
-        except Cancelled:
-            raise CancelledError from None
-        except (ValueError, TypeError) as problem:
-            self._important_problem = self._said_of(problem)
-        if job.cancelled:
-            raise CancelledError
-        self._part_changed("_importance")
+        with self._working_out("importance"):
+            root, _, _ = self._at_rest(lambda: self._private(replace(self._wish, step=None)))
+            self._important_problem = None
+            try:
+                with OwnRandom():
+                    _, question = self._solver.apart(root)
+                    self._important = table_importance(
+                        question, self._right_classes(), check=job.check, progress=job.progress
+                    )
+            except Cancelled:
+                raise CancelledError from None
+            except (ValueError, TypeError) as problem:
+                self._important_problem = self._said_of(problem)
+            if job.cancelled:
+                raise CancelledError
 
     def _right_classes(self) -> list[int] | None:
         """Return the targets if they are classes: what the model is held against."""
@@ -112,7 +127,7 @@ class Checking(Looking):
         """Cancel whatever is being worked out, from any view."""
         self._stop_working()
         for waiting in list(self._waiting.values()):
-            if isinstance(waiting, Job):
+            if isinstance(waiting, Job) and waiting.name in self._under_check:
                 waiting.cancelled = True
         self._part_changed("_live")
 
@@ -129,9 +144,7 @@ class Checking(Looking):
     def _trust_meta(self) -> tuple[object, dict[str, Any], Arrays]:
         """Return what identifies the report, its words and its arrays."""
         checked, language = self._checked, self._shown_language
-        working = any(
-            isinstance(job, Job) and job.name == "trust" for job in list(self._waiting.values())
-        )
+        working = "trust" in self._under_check
         if checked is None:
             nothing: dict[str, Any] = {
                 "state": "working" if working else "none",
@@ -167,10 +180,7 @@ class Checking(Looking):
 
     def _importance_meta(self) -> tuple[object, dict[str, Any], Arrays]:
         found, problem = self._important, self._important_problem
-        working = any(
-            isinstance(job, Job) and job.name == "importance"
-            for job in list(self._waiting.values())
-        )
+        working = "importance" in self._under_check
         state = "working" if working else "failed" if problem else "ready" if found else "none"
         meta: dict[str, Any] = {"state": state, "problem": problem, "features": []}
         arrays: Arrays = {}

@@ -13,6 +13,8 @@ __all__ = ["LARGEST", "drawn", "pooled", "slot_of"]
 
 LARGEST: Final = 256  # pixels a side of a map; a larger one is averaged over squares
 _LONGEST: Final = 4_096  # values of a table, tokens, places of a signal
+_SHORTEST: Final = 256  # … of which so many are left however many channels there are
+_MOST: Final = 32_768  # values of all channels
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +50,9 @@ def drawn(
     kind
         ``"image"``: values (height, width) or (channels, height, width), which are summed over the
         channels. ``"table"``: (features,). ``"tokens"``: (tokens,) or (tokens, features), summed.
-        ``"signal"``: (channels, length). ``"sequence"``: (time, features). ``"other"``: any.
+        ``"signal"``: (channels, length). ``"sequence"``: (time, features); of these two also
+        (length,), for all channels. ``"other"``: any. Of a long signal the strongest value of
+        every few places is kept.
     values
         Attributions of one sample.
     given
@@ -70,13 +74,27 @@ def drawn(
         spreads = None if wide is None else np.sqrt((wide**2).sum(1))
         return Drawn(kind, line[:_LONGEST], None, None if spreads is None else spreads[:_LONGEST])
     if kind in ("signal", "sequence") and values.ndim in (1, 2):
-        table = values[None] if values.ndim == 1 else values
-        own = None if given is None else np.asarray(given, np.float32).reshape(table.shape)
         axis = 1 if kind == "signal" else 0
-        step = max(1, -(-table.shape[axis] // _LONGEST))
-        cut = (slice(None), slice(None, None, step)) if axis else (slice(None, None, step),)
-        wide = None if spread is None else np.asarray(spread, np.float64).reshape(table.shape)[cut]
-        return Drawn(kind, table[cut], None if own is None else own[cut], wide, step)
+        # A map of the places alone (of a layer, or of attention) holds for all channels.
+        own = None if given is None else _as_table(np.asarray(given, np.float32), axis)
+        table = _as_table(values, axis)
+        if own is not None:
+            table = np.broadcast_to(table, own.shape)
+        wide = None if spread is None else _as_table(np.asarray(spread, np.float64), axis)
+        if wide is not None:
+            wide = np.broadcast_to(wide, table.shape)
+        others = max(1, table.shape[1 - axis])
+        longest = max(_SHORTEST, min(_LONGEST, _MOST // others))
+        step = max(1, -(-table.shape[axis] // longest))
+        if step == 1:
+            return Drawn(kind, table, own, wide, step)
+        places = _strongest(table, step, axis)
+        thin = [
+            None if one is None else np.take_along_axis(one, places, axis)
+            for one in (table, own, wide)
+        ]
+        assert thin[0] is not None
+        return Drawn(kind, thin[0], thin[1], thin[2], step)
     flat = values.reshape(-1)[:_LONGEST]
     own = None
     if given is not None and np.asarray(given).size == values.size:
@@ -106,6 +124,25 @@ def pooled(plane: Floats, largest: int = LARGEST) -> tuple[Floats, int]:
     heights = np.diff(np.append(rows, plane.shape[0]))
     widths = np.diff(np.append(columns, plane.shape[1]))
     return sums / np.outer(heights, widths), size
+
+
+def _as_table(values: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Return (channels, length) or, for `axis` 0, (time, features)."""
+    return np.expand_dims(values, 1 - axis) if values.ndim == 1 else values
+
+
+def _strongest(table: Floats, size: int, axis: int) -> NDArray[np.intp]:
+    """Return where, in each window of `size` places, the largest value by size is: kept peaks.
+
+    What is not finite is larger than anything.
+    """
+    sizes = np.where(np.isfinite(table), np.abs(table), np.inf)
+    sizes = np.moveaxis(sizes, axis, -1)
+    length = sizes.shape[-1]
+    padded = np.pad(sizes, ((0, 0), (0, -length % size)), constant_values=-1.0)
+    windows = padded.reshape(len(padded), -1, size)
+    places = windows.argmax(-1) + np.arange(windows.shape[1]) * size
+    return np.moveaxis(places, -1, axis)
 
 
 def _summed(values: Floats) -> Floats:

@@ -106,6 +106,10 @@ class Answer:
         Texts of the sample's tokens.
     said
         Sentences on the input and the map, as keys of the catalogue with their parameters.
+    numbers
+        What the values may be compared with: their sum, the scores.
+    weights
+        Tells apart the weights that the model itself had at one step; 0 for stored ones.
     """
 
     wish: Wish
@@ -120,3 +124,16 @@ class Answer:
     tokens: tuple[str, ...] | None = None
     said: tuple[tuple[str, dict[str, str]], ...] = ()
     numbers: dict[str, float] = field(default_factory=dict)
+    weights: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its numbers take, in bytes."""
+        arrays = [] if self.explanation is None else list(self.explanation.arrays)
+        if self.drawn is not None:
+            arrays += [
+                one
+                for one in (self.drawn.map, self.drawn.input, self.drawn.spread)
+                if one is not None
+            ]
+        return sum(array.nbytes for array in arrays)

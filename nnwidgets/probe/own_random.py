@@ -114,7 +114,9 @@ def _device(args: Sequence[Any], named: dict[str, Any]) -> torch.device:
 
 def _draws(func: Any, args: Sequence[Any], named: dict[str, Any]) -> bool:
     """Whether dropout inside a fused operation is on."""
-    given = {**dict(zip(_names(func), args, strict=False)), **named}
+    arguments = func._schema.arguments
+    plain = {one.name: one.default_value for one in arguments if one.has_default_value()}
+    given = {**plain, **dict(zip(_names(func), args, strict=False)), **named}
     if given.get("train") is False:
         return False
     rates = [given[name] for name in _RATES if name in given]

@@ -92,19 +92,19 @@ def panes(viewer: SaliencyViewer) -> list[dict[str, Any]]:
     return found
 
 
-def shown_map(viewer: SaliencyViewer, pane: int = 0) -> NDArray[np.float64]:
+def shown_map(viewer: SaliencyViewer, pane: int = 0) -> np.ndarray:
     """The map that is drawn, in the method's own units."""
     meta, arrays = part(viewer, "_picture")
     return decoded(arrays[f"{pane}.map"], meta["low"], meta["high"])
 
 
-def decoded(values: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
+def decoded(values: Any, low: float, high: float) -> np.ndarray:
     """What an array of the wire says."""
     if values.dtype == np.uint8:
         return np.asarray(decode(values, low, high), np.float64)
     return np.asarray(values, np.float64)
 
 
-def summed(values: NDArray[Any]) -> NDArray[np.float64]:
+def summed(values: Any) -> np.ndarray:
     """An image's attributions as they are drawn: the sum over its channels."""
     return np.asarray(values, np.float64).sum(0)
