@@ -33,11 +33,10 @@ from nnwidgets.export.saliency_reading import (
 from nnwidgets.export.saliency_rows import (
     Axis,
     axis_of,
-    classes_part,
     table_part,
-    tokens_part,
 )
 from nnwidgets.export.saliency_trust import cascade_part, curve_part, sentences_part
+from nnwidgets.export.saliency_words import classes_part, tokens_part
 
 __all__ = ["saliency_figure"]
 
