@@ -72,7 +72,7 @@ class Builder {
       layer: -1,
       label: id,
       times: 1,
-      parent: -1,
+      parent: this.#stack.at(-1) ?? -1,
       shape: "",
       ...more,
     });

@@ -1,6 +1,7 @@
 /** Paints the data-flow graph on a canvas: boxes, edges with heads, badges as dots. */
 
 import type { Camera } from "./graph_camera";
+import { type Frame, HEAD } from "./graph_frames";
 import type { Layout, Placed, Point, Size } from "./graph_layout";
 import type { Graph, GraphNode, Severity } from "./state";
 
@@ -80,9 +81,17 @@ export function sizeOf(node: GraphNode, measure: (text: string, font: number) =>
   };
 }
 
+export interface NamedFrame extends Frame {
+  name: string;
+  /** With its type, where there is room. */
+  label: string;
+}
+
 export interface Scene {
   graph: Graph;
   layout: Layout;
+  /** Those that stand round others come before them. */
+  frames: readonly NamedFrame[];
   /** Of each node: what the kernel has found in its module, if anything. */
   severities: readonly (Severity | null)[];
   /** Places of nodes; -1 for none. */
@@ -114,6 +123,11 @@ export function paintGraph(
   };
   // Lines stay as thin as the screen allows when the graph is small.
   const thin = 1.25 / Math.max(scale, 0.35);
+  const frames = scene.frames.filter(
+    ({ left, top, right, bottom }) =>
+      right > window.left && left < window.right && bottom > window.top && top < window.bottom,
+  );
+  for (const frame of frames) paintFrame(ctx, frame, look, thin);
   for (const { edge, points, back } of layout.routes) {
     const { from, to } = scene.graph.edges[edge] ?? { from: -1, to: -1 };
     const [start, end] = [points[0], points.at(-1)];
@@ -135,6 +149,7 @@ export function paintGraph(
     const box = layout.nodes[from];
     if (from === to && box !== undefined) selfLoop(ctx, box, look, thin);
   });
+  if (scale >= 0.3) for (const frame of frames) nameFrame(ctx, frame, look);
   layout.nodes.forEach((box, index) => {
     const node = scene.graph.nodes[index];
     const right = box.x + box.width / 2;
@@ -145,6 +160,42 @@ export function paintGraph(
     paintNode(ctx, node, box, index, scene, look, scale);
   });
   ctx.globalAlpha = 1;
+}
+
+function paintFrame(
+  ctx: CanvasRenderingContext2D,
+  { left, top, right, bottom }: NamedFrame,
+  look: Look,
+  thin: number,
+): void {
+  ctx.beginPath();
+  ctx.roundRect(left, top, right - left, bottom - top, 7);
+  ctx.globalAlpha = 0.45;
+  ctx.fillStyle = look.raised;
+  ctx.fill();
+  ctx.globalAlpha = 0.6;
+  ctx.strokeStyle = look.line;
+  ctx.lineWidth = 0.8 * thin;
+  ctx.stroke();
+  ctx.globalAlpha = 1;
+}
+
+/** Writes a frame's name into its corner; an edge that comes in there goes behind it. */
+function nameFrame(ctx: CanvasRenderingContext2D, frame: NamedFrame, look: Look): void {
+  const { left, top, right, label, name } = frame;
+  ctx.font = `${SMALL}px ${look.family}`;
+  // Edges come in at the middle: the whole name where it ends before that, else the short one.
+  const text = ctx.measureText(label).width <= (right - left) / 2 - 10 ? label : name;
+  const width = ctx.measureText(text).width;
+  if (width > right - left - 10) return;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  ctx.globalAlpha = 0.9;
+  ctx.fillStyle = look.raised;
+  ctx.fillRect(left + 3, top + 2, width + 4, HEAD - 4);
+  ctx.globalAlpha = 1;
+  ctx.fillStyle = look.muted;
+  ctx.fillText(text, left + 5, top + HEAD / 2);
 }
 
 function strokeRoute(ctx: CanvasRenderingContext2D, points: readonly Point[]): void {

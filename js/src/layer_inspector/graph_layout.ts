@@ -50,8 +50,13 @@ const LANE = 10;
  *
  * @param sizes of the nodes
  * @param edges between nodes, by number; self-loops get no route, an edge twice gets the same
+ * @param room that is wanted above each layer, given the layer of each node
  */
-export function layoutGraph(sizes: readonly Size[], edges: readonly Edge[]): Layout {
+export function layoutGraph(
+  sizes: readonly Size[],
+  edges: readonly Edge[],
+  room: (layers: readonly number[]) => readonly number[] = () => [],
+): Layout {
   const back = backEdges(sizes.length, edges);
   const numbers = edges.flatMap(({ from, to }, index) => (from === to ? [] : [index]));
   const downward = numbers.map((index) => {
@@ -77,7 +82,9 @@ export function layoutGraph(sizes: readonly Size[], edges: readonly Edge[]): Lay
   const tops: number[] = [];
   const bottoms: number[] = [];
   let y = 0;
-  for (const row of layers) {
+  const above = room(layer);
+  for (const [at, row] of layers.entries()) {
+    y += above[at] ?? 0;
     tops.push(y);
     y += Math.max(0, ...row.map((item) => sizes[items[item]?.node ?? -1]?.height ?? 0));
     bottoms.push(y);

@@ -8,9 +8,10 @@ import { h, setAttribute, setHidden, setText, uniqueId } from "../ui/dom";
 import type { Words } from "../ui/i18n";
 import * as camera from "./graph_camera";
 import { type Look, lookOf, paintGraph, type Scene, sizeOf } from "./graph_draw";
+import { framesOf, type Group, groupsOf, headRoom } from "./graph_frames";
 import { type Layout, layoutGraph, type Size } from "./graph_layout";
 import { neighbour } from "./graph_walk";
-import { foundIn, namedGraph, sentenceOf, severitiesOf } from "./graph_words";
+import { foundIn, namedFrames, namedGraph, sentenceOf, severitiesOf } from "./graph_words";
 import type { Graph, Rows, Tree } from "./state";
 
 export interface GraphInput {
@@ -292,11 +293,12 @@ export function graphView(
       return ctx.measureText(text).width;
     };
   };
-  const lay = (graph: Graph): Layout => {
+  const lay = (graph: Graph, groups: readonly Group[]): Layout => {
     const width = measure();
     return layoutGraph(
       graph.nodes.map((node) => sizeOf(node, width)),
       graph.edges,
+      (layers) => headRoom(groups, layers),
     );
   };
   return {
@@ -324,9 +326,12 @@ export function graphView(
       if (scene === null || before?.graph !== graph || before.tree !== next.tree) {
         const named = namedGraph(graph, next.tree);
         fill(named);
+        const groups = groupsOf(named, next.tree.rows);
+        const layout = lay(named, groups);
         scene = {
           graph: named,
-          layout: lay(named),
+          layout,
+          frames: namedFrames(framesOf(groups, layout), next.tree),
           severities: [],
           selected: -1,
           focused: -1,

@@ -1,7 +1,8 @@
 /** What the nodes of a graph are called, what is known of them, and which a search finds. Pure. */
 
 import type { Words } from "../ui/i18n";
-import { linesOf } from "./graph_draw";
+import { linesOf, type NamedFrame } from "./graph_draw";
+import type { Frame } from "./graph_frames";
 import type { Graph, Rows, Severity, Tree } from "./state";
 import { matches, terms } from "./tree_rows";
 
@@ -13,6 +14,14 @@ export function namedGraph(graph: Graph, { rows }: Tree): Graph {
     return { ...node, label: `${row.short} · ${node.label || row.type}` };
   });
   return { ...graph, nodes };
+}
+
+/** Frames with what stands in them: "layer1.0 · BasicBlock", the short name where there is no room. */
+export function namedFrames(frames: readonly Frame[], { rows }: Tree): NamedFrame[] {
+  return frames.map((frame) => {
+    const { short = "", type = "" } = rows[frame.row] ?? {};
+    return { ...frame, name: short, label: `${short} · ${type}` };
+  });
 }
 
 /** What a node is and what it is joined to, in words. */

@@ -67,6 +67,8 @@ export interface GraphNode {
   kind: NodeKind;
   /** Row of its module; -1 if it is none. */
   layer: number;
+  /** Row of the module inside which it runs; -1 for the model itself. */
+  parent: number;
   label: string;
   /** How often it runs in one pass. */
   times: number;
@@ -188,6 +190,7 @@ export function readGraph({ meta }: Unpacked): Graph {
       id: typeof item.id === "number" ? String(item.id) : text(item.id) || String(index),
       kind: NODE_KINDS.includes(item.kind ?? null) ? (item.kind as NodeKind) : "module",
       layer: number(item.layer) ?? -1,
+      parent: number(item.parent) ?? -1,
       label: text(item.label),
       times: number(item.times) ?? 1,
       shape: text(item.shape),
