@@ -21,6 +21,7 @@ import torch
 
 from bench.conditions import CONDITIONS
 from bench.inspector import clicks, large_model, long_runs, watched_by_inspector
+from bench.saliency import cancelling, large_cam, memory, times
 from bench.timing import block, ratios
 from bench.workloads import WORKLOADS
 from nnwidgets import TrainingMonitor, __version__
@@ -147,7 +148,7 @@ def snapshots() -> None:
 
 def main() -> None:
     """Measure what is asked for."""
-    parts = {"overhead", "calls", "long_run", "snapshots", "inspector"}
+    parts = {"overhead", "calls", "long_run", "snapshots", "inspector", "saliency"}
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(sorted(parts))}; default: all")
     parser.add_argument("--seconds", type=float, default=1.5, help="of one block of training")
@@ -178,5 +179,10 @@ def main() -> None:
         large_model()
         long_runs()
         watched_by_inspector(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)
+    if "saliency" in wanted:
+        times(asked.seconds)
+        memory()
+        large_cam()
+        cancelling()
     if "overhead" in wanted:
         overhead(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)

@@ -8,6 +8,7 @@ pass takes long, in each module's forward and in the backward pass through each 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
@@ -26,6 +27,11 @@ _LONG_SECONDS: Final = 0.03
 # Where such a module finds a hook on itself or below, it leaves its fused path in evaluation mode;
 # its numbers would then differ in the last digits from those without us.
 _FUSED: Final = (nn.TransformerEncoderLayer, nn.MultiheadAttention)
+
+# Seconds a row, by the shape of one.
+_speeds: weakref.WeakKeyDictionary[nn.Module, dict[tuple[int, ...], float]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 class Cancelled(Exception):
@@ -72,7 +78,9 @@ class Watch:
         self.rows = 0
         self._expected = 0
         self._asked = self._told = self._began = 0.0
-        self._seconds_a_row: float | None = None
+        # What was seen of this model before; each explanation watches it anew.
+        self._speeds = _speeds.setdefault(getattr(model, "root", model), {})
+        self._shape: tuple[int, ...] = ()
         self._inner: list[RemovableHandle] = []
         self._inner_fused = False
 
@@ -122,7 +130,8 @@ class Watch:
         self.check()
         first = next((value for value in inputs if isinstance(value, Tensor)), None)
         rows = 1 if first is None or not first.dim() else first.shape[0]
-        seconds = self._seconds_a_row
+        self._shape = () if first is None else tuple(first.shape[1:])
+        seconds = self._speeds.get(self._shape)
         if seconds is None or seconds * rows > _LONG_SECONDS:
             self._hook(fused=torch.is_grad_enabled())
         else:
@@ -131,7 +140,7 @@ class Watch:
 
     def _after(self, module: nn.Module, inputs: object, output: Any) -> None:
         rows = output.shape[0] if isinstance(output, Tensor) and output.dim() else 1
-        self._seconds_a_row = (perf_counter() - self._began) / max(rows, 1)
+        self._speeds[self._shape] = (perf_counter() - self._began) / max(rows, 1)
         self.rows += rows
         if isinstance(output, Tensor) and output.requires_grad:
             self.rows += rows

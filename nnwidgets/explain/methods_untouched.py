@@ -45,50 +45,74 @@ def untouched(root: nn.Module) -> Iterator[None]:
     Of parameters their ``requires_grad``, ``grad`` and place in memory are kept, of buffers the
     values. No method writes into a parameter; LRP gives it other memory for a while.
     """
-    modules = list(root.modules())
-    kept = [(module, *_noted(module)) for module in modules]
-    tensors = [
-        (p, p.requires_grad, p.grad, p.data_ptr(), p.data)
-        for p in root.parameters(recurse=True)
-        if p.is_leaf  # those of a copied TorchScript module are not, and have no flags of their own
-    ]
-    buffers = [(b, b._version, b.detach().clone()) for b in root.buffers()]
+    kept = [_Kept(module) for module in root.modules()]
+    parameters = [_KeptParameter(each) for each in root.parameters()]
+    buffers = [(buffer, buffer._version, buffer.detach().clone()) for buffer in root.buffers()]
     try:
         yield
     finally:
-        for module, attributes, tables in kept:
-            _put_back(module, attributes, tables)
+        for module in kept:
+            module.put_back()
+        for parameter in parameters:
+            parameter.put_back()
         with torch.no_grad():
-            for parameter, required, gradient, place, data in tensors:
-                if parameter.data_ptr() != place:
-                    parameter.data = data  # the memory it had, which nobody wrote into
-                parameter.requires_grad_(required)
-                if parameter.grad is not gradient:
-                    parameter.grad = gradient
             for buffer, version, value in buffers:
                 if buffer._version != version:
                     buffer.copy_(value)
 
 
-def _noted(module: nn.Module) -> tuple[dict[str, Any], dict[str, dict[Any, Any]]]:
-    attributes = dict(vars(module))
-    tables = {name: dict(attributes[name]) for name in _TABLES if attributes.get(name) is not None}
-    return attributes, tables
+class _Kept:
+    """What hangs on one module."""
+
+    __slots__ = ("attributes", "module", "tables")
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.attributes = _Entries(vars(module))
+        tables = [vars(module).get(name) for name in _TABLES]
+        self.tables = [_Entries(table) for table in tables if table is not None]
+
+    def put_back(self) -> None:
+        # The attributes first: they say which tables there are.
+        for entries in (self.attributes, *self.tables):
+            entries.put_back()
 
 
-def _put_back(
-    module: nn.Module, attributes: dict[str, Any], tables: dict[str, dict[Any, Any]]
-) -> None:
-    now = vars(module)
-    for name in [name for name in now if name not in attributes]:
-        del now[name]
-    for name, value in attributes.items():
-        if now.get(name, now) is not value:
-            now[name] = value
-    for name, entries in tables.items():
-        table = now[name]
-        if len(table) != len(entries) or any(
-            key not in entries or value is not entries[key] for key, value in table.items()
-        ):
+class _Entries:
+    """What stands in a dictionary, by identity."""
+
+    __slots__ = ("entries", "ids", "table")
+
+    def __init__(self, table: dict[Any, Any]) -> None:
+        self.table = table
+        # Most are empty, and a model may have hundreds of modules with ten of them each.
+        self.entries = dict(table) if table else {}
+        self.ids = [*map(id, table.values())]
+
+    def put_back(self) -> None:
+        table = self.table
+        if not table and not self.entries:
+            return
+        if [*map(id, table.values())] != self.ids or table.keys() != self.entries.keys():
             table.clear()
-            table.update(entries)
+            table.update(self.entries)
+
+
+class _KeptParameter:
+    """What may be changed about a parameter other than its values."""
+
+    __slots__ = ("data", "gradient", "parameter", "place", "required")
+
+    def __init__(self, parameter: nn.Parameter) -> None:
+        self.parameter = parameter
+        self.required, self.gradient = parameter.requires_grad, parameter.grad
+        self.data, self.place = parameter.data, parameter.data_ptr()
+
+    def put_back(self) -> None:
+        parameter = self.parameter
+        if parameter.data_ptr() != self.place:
+            parameter.data = self.data  # the memory it had, which nobody wrote into
+        if parameter.requires_grad is not self.required:
+            parameter.requires_grad_(self.required)
+        if parameter.grad is not self.gradient:
+            parameter.grad = self.gradient

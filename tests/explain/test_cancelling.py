@@ -197,6 +197,7 @@ def test_every_method_can_be_cancelled_and_leaves_nothing(
     method: str, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nnwidgets.explain.cancelling._ASK_SECONDS", 0.0)  # ask at every chance
+    monkeypatch.setattr("nnwidgets.explain.cancelling._LONG_SECONDS", -1.0)  # and in every layer
     net = cnn()
     question = Question(net, torch.randn(3, 3, 12, 12))
     asked = question.ask(1, 2)
