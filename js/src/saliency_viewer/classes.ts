@@ -67,9 +67,10 @@ export function classes(
   const element = h(
     "section",
     { class: "nnw-answer", "aria-labelledby": heading.id },
-    h("div", { class: "nnw-part-head" }, heading, note, back.element),
+    h("div", { class: "nnw-part-head" }, heading, note),
     rows,
     other,
+    back.element,
   );
   const made: Row[] = [];
   let places: number[] = [];

@@ -1,6 +1,7 @@
 /** How far a map can be trusted: what was tried, what came out, and what follows. */
 
 import type { Pending } from "../requests";
+import type { Work } from "../ui/busy";
 import { button } from "../ui/controls";
 import { h, setAttribute, setHidden, setText, uniqueId } from "../ui/dom";
 import { formatInteger, formatNumber, formatPercent } from "../ui/format";
@@ -16,6 +17,8 @@ export interface TrustInput {
   pane: Pane | undefined;
   /** A check that this page asked for. */
   working: Pending | null;
+  /** What the kernel says of a check, whoever asked for it. */
+  elsewhere: Work | null;
   reachable: boolean;
   busy: boolean;
 }
@@ -23,6 +26,8 @@ export interface TrustInput {
 export interface TrustActions {
   check(): void;
   cancel(id: number): void;
+  /** Ends a check that another page has asked for. */
+  stop(): void;
 }
 
 export interface TrustPanel {
@@ -63,7 +68,7 @@ export function trustPanel(words: Words, signal: AbortSignal, actions: TrustActi
     label: words("ui.saliency.cancel"),
     kind: "plain",
     signal,
-    onClick: () => current !== null && actions.cancel(current.id),
+    onClick: () => (current === null ? actions.stop() : actions.cancel(current.id)),
   });
   const work = h("div", { class: "nnw-trust-work" }, progress, share, cancel.element);
   const checks = h("ul", { class: "nnw-checks" });
@@ -156,12 +161,11 @@ export function trustPanel(words: Words, signal: AbortSignal, actions: TrustActi
     repaint() {
       for (const curve of curves) curve.repaint();
     },
-    draw({ trust, pane, working, reachable, busy }) {
+    draw({ trust, pane, working, elsewhere, reachable, busy }) {
       current = working;
-      const running = working !== null || trust?.state === "working";
-      const fraction = working?.fraction ?? (running ? (trust?.fraction ?? null) : null);
+      const running = working !== null || elsewhere !== null;
+      const fraction = (working ?? elsewhere)?.fraction ?? null;
       setHidden(work, !running);
-      setHidden(cancel.element, working === null);
       setText(share, fraction === null ? "" : formatPercent(fraction));
       const now = fraction === null ? null : Math.round(100 * fraction);
       setAttribute(progress, "aria-valuenow", now);

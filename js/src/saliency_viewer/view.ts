@@ -50,6 +50,7 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
   const label = (action: string) =>
     CLICKS.includes(action) ? words(`ui.saliency.action.${action}`) : null;
   const cancel = (id: number) => link.requests.cancel(id);
+  const stop = () => void asking.act("stop");
 
   // --- the parts ---------------------------------------------------------------------------
 
@@ -83,6 +84,7 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
   const trust = trustPanel(words, signal, {
     check: () => void asking.act("trust"),
     cancel,
+    stop,
   });
   const importance = importancePanel(words, signal, () => void asking.act("importance"));
   const queued = queueNotice(words, signal, {
@@ -93,6 +95,7 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
   const busy = busyLine(words, signal, {
     label: (action) => label(action) ?? words("ui.saliency.action.other"),
     cancel,
+    stop,
   });
   const notices = h("div", { class: "nnw-over" }, busy.element, queued.element);
   const side = h("div", { class: "nnw-why-side" }, answer.element, trust.element);
@@ -149,13 +152,14 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
       const working = pending.filter(({ action, state }) => state === "working" && label(action));
       const ofTrust = working.find(({ action }) => action === "trust") ?? null;
       const others = working.filter((one) => one !== ofTrust);
-      const elsewhere = live?.busy?.action === "trust" ? null : (live?.busy ?? null);
+      const underWay = reachable ? (live?.busy ?? null) : null;
+      const elsewhere = underWay?.action === "trust" ? null : underWay;
       queued.draw(
         pending.filter(({ state }) => state !== "working"),
         live,
       );
       busy.draw(others[0] ?? null, elsewhere);
-      const occupied = working.length > 0 || (live?.busy ?? null) !== null;
+      const occupied = working.length > 0 || underWay !== null;
 
       setHidden(question.element, choices === null);
       question.draw({ choices, picture, choice, reachable, can: asking.can });
@@ -179,6 +183,7 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
           trust: trustOf(link.packed("_trust")),
           pane,
           working: ofTrust,
+          elsewhere: underWay?.action === "trust" ? underWay : null,
           reachable,
           busy: occupied,
         });
