@@ -18,7 +18,7 @@ from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._saliency_described import Described, Given
 from nnwidgets._saliency_drawn import drawn, slot_of
 from nnwidgets._saliency_pictures import Pictures
-from nnwidgets._saliency_wish import Answer, Drawn, State, Wish
+from nnwidgets._saliency_wish import Answer, Drawn, State, Target, Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.applicability import Applicability, applicable
 from nnwidgets.explain.asked import Asked
@@ -197,11 +197,11 @@ class Solver(Described):
 
     def preview(self, question: Question, wish: Wish, step: int, past: bool) -> Answer:
         """Return a sketch with the input in it, to be shown while the map is worked out."""
-        asked = question.ask(wish.index, wish.target)
+        answer = self.sketch(question, wish, step, past)
+        asked = question.ask(wish.index, _predicted(answer))
         slot = min(wish.slot, len(asked.slots) - 1)
         picture, said = self._natural(asked, slot)
-        drawn_input = Drawn(asked.slots[slot].kind, None, picture)
-        return replace(self.sketch(question, wish, step, past), drawn=drawn_input, said=said)
+        return replace(answer, drawn=Drawn(asked.slots[slot].kind, None, picture), said=said)
 
     def solve(
         self,
@@ -214,7 +214,7 @@ class Solver(Described):
     ) -> Answer:
         """Answer a settled wish."""
         answer = self.sketch(question, wish, step, past)
-        asked = question.ask(wish.index, wish.target)
+        asked = question.ask(wish.index, _predicted(answer))
         options = _shown_with(wish.method)
         found = self.explained(asked, question, wish, options, cancelled, progress)
         picture, said = self._drawn(question, asked, wish, found)
@@ -223,7 +223,7 @@ class Solver(Described):
             explanation=found,
             drawn=picture,
             said=said,
-            numbers=self._numbers(question, asked, wish, found),
+            numbers=self._numbers(question, asked, answer, found),
         )
 
     def explained(
@@ -310,13 +310,17 @@ class Solver(Described):
         return value
 
     def _numbers(
-        self, question: Question, asked: Asked, wish: Wish, found: Explanation
+        self, question: Question, asked: Asked, answer: Answer, found: Explanation
     ) -> dict[str, float]:
         """Return what the values may be compared with: their sum, and the scores."""
+        numbers = {}
         with torch.no_grad():
-            numbers = {"score": float(asked.model(*asked.inputs, *asked.others)[0])}
-            if method_named(wish.method).uses_baseline:
-                nothing = baseline_tensors(asked, question, self.baseline(wish))
+            if isinstance(asked.target, int) and answer.scores is not None:
+                numbers["score"] = float(answer.scores[asked.target])
+            else:
+                numbers["score"] = float(asked.model(*asked.inputs, *asked.others)[0])
+            if method_named(found.method).uses_baseline:
+                nothing = baseline_tensors(asked, question, self.baseline(answer.wish))
                 numbers["baseline_score"] = float(asked.model(*nothing, *asked.others)[0])
         numbers["sum"] = float(sum(np.asarray(v, np.float64).sum() for v in found.arrays))
         return numbers
@@ -338,6 +342,13 @@ class Solver(Described):
         if self.given.baseline_name != "given":
             return self._baselines
         return (("given", ("explain.baseline.given", {})), *self._baselines)
+
+
+def _predicted(answer: Answer) -> Target:
+    """Return the target of an answer's wish; where it names none, what the model answers."""
+    if answer.wish.target is not None or answer.probabilities is None or answer.scores is None:
+        return answer.wish.target
+    return int(np.nan_to_num(answer.scores, nan=-np.inf).argmax())
 
 
 def _shown_with(method: str) -> Mapping[str, Any]:
