@@ -97,8 +97,9 @@ export function imageView(context: KindContext, linked: (cell: Cell | null) => v
     context,
     layout(width) {
       const { map, input } = shown?.pane ?? {};
-      if (!map) return null;
-      const [across, down] = fitted(sidesOf(input ?? map), width - 2, LARGEST);
+      const picture = input ?? map;
+      if (!picture) return null;
+      const [across, down] = fitted(sidesOf(picture), width - 2, LARGEST);
       box = [1, 1, across, down];
       return down + 2;
     },
@@ -107,7 +108,15 @@ export function imageView(context: KindContext, linked: (cell: Cell | null) => v
       const { pane, scale, display, opacity } = shown;
       const { rows, columns } = extent();
       const palette = paletteOf(scale.signed, isDark(view.element));
-      if (display === "overlay" && pane.input !== null) {
+      if (pane.map === null) {
+        if (pane.input === null) return;
+        // Where the map will stand: beside the input an empty frame, else the input itself.
+        if (display !== "beside") {
+          const [down, across] = sidesOf(pane.input);
+          paintPicture(sheet, pane.input);
+          sheet.draw(ctx, [0, 0, across, down], box);
+        }
+      } else if (display === "overlay" && pane.input !== null) {
         paintOverlay(sheet, pane.input, codes, [rows, columns], scale, palette, opacity);
         const [down, across] = sidesOf(pane.input);
         sheet.draw(ctx, [0, 0, Math.max(across, columns), Math.max(down, rows)], box);
@@ -144,6 +153,7 @@ export function imageView(context: KindContext, linked: (cell: Cell | null) => v
   const summary = (): string => {
     if (shown === null) return "";
     const { scale, title } = shown;
+    if (shown.pane.map === null) return title;
     const { rows, columns } = extent();
     const format = scale.signed ? formatSigned : formatNumber;
     const parts = [

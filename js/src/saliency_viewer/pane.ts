@@ -163,9 +163,10 @@ export function paneView(
   const element = h(
     "section",
     { class: "nnw-pane", "aria-labelledby": heading.id },
-    h("div", {}, heading, state),
+    h("div", {}, heading),
     h("div", {}, place, empty),
-    h("div", {}, notes.element, cost),
+    // Below the map, which so stays where it is when the model has learned on.
+    h("div", {}, state, notes.element, cost),
   );
   let view: KindView | null = null;
   let kind: Kind | null = null;
@@ -200,10 +201,12 @@ export function paneView(
       again.set({ disabled: !reachable || busy });
       const current = kind === pane.kind && view !== null ? view : build(pane.kind);
       view = current;
-      setHidden(place, pane.map === null);
+      // A picture whose map is being worked out keeps the place for it: nothing jumps then.
+      const kept = pane.map === null && pane.input !== null && pane.state !== "ready";
+      setHidden(place, pane.map === null && !kept);
       setHidden(empty, pane.map !== null || pane.state !== "ready");
       setText(empty, words("ui.saliency.flaw.empty"));
-      if (pane.map !== null) {
+      if (pane.map !== null || kept) {
         const said = [headingOf(pane, words), captionOf(pane, choices, words)];
         const wanted = { pane, panes, scale, display, opacity, title: said.join(comma) };
         // While it trains a view is drawn many times for each new map.

@@ -203,7 +203,9 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
       setText(unit, [...new Set(units)].join(" / "));
       setHidden(displays, !image);
       setHidden(opaque.element, !image || display !== "overlay");
-      setHidden(how, (legend.hidden && !image) || !drawn);
+      // While a map is being worked out, what belongs to it keeps its place.
+      const never = !drawn && wanted.every(({ state }) => state === "ready");
+      setHidden(how, never || (legend.hidden && !image));
       switches.forEach(({ set }, index) => {
         set({ pressed: DISPLAYS[index] === display });
       });

@@ -105,8 +105,9 @@ export function trustPanel(words: Words, signal: AbortSignal, actions: TrustActi
     ),
     text,
     work,
-    checks,
+    // First what follows, then what it follows from.
     verdict,
+    checks,
     curvesPart,
     cascadePart,
     spoken,

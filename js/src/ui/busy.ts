@@ -25,7 +25,12 @@ export interface BusyLine {
 export function busyLine(
   words: Words,
   signal: AbortSignal,
-  options: { label(action: string): string; cancel(id: number): void },
+  options: {
+    label(action: string): string;
+    cancel(id: number): void;
+    /** Ends what this page has not asked for, where the kernel can be told to. */
+    stop?(): void;
+  },
 ): BusyLine {
   let current: Pending | null = null;
   const text = h("span", { role: "status" });
@@ -40,7 +45,7 @@ export function busyLine(
     label: words("ui.inspector.cancel"),
     kind: "plain",
     signal,
-    onClick: () => current !== null && options.cancel(current.id),
+    onClick: () => (current === null ? options.stop?.() : options.cancel(current.id)),
   });
   const element = h(
     "div",
@@ -56,7 +61,7 @@ export function busyLine(
       current = own;
       const work = own ?? other;
       setHidden(element, work === null);
-      setHidden(cancel.element, own === null);
+      setHidden(cancel.element, own === null && options.stop === undefined);
       if (work === null) return;
       const parts = [words("ui.working", { action: options.label(work.action) }), work.note];
       setText(text, parts.filter((part) => part !== "").join(" "));
