@@ -72,6 +72,11 @@ class Checking(Looking):
             except (ValueError, TypeError) as problem:
                 self._checked = _Checked(wish, step, era, None, self._said_of(problem))
 
+    def _checked_now(self, wish: Wish, step: int, era: int, report: TrustReport) -> None:
+        """Show a report that was asked for in Python."""
+        self._checked = _Checked(wish, step, era, report)
+        self._part_changed("_trust")
+
     @contextmanager
     def _working_out(self, what: str) -> Iterator[None]:
         """Have the browser told that this is under way, and afterwards that it no longer is."""

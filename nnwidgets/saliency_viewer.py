@@ -27,6 +27,7 @@ from nnwidgets._saliency_described import Given
 from nnwidgets._saliency_pages import held_panes
 from nnwidgets._saliency_picture import SaliencyPicture
 from nnwidgets._saliency_solving import Solver
+from nnwidgets._saliency_wish import Wish
 from nnwidgets._training_arguments import check_budget
 from nnwidgets.catalogue import text
 from nnwidgets.explain.explanation import Explanation
@@ -282,7 +283,7 @@ class SaliencyViewer(Asking):
         Returns
         -------
         TrustReport
-            Numbers, and words beside them.
+            Numbers, and words beside them. The widget shows it beside the map that it is about.
 
         Raises
         ------
@@ -291,9 +292,9 @@ class SaliencyViewer(Asking):
         """
         wish, given = self._named(index, method, _AS_IT_IS, None, _AS_IT_IS)
 
-        def work(solver: Solver, question: Question) -> TrustReport:
+        def work(solver: Solver, question: Question) -> tuple[Wish, TrustReport]:
             settled = solver.settled(wish, question)
-            return trust(
+            return settled, trust(
                 question.ask(settled.index, settled.target),
                 settled.method,
                 question=question,
@@ -303,7 +304,10 @@ class SaliencyViewer(Asking):
                 language=self.language or "en",
             )
 
-        return self._in_peace(work)
+        step, era = self._session.step, self._era
+        settled, report = self._in_peace(work)
+        self._checked_now(settled, step, era, report)
+        return report
 
     def compare(self, by: str | None = None, value: Any = None) -> None:
         """Show a second pane on the same scale, or go back to one.
