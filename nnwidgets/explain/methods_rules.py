@@ -15,13 +15,12 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-__all__ = ["lrp_rules", "without_rule"]
+__all__ = ["lrp_rules"]
 
 _CAPTUMS_LINEAR: Final = (
     *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.Conv2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d),
     *(nn.Linear, nn.BatchNorm2d),
 )
-_CAPTUMS: Final = (*_CAPTUMS_LINEAR, nn.ReLU, nn.Dropout, nn.Tanh)
 _LINEAR: Final = (
     *(nn.Flatten, nn.Unflatten, nn.Identity, nn.ZeroPad2d, nn.PixelShuffle, nn.Upsample),
     *(nn.Conv1d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm3d, nn.AvgPool1d, nn.AvgPool3d),
@@ -32,24 +31,6 @@ _ELEMENTWISE: Final = (
     *(nn.LeakyReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardtanh),
     *(nn.Softplus, nn.Sigmoid, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
 )
-_COVERED: Final = frozenset({*_CAPTUMS, *_LINEAR, *_ELEMENTWISE})
-
-
-def without_rule(root: nn.Module) -> tuple[str, ...]:
-    """Return the names of the layers that LRP has no rule for, in order.
-
-    Parameters
-    ----------
-    root
-        The model; its layers are the modules that hold no other.
-    """
-    return tuple(
-        name
-        for name, module in root.named_modules()
-        if not any(True for _ in module.children())
-        and type(module) not in _COVERED
-        and not hasattr(module, "rule")
-    )
 
 
 @contextmanager

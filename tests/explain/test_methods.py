@@ -105,6 +105,20 @@ def test_values_add_up_to_the_score_less_the_baselines(method: str) -> None:
         assert found.convergence_delta == pytest.approx(delta, abs=1e-5)
 
 
+def test_relevance_by_hand_through_layers_that_captum_has_no_rule_for() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Identity(), nn.Linear(6, 1)).eval()
+    x = torch.randn(1, 4)
+    first, last = net[0], net[3]
+    with torch.no_grad():
+        before = first(x)[0]
+        after = nn.functional.gelu(before)
+        shares = after * last.weight[0]  # ε-rule: what each unit adds to the score
+        expected = (x[0] * first.weight / before.unsqueeze(1) * shares.unsqueeze(1)).sum(0)
+    found = explain(Question(net, x, output="regression").ask(0), "lrp")
+    np.testing.assert_allclose(found.values, expected.numpy(), rtol=1e-4, atol=1e-6)
+
+
 # --- what comes with the numbers ------------------------------------------------------------------
 
 
