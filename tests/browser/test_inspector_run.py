@@ -90,7 +90,7 @@ def test_what_the_answer_owes_to_a_layer(inspector: Inspector) -> None:
 
     # It goes with the sample and with the steps.
     inspector.root.get_by_role("radio").nth(5).click()
-    shown = inspector.wait("p.title.includes('sample 6,') && p.kinds.includes('outputs')")
+    shown = inspector.wait("p.title.includes('sample 6 of 8') && p.kinds.includes('outputs')")
     inspector.wait_for_later(shown)
     assert rows.all_inner_texts() != [" ".join(value) for value in values]
     inspector.root.get_by_role("radio").nth(0).click()
