@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from nnwidgets.explain.inputs import Slot
+from nnwidgets.explain.methods_rules import COVERED
 from nnwidgets.explain.registry import METHODS
 from nnwidgets.explain.spatial import SpatialLayer, spatial_layers
 from nnwidgets.explain.structure import PRODUCTS, RELUS, Operation, Structure, structure_of
@@ -62,18 +63,6 @@ _LIFTED: Final = (
     nn.MaxPool3d,
     nn.Softmax,
 )
-# The modules for which captum's LRP has a rule, and those that it lets relevance pass through.
-_RULED: Final = (
-    nn.MaxPool1d,
-    nn.MaxPool2d,
-    nn.MaxPool3d,
-    nn.Conv2d,
-    nn.AvgPool2d,
-    nn.AdaptiveAvgPool2d,
-    nn.Linear,
-    nn.BatchNorm2d,
-)
-_PASSED: Final = (nn.ReLU, nn.Dropout, nn.Tanh)
 # Without one of these there is no attention to be seen.
 _ATTENDING: Final = frozenset(
     {"softmax", "scaled_dot_product_attention", "multi_head_attention_forward"}
@@ -328,15 +317,16 @@ def _guided_obstacle(structure: Structure) -> Words | None:
 def _relevance_obstacle(asked: Asked, structure: Structure) -> Words | None:
     if structure.scripted:
         return "explain.why.scripted", {}
-    known = (*_RULED, *_PASSED)
     leaves = {n: m for n, m in asked.root.named_modules() if not any(True for _ in m.children())}
-    without = [f"{name} ({type(m).__name__})" for name, m in leaves.items() if type(m) not in known]
+    without = [
+        f"{name} ({type(m).__name__})" for name, m in leaves.items() if type(m) not in COVERED
+    ]
     if without:
         return "explain.why.no_relevance_rule", {"layers": _named([w.strip() for w in without])}
     reused = [name for name in leaves if structure.calls.get(name, 0) > 1]
     if reused:
         return "explain.why.reused", {"layers": _named(reused)}
-    beside = [o for o in structure.outside(known) if o.function not in _LAYOUT]
+    beside = [o for o in structure.outside(COVERED) if o.function not in _LAYOUT]
     if beside:
         return "explain.why.functional_relevance", {
             "functions": _named([_where(o) for o in beside])

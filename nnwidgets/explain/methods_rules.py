@@ -15,7 +15,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-__all__ = ["lrp_rules"]
+__all__ = ["COVERED", "lrp_rules"]
 
 _CAPTUMS_LINEAR: Final = (
     *(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.Conv2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d),
@@ -31,6 +31,9 @@ _ELEMENTWISE: Final = (
     *(nn.LeakyReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Hardtanh),
     *(nn.Softplus, nn.Sigmoid, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
 )
+
+COVERED: Final = (*_CAPTUMS_LINEAR, nn.ReLU, nn.Dropout, nn.Tanh, *_LINEAR, *_ELEMENTWISE)
+"""The modules that relevance can be led through, by captum's rules and by these."""
 
 
 @contextmanager

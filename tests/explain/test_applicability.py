@@ -147,9 +147,11 @@ def test_the_reasons_name_what_is_in_the_way() -> None:
     assert "only one" in said(of(models.MLP, noise(1, 6)), "feature_permutation")
     flat = lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, 2))  # noqa: E731
     assert "nn.ReLU" in said(of(flat, noise(3, 1, 4, 4)), "guided_backprop")
-    assert "0 (Flatten)" in said(of(flat, noise(3, 1, 4, 4)), "lrp")
+    assert "lrp" in of(flat, noise(3, 1, 4, 4)).methods  # relevance goes through unchanged
+    normed = lambda: nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))  # noqa: E731
+    assert "1 (LayerNorm)" in said(of(normed, noise(3, 4)), "lrp")
     assert "convolution" in said(of(flat, noise(3, 1, 4, 4)), "grad_cam")
-    assert "Conv1d" in said(of(models.Conv1dNet, noise(3, 2, 9)), "lrp")
+    assert "mean" in said(of(models.Conv1dNet, noise(3, 2, 9)), "lrp")
     assert "mean" in said(of(models.SmallCNN, noise(3, 3, 8, 8)), "lrp")
 
 
