@@ -8,6 +8,8 @@ import pytest
 
 from tests.browser.inspector import DIGITS, MONITOR, SHOW, TRAIN, Inspector
 from tests.browser.lab import Chromium, Lab, Notebook, failure_picture
+from tests.browser.saliency import SHOW as SHOW_VIEWER
+from tests.browser.saliency import Viewer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,3 +54,29 @@ def inspector(notebook: Notebook, request: pytest.FixtureRequest) -> Iterator[In
         notebook.screenshot(failure_picture())
         inspector.search("")
         inspector.button("Tree").click()
+
+
+@pytest.fixture(scope="module")
+def asking(lab: Lab, chromium: Chromium) -> Iterator[Notebook]:
+    """A notebook with a saliency viewer and a monitor, whose last cell trains all the time."""
+    stop = lab.root / "stop"
+    stop.unlink(missing_ok=True)
+    lab.write("asking.ipynb", [DIGITS, SHOW_VIEWER, MONITOR, TRAIN])
+    with chromium.open(lab, "asking.ipynb", width=1400, height=2400) as opened:
+        for cell in range(3):
+            opened.run(cell)
+        opened.start(3)
+        yield opened
+        stop.touch()
+
+
+@pytest.fixture
+def viewer(lab: Lab, asking: Notebook, request: pytest.FixtureRequest) -> Iterator[Viewer]:
+    """The viewer in it; a test that fails leaves its picture, and one live map for the next."""
+    failed = request.session.testsfailed
+    viewer = Viewer(asking)
+    yield viewer
+    (lab.root / "slow").unlink(missing_ok=True)
+    if request.session.testsfailed > failed:
+        asking.screenshot(failure_picture())
+        viewer.start_over()

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
+import pytest
 from playwright.sync_api import Locator, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.browser.inspector import DIGITS, TRAIN
+from tests.browser.inspector import Inspector
 from tests.browser.lab import PATIENCE, Notebook
 
-__all__ = ["DIGITS", "SHOW", "TRAIN", "Viewer"]
+__all__ = ["SHOW", "Viewer", "painted"]
 
-# Of the cell that `tests.browser.inspector` trains.
+# The model of `tests.browser.inspector`, which takes its time for explanations (it is trained as
+# fast as ever) as long as a file lies there: slow work can be looked at, whatever the machine.
 SHOW: Final = """
+import time
 from nnwidgets import SaliencyViewer
 
+class Patient(nn.Sequential):
+    def forward(self, x):
+        if not self.training and Path("slow").exists():
+            time.sleep(0.05)
+        return super().forward(x)
+
+model = Patient(*model)
 names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 viewer = SaliencyViewer(model, images[:8], class_names=names)
 viewer
@@ -117,6 +128,41 @@ class Viewer:
         named = item.filter(has=self.page.get_by_text(name, exact=True))
         named.click()
 
+    def ask(self, *, sample: int | None = None, method: str | None = None) -> None:
+        """Show one live map of a sample (counted from 1), of the class that is predicted."""
+        if sample is not None:
+            self.sample(sample).click()
+            self.wait("p.sample === x", sample - 1)
+        predicted = self.button("Predicted class")
+        if predicted.is_visible():
+            predicted.click()
+            predicted.wait_for(state="hidden")
+        if method is not None:
+            self.method(method)
+            self.wait(
+                "p.method === x && p.caption.startsWith(`${x}, `) && p.state === 'ready'", method
+            )
+
+    def go_back(self) -> dict[str, Any]:
+        """Go back to the first step that is kept."""
+        self.wait_until_past_steps()
+        self.root.get_by_role("slider", name="film").focus()
+        self.page.keyboard.press("Home")
+        return self.wait("p.caption.includes('weights kept at step')")
+
+    def start_over(self) -> None:
+        """Show one live map, whatever a test has left behind."""
+        self.page.keyboard.press("Escape")
+        if self.choice("Compare").input_value() != "":
+            self.choice("Compare").select_option("")
+        self.button("Live").click()
+        self.button("Side by side").click()
+        self.ask(sample=1, method="Grad-CAM")
+
+    def focused(self) -> dict[str, Any]:
+        """Return what has the focus: role, name, classes, and whether that can be seen."""
+        return Inspector(self.notebook, self.selector).focused()
+
     # -- waits -----------------------------------------------------------------------------
 
     def shown(self) -> dict[str, Any] | None:
@@ -138,9 +184,7 @@ class Viewer:
                 [self.selector, argument],
             )
         except PlaywrightTimeout:
-            raise AssertionError(
-                f"{condition} ({argument!r}) never came: {self.shown()}"
-            ) from None
+            raise AssertionError(f"{condition} ({argument!r}) never came: {self.shown()}") from None
         return found
 
     def wait_for_later(self, than: dict[str, Any]) -> dict[str, Any]:
@@ -158,3 +202,67 @@ class Viewer:
         """Return what stands on the canvas of a map."""
         canvas = self.pane(place).locator("canvas").first
         return str(canvas.evaluate("canvas => canvas.toDataURL()"))
+
+    def wait_for_other_pixels(self, than: str, place: int = 0) -> None:
+        """Wait until something else stands on the canvas of a map."""
+        self.notebook.wait_for(
+            """([selector, place, than]) => {
+                const panes = document.querySelectorAll(`${selector} section.nnw-pane`);
+                const canvas = panes[place]?.querySelector('canvas');
+                return canvas && canvas.toDataURL() !== than;
+            }""",
+            [self.selector, place, than],
+        )
+
+    def wait_for_run(self, step: int) -> None:
+        """Wait until the loop has come to a step, whatever is shown of it."""
+        self.notebook.wait_for(
+            """([selector, step]) => {
+                const where = document.querySelector(selector)?.textContent ?? '';
+                return Number(where.replace(/\\D/g, '')) >= step;
+            }""",
+            [f"{self.selector} .nnw-header-step", step],
+        )
+
+    def wait_until_past_steps(self) -> None:
+        """Wait until there are steps that can be gone back to."""
+        self.notebook.wait_for(
+            "selector => document.querySelector(selector)?.disabled === false",
+            f"{self.selector} .nnw-when .nnw-slider",
+        )
+
+    def numbers(self) -> dict[str, str]:
+        """Wait for the numbers behind a place, and return them by their names."""
+        opened = self.root.get_by_role("dialog", name="The numbers here")
+        opened.wait_for()
+        names = opened.locator("dt").all_inner_texts()
+        return dict(zip(names, opened.locator("dd").all_inner_texts(), strict=True))
+
+    def assert_one_scale(self) -> list[float]:
+        """Hold what is said of each map against the one scale; return their strongest values."""
+        ends, strongest = [], []
+        for place in range(2):
+            said = str(self.stage(place).get_attribute("aria-label"))
+            found = re.search(r"colours from (\S+) to (\S+)\..*: (\S+?)( · .*)?\.$", said)
+            assert found is not None, said
+            ends.append((found[1], found[2]))
+            strongest.append(float(found[3].replace("−", "-")))
+        shown = self.wait()["scale"]
+        assert ends == [tuple(shown)] * 2
+        assert max(map(abs, strongest)) == pytest.approx(float(shown[1]), rel=0.02)
+        return strongest
+
+
+def painted(viewer: Viewer, place: int = 0) -> bool:
+    """Whether there is anything on the canvas of a map."""
+    canvas = viewer.pane(place).locator("canvas").first
+    return bool(
+        canvas.evaluate(
+            """canvas => {
+                const { width, height } = canvas;
+                if (width === 0 || height === 0) return false;
+                const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+                return new Set(new Uint32Array(data.buffer)).size > 4;
+            }"""
+        )
+    )
