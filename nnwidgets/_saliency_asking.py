@@ -210,6 +210,7 @@ class Asking(Checking):
         assert answer.explanation is not None
         picture, wish = answer.drawn, answer.wish
         values = np.asarray(slot_of(answer.explanation.values, wish.slot), np.float64)
+        values = self._solver.channels_first(values, wish.slot)
         items: list[list[str]] = []
         if picture is None or (shown := picture.map) is None:
             return items
@@ -229,7 +230,9 @@ class Asking(Checking):
             items.append([words("input"), number(float(picture.input[place]))])
         if picture.kind == "tokens" and answer.tokens is not None and place[0] < len(answer.tokens):
             items.append([words("token"), answer.tokens[place[0]]])
-        finite = np.abs(shown[np.isfinite(shown)])
+        # One value for all channels of a signal is one value.
+        sizes = values if picture.kind in ("signal", "sequence") else shown
+        finite = np.abs(sizes[np.isfinite(sizes)])
         if finite.size and np.isfinite(shown[place]):
             rank = int((finite > abs(shown[place])).sum()) + 1
             items.append([words("rank"), f"{rank:,} / {finite.size:,}"])

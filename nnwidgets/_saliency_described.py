@@ -95,7 +95,9 @@ class Described:
             return [" ".join(self.tokens(index, 0) or ())[:60] for index in few]
         if given.targets is None or any(not isinstance(one, int) for one in given.targets):
             return None
-        return [self.target_name(one) for one in given.targets]
+        names = self.classes()
+        few = [one for one in given.targets[:_MOST_LABELS] if isinstance(one, int)]
+        return [names[one] if 0 <= one < len(names) else str(one) for one in few]
 
     def classes(self) -> tuple[str, ...]:
         """Return the names of what can be asked about."""

@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._saliency_described import Given
 from nnwidgets._saliency_film import Film, frame_of
-from nnwidgets._saliency_solving import Solver, cannot, captum_is_loaded, waiting
+from nnwidgets._saliency_solving import Solver, cannot, captum_is_loaded, run_once, waiting
 from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.applicability import Applicability
@@ -437,7 +437,8 @@ class Looking(LiveWidget):
             if not self._twin.copied:
                 raise Refusal("explain.view.no_copy")
             question = self._solver.question(root)
-            if draws_outside_torch(lambda: question.scores(wish.index)):
+            asked = question.ask(wish.index, wish.target)
+            if draws_outside_torch(lambda: run_once(asked)):
                 raise Refusal("probe.random.python")
             return bare_copy(root), step, past
 

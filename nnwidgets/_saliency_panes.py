@@ -24,6 +24,8 @@ _UNITS: Final = {
     "log_probabilities": "log_probability",
 }
 
+_MOST_LETTERS: Final = 30_000  # of the names of all classes
+
 Meta = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
 
@@ -87,7 +89,7 @@ def pane_of(
         "sum": _finite(answer.numbers.get("sum")),
         "score": _finite(answer.numbers.get("score")),
         "baseline_score": _finite(answer.numbers.get("baseline_score")),
-        "classes": list(solver.classes()),
+        "classes": _few(solver.classes()),
         "target_unit": _UNITS.get(solver.output_numbers(), "value"),
         "features": None,
         "tokens": None if answer.tokens is None else list(answer.tokens),
@@ -102,7 +104,8 @@ def pane_of(
     if picture is not None:
         if picture.input is not None:
             arrays["input"] = picture.input
-        if picture.spread is not None:
+        # Of a large one the numbers at a place are asked for.
+        if picture.spread is not None and picture.spread.size <= EXACT:
             arrays["spread"] = picture.spread.astype(np.float32)
     if picture is not None and picture.map is not None:
         own = picture.map
@@ -113,6 +116,16 @@ def pane_of(
         exact = own.size <= EXACT
         arrays["map"] = own.astype(np.float32) if exact else encode(own, low, high)
     return meta, arrays
+
+
+def _few(names: tuple[str, ...]) -> list[str]:
+    """Return so many names, from the first on, as a message may hold; the rest go by numbers."""
+    room = _MOST_LETTERS
+    for place, name in enumerate(names):
+        room -= len(name) + 4  # as JSON
+        if room < 0:
+            return list(names[:place])
+    return list(names)
 
 
 def _warnings(answer: Answer, language: str) -> list[str]:

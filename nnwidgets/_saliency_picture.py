@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnwidgets._saliency_panes import pane_of, scale_of
+from nnwidgets._saliency_wish import Answer
 from nnwidgets.catalogue import text
 from nnwidgets.explain.methods import method_named
 from nnwidgets.explain.registry import METHODS
@@ -27,6 +28,13 @@ _MOST_CLASSES: Final = 1_000  # names that travel; more are numbers
 _MOST_STEPS: Final = 128
 
 Packed = dict[str, Any]
+
+
+def _same_input(one: Answer, other: Answer) -> bool:
+    """Whether two panes draw the same input, number by number."""
+    if one.drawn is None or other.drawn is None:
+        return False
+    return np.array_equal(one.drawn.input, other.drawn.input, equal_nan=True)
 
 
 class SaliencyPicture:
@@ -158,6 +166,8 @@ class SaliencyPicture:
         arrays: dict[str, NDArray[Any]] = {}
         for place, answer in enumerate(answers):
             meta, own = pane_of(answer, viewer._solver, low, high, viewer._shown_language)
+            if place and _same_input(answers[0], answer):
+                own.pop("input", None)  # the browser draws that of the first pane
             panes.append(meta)
             arrays.update({f"{place}.{name}": array for name, array in own.items()})
         return wire.pack(

@@ -31,7 +31,7 @@ from nnwidgets.explain.spatial import SpatialLayer, default_layer
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["Given", "Solver", "cannot", "captum_is_loaded", "waiting"]
+__all__ = ["Given", "Solver", "cannot", "captum_is_loaded", "run_once", "waiting"]
 
 
 def load_captum() -> None:
@@ -145,7 +145,7 @@ class Solver(Described):
             self._costs = {
                 name: cost(asked, name, _shown_with(name)) for name in self.applicability.methods
             }
-            self._forward_seconds = min(_timed(question, wish.index) for _ in range(2))
+            self._forward_seconds = min(_timed(asked) for _ in range(2))
         return self.applicability
 
     def settled(self, wish: Wish, question: Question) -> Wish:
@@ -287,8 +287,7 @@ class Solver(Described):
         values = slot_of(found.values, slot)
         given = self._given_values(asked, slot)
         picture, said = self._natural(asked, slot)
-        if described.kind == "image" and described.channel_axis == -1 and values.ndim == 3:
-            values = np.moveaxis(values, -1, 0)
+        values = self.channels_first(values, slot)
         spread = found.details.get("spread")
         spread = None if spread is None else slot_of(spread, slot)
         return drawn(described.kind, values, given, picture, spread), said
@@ -301,6 +300,14 @@ class Solver(Described):
         if described.kind != "image" or self._pictures is None:
             return None, ()
         return self._pictures.of(asked.inputs[slot][0], described, slot)
+
+    def channels_first(self, values: NDArray[Any], slot: int) -> NDArray[Any]:
+        """Return an image's values as (channels, height, width); others as they are."""
+        slots = () if self._question is None else self._question.slots
+        described = slots[min(slot, len(slots) - 1)] if slots else None
+        if described is None or described.kind != "image" or values.ndim != 3:
+            return values
+        return np.moveaxis(values, -1, 0) if described.channel_axis == -1 else values
 
     def _given_values(self, asked: Asked, slot: int) -> NDArray[Any] | None:
         described = asked.slots[slot]
@@ -356,7 +363,13 @@ def _shown_with(method: str) -> Mapping[str, Any]:
     return {"seeds": 3} if method in ("lime", "kernel_shap") else {}
 
 
-def _timed(question: Question, index: int) -> float:
+def run_once(asked: Asked) -> None:
+    """Run the model on one sample."""
+    with torch.no_grad():
+        asked.model(*asked.inputs, *asked.others)
+
+
+def _timed(asked: Asked) -> float:
     begun = perf_counter()
-    question.scores(index)
+    run_once(asked)
     return perf_counter() - begun

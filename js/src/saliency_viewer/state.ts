@@ -232,10 +232,15 @@ const readScale = ({ low, high, signed }: JsonObject): Scale => ({
 
 export function readPicture(unpacked: Unpacked): Picture {
   const { meta } = unpacked;
+  const panes = list(meta.panes).map((pane, place) => readPane(pane, place, unpacked));
+  // Panes that are compared are of one sample: its input travels once.
+  for (const pane of panes) {
+    if (pane.kind === panes[0]?.kind) pane.input ??= panes[0].input;
+  }
   return {
     compare: oneOf<Compared | "">(COMPARED, meta.compare, "") || null,
     scale: readScale(meta),
-    panes: list(meta.panes).map((pane, place) => readPane(pane, place, unpacked)),
+    panes,
   };
 }
 

@@ -93,6 +93,17 @@ describe("a picture", () => {
     expect(Array.from(panes[1]?.map?.data ?? [])).toEqual([0, 125, 250, 253]);
     expect(panes[1]?.input).toBeNull();
   });
+
+  it("draws the input of the first pane in both", () => {
+    const { panes } = readPicture(
+      read(
+        { compare: "target", panes: [{ kind: "image" }, { kind: "image" }, { kind: "table" }] },
+        { "0.input": [new Uint8Array(4), [2, 2]] },
+      ),
+    );
+    expect(panes[1]?.input).toBe(panes[0]?.input);
+    expect(panes[2]?.input).toBeNull();
+  });
 });
 
 describe("choices", () => {
