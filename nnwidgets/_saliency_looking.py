@@ -368,6 +368,8 @@ class Looking(LiveWidget):
         def then(job: Job) -> None:
             with self._shelf:
                 self._job_is_over(job, wishes, era)
+            if self._behind and not job.cancelled and not self._session.training:
+                self._changed()  # the loop has ended meanwhile: its last step is what counts
 
         self._jobs_wishes = wishes
         self._job = Job(work, then, lambda fraction, note: self._part_changed("_live"), "explain")
@@ -591,18 +593,25 @@ class Looking(LiveWidget):
 
     def on_change(self) -> None:
         """State, cursor or learning-rate factor changed."""
-        session, answers = self._session, self._view.answers
+        session = self._session
         # A loop that pauses or ends leaves the picture behind that it could last afford.
-        behind = bool(answers) and answers[0].step != session.step and session.cursor is None
-        if session.cursor != self._cursor or (behind and not session.training):
+        if session.cursor != self._cursor or (self._behind and not session.training):
             self._changed()
         super().on_change()
+
+    @property
+    def _behind(self) -> bool:
+        """Whether the loop has gone on since the picture was made of what was newest then."""
+        answers, session = self._view.answers, self._session
+        if not answers or answers[0].past or answers[0].step == session.step:
+            return False
+        return session.cursor is None or session.cursor < session.step
 
     def on_sample(self, sampler: Any, sample: Any) -> None:
         """Weights have been kept, so some steps have passed: look again if it can be afforded."""
         if sampler is not self._kept:
             return
-        if self._session.cursor is None:
+        if self._behind:
             self._stale = True
             rested = perf_counter() - self._looked_at >= _LOOKS_APART
             if self._shown and rested and not self._look_comes and self._can_afford_to_look:

@@ -459,9 +459,10 @@ class SaliencyViewer(Asking):
             return work(*self._solver.apart(root))
 
     def _have_answers(self) -> None:
-        if self._stale:
-            self._at_rest(self._look)
-        self._wait_for_answers(60.0)
+        for _ in range(2):  # what was begun before the last step is worked out again
+            if self._stale:
+                self._at_rest(self._look)
+            self._wait_for_answers(60.0)
         self.flush()
 
     @property
