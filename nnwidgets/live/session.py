@@ -85,6 +85,8 @@ class Session:
         self.insist_in: int | None = None  # thread that a stop may end by an exception
         self._stopping = Stopping()
         self._thread: int | None = None
+        # Another thread may get the number of one that has ended.
+        self._trainer: Callable[[], threading.Thread | None] = _nobody
         self._new_cell = False  # nothing has been seen in this cell yet
 
     @classmethod
@@ -189,7 +191,8 @@ class Session:
         if perf_counter() - self.pulse.active >= max(2.0, 10 * self.step_seconds):
             return False
         # A thread of the user's own says nothing when it ends.
-        return any(thread.ident == self._thread for thread in threading.enumerate())
+        trainer = self._trainer()
+        return trainer is not None and trainer.is_alive()
 
     @property
     def hands_free(self) -> bool:
@@ -425,6 +428,9 @@ class Session:
     def trains_in(self, thread: int | None) -> None:
         """The loop goes on in another thread than the one that began it."""
         self._thread = thread
+        found = (one for one in threading.enumerate() if one.ident == thread)
+        trainer = next(found, None)
+        self._trainer = _nobody if trainer is None else weakref.ref(trainer)
 
     def loop_ended(self, state: Literal["finished", "stopped"]) -> None:
         """A tracked loop or a background run has ended."""
@@ -441,7 +447,9 @@ class Session:
     @property
     def in_training_thread(self) -> bool:
         """Whether this is called in the thread that trains, or has trained last."""
-        return self._thread == threading.get_ident()
+        return (
+            self._thread == threading.get_ident() and self._trainer() is threading.current_thread()
+        )
 
     @property
     def looping(self) -> bool:
@@ -493,6 +501,7 @@ class Session:
 
     def _began(self) -> None:
         self._thread = threading.get_ident()
+        self._trainer = weakref.ref(threading.current_thread())
         self._new_cell = False
         self.governor.start()
         self.control.active()
@@ -557,3 +566,7 @@ class Session:
         self.pulse.wake()
         for listener in self.listeners:
             listener.on_change()
+
+
+def _nobody() -> None:
+    """Stand in for a thread that is no more."""

@@ -156,6 +156,25 @@ def test_a_loop_whose_thread_has_ended_does_not_train() -> None:
     assert at_rest(session, threading.get_ident) == threading.get_ident()
 
 
+def test_a_thread_that_got_the_number_of_a_loops_is_another_one() -> None:
+    model, optimizer = small()
+    session = Session.of(model, [optimizer], host=Kernel())
+    session.attach(optimizer)
+    idle_model = nn.Linear(1, 1)
+    idle = Session.of(idle_model, host=Kernel())
+    seen: list[tuple[bool, ...]] = []
+
+    def other() -> None:
+        session._thread = threading.get_ident()  # as the system hands numbers out again
+        seen.append((session.in_training_thread, session.training, idle.hands_free))
+
+    with background(lambda: take_step(model, optimizer)):
+        pass
+    with background(other):
+        pass
+    assert seen == [(False, False, False)]
+
+
 def test_commands_of_a_loop_that_fell_silent_are_left_to_the_main_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
