@@ -1,0 +1,154 @@
+"""The plane of a layer's view of the data, and the way back to inputs, which a layer does not tell.
+
+Points that the layer cannot tell apart lie in one place of it. Which input stands for a place is
+therefore read from the samples around it, and how well that does is measured on samples left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnwidgets.explain.answers import waiting
+from nnwidgets.explain.layer_rows import layer_rows
+from nnwidgets.explain.plane_base import usable_rows
+from nnwidgets.explain.predictor import Predictor
+from nnwidgets.explain.projection import Projection, evenly, percent, principal_axes
+from nnwidgets.probe.blocks import Words
+from nnwidgets.probe.refusal import Refusal
+
+__all__ = ["layer_projection"]
+
+Floats = NDArray[np.float64]
+
+_SAMPLES: Final = 1000  # of the data, evenly chosen, that a place leads back to
+_CHUNK: Final = 2048  # places whose distances to all samples are held at once
+
+
+def layer_projection(
+    predictor: Predictor,
+    layer: str,
+    X: Any,
+    *,
+    inverse: str = "nearest",
+    neighbours: int = 8,
+    check: Callable[[], None] = waiting,
+) -> Projection:
+    """Make the plane of the first two principal components of what a layer gives.
+
+    Parameters
+    ----------
+    predictor
+        Knows the model; its weights as they are now.
+    layer
+        Name of a module in it.
+    X
+        (n, …) data that the components are taken from; of more than 1,000 rows, as many, evenly
+        chosen.
+    inverse
+        How a place of the picture becomes an input, which a layer does not tell: "nearest" takes
+        the mean of the nearest samples in the plane, the near ones counting more; "linear" the
+        plane through all samples that fits them best (least squares).
+    neighbours
+        How many samples "nearest" takes.
+    check
+        Called now and then while the layer is run; what it raises ends the work.
+
+    Returns
+    -------
+    Projection
+        Its share and error are those of samples left out in turn, for "nearest": a sample that is
+        its own neighbour would come back exactly. `to_plane` runs the model.
+
+    Raises
+    ------
+    Refusal
+        As `Projection` and `nnwidgets.explain.layer_rows.layer_rows`.
+    """
+    if inverse not in ("nearest", "linear"):
+        raise ValueError(f"inverse must be 'nearest' or 'linear', not {inverse!r}")
+    if neighbours < 1:
+        raise ValueError(f"neighbours must be at least 1, not {neighbours}")
+    rows = evenly(usable_rows(X), _SAMPLES)
+    given = layer_rows(predictor, layer, rows, check).astype(np.float64)
+    if given.shape[1] < 2:
+        given = np.hstack([given, np.zeros_like(given)])
+    if not np.isfinite(given).all():
+        raise Refusal("explain.plane.layer_nan", layer=layer)
+    middle = given.mean(0)
+    axes, shares = principal_axes(given - middle)
+    places = (given - middle) @ axes.T
+
+    def forward(points: Floats) -> Floats:
+        found = layer_rows(predictor, layer, points)
+        wide = np.hstack([found, np.zeros_like(found)]) if found.shape[1] < 2 else found
+        reached: Floats = (wide - middle) @ axes.T
+        return reached
+
+    if inverse == "linear":
+        terms = np.hstack([np.ones((len(places), 1)), places])
+        solution = np.linalg.lstsq(terms, rows, rcond=None)[0]
+
+        def back(xy: Floats) -> Floats:
+            fitted: Floats = np.hstack([np.ones((len(xy), 1)), xy]) @ solution
+            return fitted
+
+        returned = back(places)
+    else:
+        count = min(neighbours, len(rows))
+
+        def back(xy: Floats) -> Floats:
+            return _from_nearest(xy, places, rows, count)
+
+        returned = _from_nearest(places, places, rows, count, itself=False)
+
+    def words(share: float | None, error: float) -> Words:
+        params = {
+            "layer": layer,
+            "first": percent(shares[0]),
+            "second": percent(shares[1]),
+            "error": f"{error:.2g}",
+        }
+        if inverse == "linear":
+            return "explain.plane.layer_linear", params
+        return "explain.plane.layer_nearest", {**params, "count": str(count)}
+
+    labels = (f"{layer} PC 1 ({percent(shares[0])} %)", f"{layer} PC 2 ({percent(shares[1])} %)")
+    return Projection(forward, back, rows, labels=labels, words=words, returned=returned)
+
+
+def _from_nearest(
+    xy: Floats, places: Floats, rows: Floats, count: int, *, itself: bool = True
+) -> Floats:
+    """Return the mean of the nearest rows at each place, those at a sample being that sample.
+
+    The weights are Franke and Little's modification of Shepard's, ((R − d) / R d)², where R is the
+    distance of the first sample that no longer counts: they fade to nothing there, so that there
+    is no step where one sample takes the place of another.
+    """
+    count = min(count, len(rows) if itself else max(len(rows) - 1, 1))
+    found = np.empty((len(xy), rows.shape[1]))
+    for at in range(0, len(xy), _CHUNK):
+        part = xy[at : at + _CHUNK]
+        away = np.hypot(*(part[:, None, axis] - places[None, :, axis] for axis in (0, 1)))
+        if not itself and len(rows) > 1:
+            away[np.arange(len(part)), at + np.arange(len(part))] = np.inf
+        reach = min(count, len(rows) - 1)
+        order = np.argpartition(away, reach, axis=1)[:, : reach + 1]
+        near = np.take_along_axis(away, order, axis=1)
+        by_size = near.argsort(axis=1)
+        order = np.take_along_axis(order, by_size, axis=1)[:, :count]
+        near = np.take_along_axis(near, by_size, axis=1)
+        # With all samples counting, none is the first that does not.
+        edge = near[:, -1] if near.shape[1] > count else 2 * near[:, -1]
+        edge = np.where(np.isfinite(edge) & (edge > 0), edge, 1.0)[:, None]
+        close = np.minimum(near[:, :count] / edge, 1)
+        weights = np.square((1 - close) / np.maximum(close, 1e-9))
+        # All at the same distance: none is nearer than the edge.
+        weights[weights.sum(1) == 0] = 1
+        weights /= weights.sum(1, keepdims=True)
+        found[at : at + _CHUNK] = np.einsum("pk,pkf->pf", weights, rows[order])
+    return found
