@@ -96,8 +96,8 @@ class Described:
         if given.targets is None or any(not isinstance(one, int) for one in given.targets):
             return None
         names = self.classes()
-        few = [one for one in given.targets[:_MOST_LABELS] if isinstance(one, int)]
-        return [names[one] if 0 <= one < len(names) else str(one) for one in few]
+        shown = [one for one in given.targets[:_MOST_LABELS] if isinstance(one, int)]
+        return [names[one] if 0 <= one < len(names) else str(one) for one in shown]
 
     def classes(self) -> tuple[str, ...]:
         """Return the names of what can be asked about."""

@@ -245,7 +245,8 @@ class Looking(LiveWidget):
         """Return what has been worked out since `answer` began to wait."""
         if answer.state != "working":
             return answer
-        return self._known(answer.wish, answer.step, answer.past, answer.weights) or answer
+        step, _, past = self._source(answer.wish)  # what `answer` shows may be an older map
+        return self._known(answer.wish, step, past, self._weights(answer.wish, past)) or answer
 
     # -- one answer ----------------------------------------------------------------------
 
@@ -368,7 +369,7 @@ class Looking(LiveWidget):
         def then(job: Job) -> None:
             with self._shelf:
                 self._job_is_over(job, wishes, era)
-            if self._behind and not job.cancelled and not self._session.training:
+            if self._left_behind and not job.cancelled and not self._session.training:
                 self._changed()  # the loop has ended meanwhile: its last step is what counts
 
         self._jobs_wishes = wishes
@@ -595,12 +596,12 @@ class Looking(LiveWidget):
         """State, cursor or learning-rate factor changed."""
         session = self._session
         # A loop that pauses or ends leaves the picture behind that it could last afford.
-        if session.cursor != self._cursor or (self._behind and not session.training):
+        if session.cursor != self._cursor or (self._left_behind and not session.training):
             self._changed()
         super().on_change()
 
     @property
-    def _behind(self) -> bool:
+    def _left_behind(self) -> bool:
         """Whether the loop has gone on since the picture was made of what was newest then."""
         answers, session = self._view.answers, self._session
         if not answers or answers[0].past or answers[0].step == session.step:
@@ -611,7 +612,7 @@ class Looking(LiveWidget):
         """Weights have been kept, so some steps have passed: look again if it can be afforded."""
         if sampler is not self._kept:
             return
-        if self._behind:
+        if self._left_behind:
             self._stale = True
             rested = perf_counter() - self._looked_at >= _LOOKS_APART
             if self._shown and rested and not self._look_comes and self._can_afford_to_look:

@@ -32,9 +32,9 @@ Packed = dict[str, Any]
 
 def _same_input(one: Answer, other: Answer) -> bool:
     """Whether two panes draw the same input, number by number."""
-    if one.drawn is None or other.drawn is None:
-        return False
-    return np.array_equal(one.drawn.input, other.drawn.input, equal_nan=True)
+    mine = None if one.drawn is None else one.drawn.input
+    theirs = None if other.drawn is None else other.drawn.input
+    return mine is not None and theirs is not None and np.array_equal(mine, theirs, equal_nan=True)
 
 
 class SaliencyPicture:
