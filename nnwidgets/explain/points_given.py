@@ -1,0 +1,159 @@
+"""Points as they were given: tables, tensors, frames; labels as numbers or as names.
+
+What cannot be drawn or learned from is left out and said; what cannot be meant is refused in a
+sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nnwidgets.probe.blocks import Words
+from nnwidgets.probe.refusal import Refusal
+
+__all__ = ["Points", "points_given"]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points that can be drawn and learned from.
+
+    Attributes
+    ----------
+    X
+        (n, features), floating and finite.
+    y
+        (n,): classes as int64 from 0, or values as a floating type; None where none are known.
+    class_names
+        One name a class, if names are known.
+    feature_names
+        One name a feature, if names are known.
+    notes
+        What is to be said, as keys of the catalogue.
+    kept
+        (n,): which rows of what was given these are.
+    """
+
+    X: NDArray[Any]
+    y: NDArray[Any] | None
+    class_names: tuple[str, ...] | None
+    feature_names: tuple[str, ...] | None
+    notes: tuple[Words, ...]
+    kept: NDArray[np.intp]
+
+    @property
+    def classes(self) -> bool:
+        """Whether the labels are classes; also where there are none."""
+        return self.y is None or self.y.dtype.kind == "i"
+
+
+def points_given(
+    X: Any, y: Any = None, *, class_names: Sequence[str] | None = None, width: int | None = None
+) -> Points:
+    """Read points and labels.
+
+    Parameters
+    ----------
+    X
+        (n, features): array, tensor, frame or nested lists.
+    y
+        (n,) or (n, 1). Integers, booleans and names are classes; floating numbers are values. Names
+        that are not in `class_names` cannot be; without `class_names` they are put in order.
+    class_names
+        One name a class, in the order of the model's outputs.
+    width
+        How many features there must be; None: any number.
+
+    Raises
+    ------
+    Refusal
+        If `X` is no table of numbers, has another width or no finite row, or if the labels do not
+        fit it or the names.
+    """
+    table = _numbers(X)
+    if table.ndim != 2:
+        raise Refusal("explain.points.table", shape=_size(table.shape))
+    if width is not None and table.shape[1] != width:
+        raise Refusal("explain.points.width", given=str(table.shape[1]), width=str(width))
+    names = None if class_names is None else tuple(str(name) for name in class_names)
+    labels, names = (None, names) if y is None else _labels(y, len(table), names)
+    fine = np.isfinite(table).all(1)
+    if labels is not None and labels.dtype.kind == "f":
+        fine &= np.isfinite(labels)
+    if len(table) and not fine.any():
+        raise Refusal("explain.points.none_finite")
+    kept = np.flatnonzero(fine)
+    notes: list[Words] = []
+    if len(kept) < len(table):
+        words = {"count": str(len(table) - len(kept)), "total": str(len(table))}
+        notes.append(("explain.points.not_finite", words))
+    # Copies: what is edited here is not what the user holds.
+    table = np.array(table[kept])
+    labels = None if labels is None else np.array(labels[kept])
+    if labels is not None and labels.dtype.kind == "i" and len(set(labels.tolist())) == 1:
+        only = int(labels[0])
+        words = {"name": names[only] if names else str(only)}
+        notes.append(("explain.points.one_class", words))
+    columns = getattr(X, "columns", None)
+    features = None if columns is None else tuple(str(name) for name in columns)
+    return Points(table, labels, names, features, tuple(notes), kept)
+
+
+def _numbers(X: Any) -> NDArray[Any]:
+    try:
+        table = np.asarray(X.detach().cpu() if isinstance(X, torch.Tensor) else X)
+        if table.dtype.kind == "O":
+            table = table.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise Refusal("explain.points.numbers") from None
+    if table.dtype.kind not in "fiub":
+        raise Refusal("explain.points.numbers")
+    return table if table.dtype in (np.float32, np.float64) else table.astype(np.float32)
+
+
+def _labels(
+    y: Any, count: int, names: tuple[str, ...] | None
+) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    try:
+        labels = np.asarray(y.detach().cpu() if isinstance(y, torch.Tensor) else y)
+    except (TypeError, ValueError, RuntimeError):
+        raise Refusal("explain.points.labels") from None
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise Refusal("explain.points.label_shape", shape=_size(labels.shape))
+    if len(labels) != count:
+        raise Refusal("explain.points.label_count", given=str(len(labels)), count=str(count))
+    if labels.dtype.kind == "f":
+        return labels, names
+    if labels.dtype.kind in "iub":
+        return _checked(labels.astype(np.int64), names), names
+    if any(label is None or label != label for label in labels.tolist()):
+        raise Refusal("explain.points.label_missing")
+    texts = [str(label) for label in labels.tolist()]
+    known = names if names is not None else tuple(sorted(set(texts)))
+    places = {name: place for place, name in enumerate(known)}
+    for text in texts:
+        if text not in places:
+            raise Refusal("explain.points.label_unknown", label=text, names=", ".join(known))
+    return np.array([places[text] for text in texts], np.int64), known
+
+
+def _checked(labels: NDArray[np.int64], names: tuple[str, ...] | None) -> NDArray[np.int64]:
+    if len(labels) and labels.min() < 0:
+        raise Refusal("explain.points.label_negative", label=str(labels.min()))
+    if names is not None and len(labels) and labels.max() >= len(names):
+        raise Refusal(
+            "explain.points.label_range", label=str(labels.max()), last=str(len(names) - 1)
+        )
+    return labels
+
+
+def _size(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) or "1"

@@ -1,0 +1,64 @@
+"""The points at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Snapshot", "freeze", "taken"]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The points at one moment; the arrays cannot be written to.
+
+    Attributes
+    ----------
+    version
+        Counts edits.
+    X
+        (n, features).
+    y
+        (n,) classes (int64) or values (floating); None where there are no labels.
+    test
+        (n,) bool: held out, so no loader gives them.
+    ids
+        (n,) int64, ascending: stay with a point as long as it exists.
+    """
+
+    version: int
+    X: NDArray[Any]
+    y: NDArray[Any] | None
+    test: NDArray[np.bool_]
+    ids: NDArray[np.int64]
+
+    @property
+    def train(self) -> NDArray[np.intp]:
+        """Places of the points that are learned from."""
+        return np.flatnonzero(~self.test)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory the arrays take."""
+        return sum(a.nbytes for a in (self.X, self.y, self.test, self.ids) if a is not None)
+
+
+def taken(now: Snapshot, keep: NDArray[np.bool_]) -> Snapshot:
+    """Return some of the points, by a mask of shape (n,)."""
+    return replace(
+        now,
+        X=now.X[keep],
+        y=None if now.y is None else now.y[keep],
+        test=now.test[keep],
+        ids=now.ids[keep],
+    )
+
+
+def freeze(points: Snapshot) -> None:
+    """Let nobody write to the arrays any more."""
+    for array in (points.X, points.y, points.test, points.ids):
+        if array is not None:
+            array.flags.writeable = False
