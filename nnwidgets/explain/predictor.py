@@ -21,7 +21,7 @@ __all__ = ["Predictor", "finite_rows"]
 
 _FEW: Final = 4  # points, to see what the model's numbers are
 _SMALLEST: Final = 64  # rows of a batch
-_LARGEST: Final = 16_384
+_LARGEST: Final = 4096  # more only takes memory that has to be cleared first
 _NUMBERS: Final = 2**21  # in a batch's inputs, at most, before its time is known
 _SECONDS: Final = 0.03  # that a batch is to take: how long a cancellation may have to wait
 _HALVES: Final = (torch.float16, torch.bfloat16)
@@ -158,9 +158,10 @@ class Predictor:
             return Answers(None, scores.numpy())
         if kind.kind in ("logit", "probability"):
             one = scores[:, 0].sigmoid() if kind.kind == "logit" else scores[:, 0]
-            shares = torch.stack((1 - one, one), 1)
+            shares = torch.stack((1 - one, one)).T
         elif kind.kind == "logits":
-            shares = scores.softmax(1)
+            # Along the first axis: over few classes torch is ten times as fast there.
+            shares = scores.T.contiguous().softmax(0).T
         else:
             shares = scores.exp() if kind.kind == "log_probabilities" else scores
         return Answers(shares.numpy(), exclusive=kind.exclusive)

@@ -292,7 +292,7 @@ def test_slow_models_get_small_batches() -> None:
     predictor._row_seconds = 1.0
     assert predictor._batch(3) == 64
     predictor._row_seconds = 1e-9
-    assert predictor._batch(3) == 16_384
+    assert predictor._batch(3) == 4096
     assert predictor._batch(150_528) == 64
 
 
