@@ -19,6 +19,7 @@ from time import perf_counter, process_time
 
 import torch
 
+from bench.boundary import surfaces
 from bench.conditions import CONDITIONS
 from bench.inspector import clicks, large_model, long_runs, watched_by_inspector
 from bench.saliency import cancelling, large_cam, memory, times
@@ -148,7 +149,7 @@ def snapshots() -> None:
 
 def main() -> None:
     """Measure what is asked for."""
-    parts = {"overhead", "calls", "long_run", "snapshots", "inspector", "saliency"}
+    parts = {"overhead", "calls", "long_run", "snapshots", "inspector", "saliency", "boundary"}
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(sorted(parts))}; default: all")
     parser.add_argument("--seconds", type=float, default=1.5, help="of one block of training")
@@ -184,5 +185,7 @@ def main() -> None:
         memory()
         large_cam()
         cancelling()
+    if "boundary" in wanted:
+        surfaces(asked.seconds)
     if "overhead" in wanted:
         overhead(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)
