@@ -326,7 +326,7 @@ class SaliencyViewer(Asking):
         """
         self._click_compare(by, value)
 
-    def keep(self, name: str, weights: Mapping[str, Tensor] | None = None) -> None:
+    def keep(self, name: str, weights: Mapping[str, Any] | None = None) -> None:
         """Keep weights under a name, to compare with.
 
         Parameters
@@ -338,13 +338,19 @@ class SaliencyViewer(Asking):
 
         Raises
         ------
-        ValueError, RuntimeError
-            If they do not fit the model.
+        TypeError, ValueError, RuntimeError
+            If they are no weights, or do not fit the model.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a checkpoint must be a text, not {name!r}.")
         if not name:
             raise ValueError("a checkpoint needs a name, a text that is not empty.")
         if weights is not None and not isinstance(weights, Mapping):
             raise TypeError(f"weights must be a state dict, not {type(weights).__name__}.")
+        for entry, tensor in (weights or {}).items():
+            if not isinstance(tensor, Tensor):
+                kind = type(tensor).__name__
+                raise TypeError(f"weights must hold tensors; {entry!r} is of type {kind}.")
         self._keep(name, weights)
         self._part_changed("_choices")
 
@@ -369,9 +375,10 @@ class SaliencyViewer(Asking):
         from nnwidgets.export.saliency_figure import saliency_figure
 
         self._have_answers()
-        return saliency_figure(
-            self._picture, self._trust, dark=dark, language=self.language or "en"
+        picture, trust_part = (
+            wire.unpack(packed) if packed else None for packed in (self._picture, self._trust)
         )
+        return saliency_figure(picture, trust_part, dark=dark, language=self.language or "en")
 
     def save_html(self, path: str | PathLike[str]) -> None:
         """Write one offline page that shows what is shown, other samples and other methods too.

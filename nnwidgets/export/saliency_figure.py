@@ -6,7 +6,7 @@ its look. Names are text: nothing in them is read as mathematics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from nnwidgets.export.saliency_maps import image_part, sequence_part, signal_par
 from nnwidgets.export.saliency_reading import (
     Pane,
     Picture,
+    Sent,
     caption_of,
     heading_of,
     notes_of,
@@ -62,8 +63,8 @@ class _Cell:
 
 
 def saliency_figure(
-    picture: Mapping[str, Any],
-    trust: Mapping[str, Any],
+    picture: Sent | None,
+    trust: Sent | None,
     *,
     dark: bool = False,
     language: str = "en",
@@ -73,7 +74,7 @@ def saliency_figure(
     Parameters
     ----------
     picture, trust
-        The packed traits ``_picture`` and ``_trust``; may be empty.
+        Words and arrays of the traits ``_picture`` and ``_trust``; None for one that is empty.
     dark
         On a dark ground.
     language

@@ -1,4 +1,4 @@
-"""What a SaliencyViewer shows, read out of its packed traits, and the words that go with it.
+"""What a SaliencyViewer shows, read out of the parts that it sends, and the words that go with it.
 
 As in ``js/src/saliency_viewer``: forgiving of what is missing, so that whatever was sent can be
 drawn.
@@ -18,12 +18,12 @@ from nnwidgets.catalogue import text as say
 from nnwidgets.export.blocks_colours import Scale
 from nnwidgets.export.blocks_words import told, whole
 from nnwidgets.export.look import number
-from nnwidgets.live.wire import unpack
 from nnwidgets.probe.blocks import decode
 
 __all__ = [
     "Pane",
     "Picture",
+    "Sent",
     "Trust",
     "caption_of",
     "feature_name",
@@ -36,6 +36,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+Sent = tuple[Mapping[str, Any], Mapping[str, NDArray[Any]]]
+"""Words and arrays of a trait, as they were packed."""
 
 _KINDS: Final = ("image", "table", "tokens", "signal", "sequence")
 _SLOPES: Final = ("saliency", "smooth_grad", "guided_backprop")
@@ -80,7 +83,7 @@ class Pane:
     outputs: Floats
     spread: Floats | None
 
-    def text(self, name: str) -> str:
+    def word(self, name: str) -> str:
         """Return a word or a sentence; empty where there is none."""
         found = self.meta.get(name)
         return found if isinstance(found, str) else ""
@@ -129,9 +132,9 @@ class Trust:
         )
 
 
-def read_picture(packed: Mapping[str, Any]) -> Picture:
+def read_picture(sent: Sent | None) -> Picture:
     """Read the trait ``_picture``; no panes of an empty one."""
-    meta, arrays = unpack(packed) if packed else ({}, {})
+    meta, arrays = sent or ({}, {})
     low, high = _number(meta.get("low")) or 0.0, _number(meta.get("high")) or 0.0
     scale = Scale(low, high, meta.get("signed") is True)
     given = meta.get("panes")
@@ -167,9 +170,9 @@ def _pane(
     )
 
 
-def read_trust(packed: Mapping[str, Any]) -> Trust:
+def read_trust(sent: Sent | None) -> Trust:
     """Read the trait ``_trust``."""
-    meta, arrays = unpack(packed) if packed else ({}, {})
+    meta, arrays = sent or ({}, {})
     given = meta.get("checks")
     checks = [check for check in given or [] if isinstance(check, Mapping)]
     layers = _texts(meta.get("cascade_layers"))
@@ -194,7 +197,7 @@ def read_trust(packed: Mapping[str, Any]) -> Trust:
 
 def heading_of(pane: Pane, language: str) -> str:
     """Return what the evidence is for: "Evidence for “5”"."""
-    name = pane.text("target_name")
+    name = pane.word("target_name")
     if not name:
         return say("ui.saliency.evidence.output", language)
     return say("ui.saliency.evidence", language, name=name)
@@ -207,14 +210,14 @@ def method_name(name: str, language: str) -> str:
 
 def caption_of(pane: Pane, language: str) -> str:
     """Return how a map was found: "Grad-CAM, layer features.6, step 3,412"."""
-    parts = [method_name(pane.text("method"), language)]
-    if layer := pane.text("layer"):
+    parts = [method_name(pane.word("method"), language)]
+    if layer := pane.word("layer"):
         parts.append(say("ui.saliency.of.layer", language, layer=layer))
-    if baseline := pane.text("baseline"):
+    if baseline := pane.word("baseline"):
         key = _BASELINES.get(baseline)
         words = baseline if key is None else say(key, language)
         parts.append(say("ui.saliency.of.baseline", language, baseline=words))
-    if checkpoint := pane.text("checkpoint"):
+    if checkpoint := pane.word("checkpoint"):
         parts.append(say("ui.saliency.of.checkpoint", language, name=checkpoint))
     else:
         step = whole(pane.number("step") or 0.0)
@@ -226,11 +229,11 @@ def caption_of(pane: Pane, language: str) -> str:
 def notes_of(pane: Pane, language: str) -> list[tuple[str, str]]:
     """Return level and text of the sentences beside a map."""
     notes: list[tuple[str, str]] = []
-    state = pane.text("state")
+    state = pane.word("state")
     if state in ("working", "stale", "failed"):
         level = "error" if state == "failed" else "warning"
         notes.append((level, say(f"ui.saliency.state.{state}", language)))
-    if problem := pane.text("problem"):
+    if problem := pane.word("problem"):
         notes.append(("error", problem))
     warnings = pane.texts("warnings")
     notes += [("warning", words) for words in warnings]
@@ -243,7 +246,7 @@ def notes_of(pane: Pane, language: str) -> list[tuple[str, str]]:
     if r2 is not None:
         level = "warning" if r2 < _WEAK else "info"
         notes.append((level, say("ui.saliency.r2", language, r2=number(r2))))
-    notes += [("info", words) for words in (_sums(pane, language), pane.text("note")) if words]
+    notes += [("info", words) for words in (_sums(pane, language), pane.word("note")) if words]
     return notes[:_MOST_NOTES]
 
 
@@ -275,9 +278,9 @@ def units_of(panes: Sequence[Pane], language: str) -> str:
     """Return what the numbers of the maps count; by method where that differs."""
     found: dict[str, str] = {}
     for pane in panes:
-        unit = pane.text("target_unit")
+        unit = pane.word("target_unit")
         known = unit if unit in ("logit", "probability") else "value"
-        method = pane.text("method")
+        method = pane.word("method")
         score = say(f"ui.saliency.unit.{known}", language)
         if method in _BARE:
             score = say("ui.saliency.unit.none", language)

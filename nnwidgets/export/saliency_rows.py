@@ -255,7 +255,7 @@ def _step_name(step: Step, pane: Pane, language: str) -> str:
         return say("ui.saliency.table.gap", language)
     if step.kind == "score":
         return say("ui.saliency.table.score", language)
-    baseline = pane.text("baseline")
+    baseline = pane.word("baseline")
     return say("ui.saliency.table.baseline", language, baseline=baseline).strip()
 
 
@@ -271,7 +271,7 @@ def _sum_words(pane: Pane, fall: Fall, language: str) -> str:
     baseline = pane.number("baseline_score")
     if not fall.adds or total is None or score is None or baseline is None:
         return say("ui.saliency.table.no_sum", language)
-    unit = pane.text("target_unit")
+    unit = pane.word("target_unit")
     known = unit if unit in ("logit", "probability") else "value"
     return say(
         "ui.saliency.table.sum",

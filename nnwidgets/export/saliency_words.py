@@ -35,7 +35,7 @@ def classes_part(pane: Pane, style: Style, width: float) -> Part:
     target = pane.meta.get("target")
     asked = target if isinstance(target, int) and 0 <= target < count else -1
     listed = _listed(every, asked)
-    shares = _is_distribution(every) and pane.text("target_unit") in (
+    shares = _is_distribution(every) and pane.word("target_unit") in (
         "logit",
         "probability",
         "log_probability",

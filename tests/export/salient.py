@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from nnwidgets.live.wire import pack
+from nnwidgets.live.wire import pack, unpack
 from nnwidgets.probe.blocks import encode
 
 NAN, INF = np.nan, np.inf
@@ -66,7 +66,7 @@ def packed(*panes, codes=False, compare=None, signed=None):
                 array = encode(array, low, high)
             arrays[f"{place}.{name}"] = array
     meta = {"seq": 1, "compare": compare, "signed": signed, "low": low, "high": high}
-    return pack({**meta, "panes": [words for words, _ in panes]}, arrays)
+    return unpack(pack({**meta, "panes": [words for words, _ in panes]}, arrays))
 
 
 def trusted(checks=(), verdict=None, *, arrays=None, layers=(), **meta):
@@ -86,7 +86,7 @@ def trusted(checks=(), verdict=None, *, arrays=None, layers=(), **meta):
         "cascade_layers": list(layers),
         **meta,
     }
-    return pack(words, arrays or {})
+    return unpack(pack(words, arrays or {}))
 
 
 CURVES = {

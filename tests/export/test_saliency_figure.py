@@ -59,16 +59,16 @@ def test_every_kind_is_drawn_alone_and_beside_another(kind, dark, language):
 
 
 def test_words_say_whose_map_it_is_and_how_it_was_made():
-    shown = words(saliency_figure(packed(KINDS["image"]), {}))
+    shown = words(saliency_figure(packed(KINDS["image"]), None))
     assert {"Why this answer?", "sample 4", "Evidence for “cat”"} <= set(shown)
     assert "Integrated gradients, baseline zero, step 3,412" in shown
     assert "Each value is the sum over the channels. Each value is the mean over 2×2" in " ".join(
         shown
     )
     assert "0.250 s, 51 evaluations" in shown
-    shown = words(saliency_figure(packed(KINDS["other"]), {}))
+    shown = words(saliency_figure(packed(KINDS["other"]), None))
     assert any("layer conv1" in word and "weights kept at step 3,412" in word for word in shown)
-    shown = words(saliency_figure(packed(KINDS["tokens"]), {}))
+    shown = words(saliency_figure(packed(KINDS["tokens"]), None))
     assert "sample 4 · Input ids" in shown
 
 
@@ -77,14 +77,14 @@ def test_words_say_whose_map_it_is_and_how_it_was_made():
 
 @pytest.mark.parametrize("codes", [False, True])
 def test_a_map_shows_the_numbers_it_was_sent(codes):
-    figure = saliency_figure(packed(pane("image", MAP), codes=codes), {})
+    figure = saliency_figure(packed(pane("image", MAP), codes=codes), None)
     (drawn,) = fields(figure, "map")
     np.testing.assert_allclose(decode(drawn, -2, 2), MAP, atol=4 / 499)
     assert {"−2.00", "+2.00", "NaN: 1", "+∞: 1", "−∞: 1"} <= set(words(figure))
 
 
 def test_what_is_not_finite_has_colours_and_signs_of_its_own():
-    figure = saliency_figure(packed(pane("image", MAP)), {})
+    figure = saliency_figure(packed(pane("image", MAP)), None)
     drawn = image_of(figure, "map")
     colours = drawn.to_rgba(drawn.get_array())
     assert [to_hex(c) for c in colours[1]] == [colour for _, colour, _ in MARKS.values()]
@@ -98,7 +98,7 @@ def test_what_is_not_finite_has_colours_and_signs_of_its_own():
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_signed_scale_has_zero_in_its_middle(dark):
-    figure = saliency_figure(packed(pane("image", [[-1.0, 0.0, 4.0]])), {}, dark=dark)
+    figure = saliency_figure(packed(pane("image", [[-1.0, 0.0, 4.0]])), None, dark=dark)
     drawn = image_of(figure, "map")
     red, _, blue = np.moveaxis(drawn.to_rgba(drawn.get_array())[0, :, :3], -1, 0)
     assert blue[0] > red[0]
@@ -108,7 +108,7 @@ def test_a_signed_scale_has_zero_in_its_middle(dark):
 
 
 def test_a_map_without_a_sign_goes_from_zero_up():
-    figure = saliency_figure(packed(pane("image", [[0.5, 1.0]])), {})
+    figure = saliency_figure(packed(pane("image", [[0.5, 1.0]])), None)
     drawn = image_of(figure, "map")
     viridis = matplotlib.colormaps["viridis"]
     assert drawn.to_rgba(drawn.get_array())[0, 1, :3] == pytest.approx(viridis(1.0)[:3], abs=0.01)
@@ -118,7 +118,7 @@ def test_a_map_without_a_sign_goes_from_zero_up():
 
 def test_two_panes_have_one_scale():
     small, large = pane("image", [[-0.5, 1.0]]), pane("image", [[0.5, 3.0]], method="saliency")
-    figure = saliency_figure(packed(small, large, compare="method"), {})
+    figure = saliency_figure(packed(small, large, compare="method"), None)
     first, second = fields(figure, "map")
     np.testing.assert_array_equal(first, encode(np.array([[-0.5, 1.0]]), -3, 3))
     np.testing.assert_array_equal(second, encode(np.array([[0.5, 3.0]]), -3, 3))
@@ -130,7 +130,7 @@ def test_two_panes_have_one_scale():
 @pytest.mark.parametrize("shape", [(6, 8), (6, 8, 1), (6, 8, 3)])
 def test_an_input_keeps_its_colours(shape):
     pixels = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
-    figure = saliency_figure(packed(pane("image", np.ones((3, 4)), pixels)), {})
+    figure = saliency_figure(packed(pane("image", np.ones((3, 4)), pixels)), None)
     (drawn,) = fields(figure, "input")
     np.testing.assert_array_equal(drawn, np.broadcast_to(pixels.reshape(6, 8, -1), (6, 8, 3)))
     beside = image_of(figure, "input").get_extent(), image_of(figure, "map").get_extent()
@@ -143,8 +143,8 @@ def test_an_input_keeps_its_colours(shape):
 )
 def test_a_flaw_is_said_unless_the_kernel_says_more(values, flaw):
     sentence = say(f"ui.saliency.flaw.{flaw}")
-    assert f"Warning: {sentence}" in words(saliency_figure(packed(pane("image", values)), {}))
-    known = words(saliency_figure(packed(pane("image", values, warnings=["Saturated."])), {}))
+    assert f"Warning: {sentence}" in words(saliency_figure(packed(pane("image", values)), None))
+    known = words(saliency_figure(packed(pane("image", values, warnings=["Saturated."])), None))
     assert "Warning: Saturated." in known
     assert not any(sentence in word for word in known)
 
@@ -152,7 +152,7 @@ def test_a_flaw_is_said_unless_the_kernel_says_more(values, flaw):
 def test_a_map_that_could_not_be_made_says_why():
     meta, own = pane("image", MAP, state="failed", problem="There is no convolution.")
     del own["map"]
-    shown = words(saliency_figure(packed((meta, own)), {}))
+    shown = words(saliency_figure(packed((meta, own)), None))
     assert "There is no map to show." in shown
     assert "Error: There is no convolution." in shown
     assert {"dog", "cat", "20.0", "80.0"} <= set(shown)
@@ -165,7 +165,7 @@ def test_a_signal_has_a_line_over_a_band_for_each_channel():
     values = np.random.default_rng(0).normal(size=(2, 50))
     given_ = np.array([np.sin(np.arange(50)), np.full(50, 3.0)], np.float32)
     given_[0, 7] = NAN
-    figure = saliency_figure(packed(pane("signal", values, given_, features=["x", "y"])), {})
+    figure = saliency_figure(packed(pane("signal", values, given_, features=["x", "y"])), None)
     bands = fields(figure, "map")
     high = np.abs(values).max()
     np.testing.assert_array_equal(np.concatenate(bands), encode(np.float32(values), -high, high))
@@ -182,7 +182,7 @@ def test_a_signal_has_a_line_over_a_band_for_each_channel():
 
 def test_a_sequence_has_time_from_left_to_right():
     values = np.random.default_rng(0).normal(size=(7, 3))
-    figure = saliency_figure(packed(pane("sequence", values, features=["a", "b", "c"])), {})
+    figure = saliency_figure(packed(pane("sequence", values, features=["a", "b", "c"])), None)
     (drawn,) = fields(figure, "map")
     high = np.abs(values).max()
     np.testing.assert_array_equal(drawn, encode(np.float32(values.T), -high, high))
@@ -192,7 +192,7 @@ def test_a_sequence_has_time_from_left_to_right():
 def test_a_spike_in_a_long_signal_is_drawn_and_the_crowding_said():
     values = np.full((1, 4000), 0.01)
     values[0, 1234] = -5.0
-    figure = saliency_figure(packed(pane("signal", values)), {})
+    figure = saliency_figure(packed(pane("signal", values)), None)
     (drawn,) = fields(figure, "map")
     assert drawn.shape[1] < 1000
     assert drawn.min() == 0, "the lowest end of the scale"
@@ -241,7 +241,8 @@ def bars(figure, pane_index=0):
 def test_bars_lead_from_the_baseline_to_the_score():
     values = [0.5, -1.0, 2.5]
     figure = saliency_figure(
-        packed(pane("table", values, np.float32([7, 8, 9]), features=["a", "b", "c"], **ADDING)), {}
+        packed(pane("table", values, np.float32([7, 8, 9]), features=["a", "b", "c"], **ADDING)),
+        None,
     )
     base, c, b, a, score = bars(figure)
     start, inch = np.mean(base), (np.mean(score) - np.mean(base)) / 2  # per unit of the score
@@ -258,7 +259,7 @@ def test_bars_lead_from_the_baseline_to_the_score():
 
 
 def test_bars_that_do_not_add_up_begin_at_zero_and_say_so():
-    figure = saliency_figure(packed(pane("table", [2.0, -1.0])), {})
+    figure = saliency_figure(packed(pane("table", [2.0, -1.0])), None)
     (zero, two), (minus, also_zero) = bars(figure)
     assert zero == pytest.approx(also_zero)
     assert two - zero == pytest.approx(2 * (zero - minus))
@@ -267,13 +268,13 @@ def test_bars_that_do_not_add_up_begin_at_zero_and_say_so():
 
 def test_bars_of_two_panes_have_one_axis():
     first, second = pane("table", [2.0, -1.0]), pane("table", [0.5, -0.25], method="lime")
-    figure = saliency_figure(packed(first, second, compare="method"), {})
+    figure = saliency_figure(packed(first, second, compare="method"), None)
     large, small = bars(figure, 0)[0], bars(figure, 1)[0]
     assert large[1] - large[0] == pytest.approx(4 * (small[1] - small[0]))
 
 
 def test_a_bad_value_has_no_bar_but_a_row():
-    figure = saliency_figure(packed(pane("table", [1.0, NAN], features=["a", "b"])), {})
+    figure = saliency_figure(packed(pane("table", [1.0, NAN], features=["a", "b"])), None)
     assert len(bars(figure)) == 1
     shown = words(figure)
     assert "NaN" in shown
@@ -281,7 +282,7 @@ def test_a_bad_value_has_no_bar_but_a_row():
 
 
 def test_the_spread_over_seeds_stands_beside():
-    figure = saliency_figure(packed(pane("table", [1.0, 2.0], spread=[0.125, 0.5])), {})
+    figure = saliency_figure(packed(pane("table", [1.0, 2.0], spread=[0.125, 0.5])), None)
     assert {"± 0.125", "± 0.500"} <= set(words(figure))
 
 
@@ -324,7 +325,7 @@ def test_a_waterfall_ends_at_the_score_whatever_the_values(values, baseline, mis
 def test_tokens_have_the_colour_of_their_value(dark):
     values = np.array([-2.0, 0.0, 1.0, 2.0, NAN])
     texts = ["a", " ", "", "\n", "b"]
-    figure = saliency_figure(packed(pane("tokens", values, tokens=texts)), {}, dark=dark)
+    figure = saliency_figure(packed(pane("tokens", values, tokens=texts)), None, dark=dark)
     drawn = filled(figure, "tokens").get_facecolor()[:, :3]
     colours = palette(True, dark)(encode(np.float32(values), -2, 2))[:, :3]
     np.testing.assert_allclose(drawn, colours, atol=1 / 254)
@@ -342,7 +343,7 @@ def luminance(colour):
 @pytest.mark.parametrize("low", [-1.0, 0.0])
 def test_tokens_can_be_read_on_every_colour(dark, low):
     values = np.linspace(low, 1, 251)
-    figure = saliency_figure(packed(pane("tokens", values, outputs=())), {}, dark=dark)
+    figure = saliency_figure(packed(pane("tokens", values, outputs=())), None, dark=dark)
     found = filled(figure, "tokens")
     inks = {t.get_text(): t.get_color() for axes in figure.axes for t in axes.texts}
     for i, ground in enumerate(found.get_facecolor()[:, :3]):
@@ -351,14 +352,14 @@ def test_tokens_can_be_read_on_every_colour(dark, low):
 
 
 def test_tokens_that_have_no_room_are_counted():
-    figure = saliency_figure(packed(pane("tokens", np.ones(4000), tokens=["word"] * 4000)), {})
+    figure = saliency_figure(packed(pane("tokens", np.ones(4000), tokens=["word"] * 4000)), None)
     drawn = len(filled(figure, "tokens").get_paths())
     assert 100 < drawn < 4000
     assert f"{drawn:,} of 4,000" in words(figure)
 
 
 def test_classes_have_bars_and_the_asked_one_is_marked():
-    figure = saliency_figure(packed(pane("image", MAP, outputs=[0.25, 0.75])), {})
+    figure = saliency_figure(packed(pane("image", MAP, outputs=[0.25, 0.75])), None)
     (other,), (asked,) = boxes_of(filled(figure, "class")), boxes_of(filled(figure, "asked"))
     assert asked[2] == pytest.approx(3 * other[2])
     bold = [t.get_text() for axes in figure.axes for t in axes.texts if t.get_weight() == "bold"]
@@ -367,7 +368,7 @@ def test_classes_have_bars_and_the_asked_one_is_marked():
 
 
 def test_scores_below_zero_begin_at_zero():
-    figure = saliency_figure(packed(pane("image", MAP, outputs=[-2.0, 4.0])), {})
+    figure = saliency_figure(packed(pane("image", MAP, outputs=[-2.0, 4.0])), None)
     (other,), (asked,) = boxes_of(filled(figure, "class")), boxes_of(filled(figure, "asked"))
     assert other[0] + other[2] == pytest.approx(asked[0])
     assert asked[2] == pytest.approx(2 * other[2])
@@ -380,7 +381,7 @@ def test_of_many_classes_the_largest_the_asked_and_the_bad_are_listed():
     outputs[7] = NAN
     names = [f"class{i}" for i in range(100)]
     shown = words(
-        saliency_figure(packed(pane("image", MAP, outputs=outputs, classes=names, target=3)), {})
+        saliency_figure(packed(pane("image", MAP, outputs=outputs, classes=names, target=3)), None)
     )
     listed = [word for word in shown if word.startswith("class")]
     assert listed == ["class3", "class7", *(f"class{i}" for i in range(90, 100))]
@@ -389,10 +390,10 @@ def test_of_many_classes_the_largest_the_asked_and_the_bad_are_listed():
 
 def test_classes_stand_once_where_only_the_method_differs():
     one, two = pane("image", MAP), pane("image", MAP, method="lime")
-    figure = saliency_figure(packed(one, two), {})
+    figure = saliency_figure(packed(one, two), None)
     assert words(figure).count("80.0") == 1
     three = pane("image", MAP, target=0, target_name="dog")
-    assert words(saliency_figure(packed(one, three), {})).count("80.0") == 2
+    assert words(saliency_figure(packed(one, three), None)).count("80.0") == 2
 
 
 # -- trust ---------------------------------------------------------------------------------------
@@ -422,7 +423,7 @@ def test_a_long_verdict_is_written_to_its_end(letters):
 
 
 def test_what_was_not_checked_is_said():
-    for trust in ({}, trusted(state="none")):
+    for trust in (None, trusted(state="none")):
         assert say("ui.saliency.trust.none") in words(
             saliency_figure(packed(KINDS["image"]), trust)
         )
@@ -469,7 +470,7 @@ def test_the_cascade_has_a_bar_for_each_layer():
 
 
 def test_nothing_to_show_is_said():
-    shown = words(saliency_figure({}, {}))
+    shown = words(saliency_figure(None, None))
     assert shown == ["Why this answer?", "There is no map to show."]
 
 
@@ -521,7 +522,7 @@ def test_any_size_is_drawn(kind, rows, columns, value):
     flat = kind in ("table", "tokens", "other")
     values = np.random.default_rng(0).normal(size=columns if flat else (rows, columns))
     values.reshape(-1)[:1] = value
-    figure = saliency_figure(packed(pane(kind, values)), {})
+    figure = saliency_figure(packed(pane(kind, values)), None)
     assert 1 < figure.get_figheight() < 25
     assert len(to_png(figure, dpi=20)) > 300
 
@@ -532,13 +533,13 @@ def test_pyplot_and_the_users_settings_are_left_alone():
         inside(saliency_figure(packed(KINDS["table"]), CHECKED))
     assert dict(matplotlib.rcParams) == before
     code = (
-        "import sys; import nnwidgets.export.saliency_figure as s; s.saliency_figure({}, {}); "
+        "import sys; import nnwidgets.export.saliency_figure as s; s.saliency_figure(None, None); "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_scale_of_a_flat_signed_map_is_its_middle():
-    figure = saliency_figure(packed(pane("image", np.zeros((2, 2))), signed=True), {})
+    figure = saliency_figure(packed(pane("image", np.zeros((2, 2))), signed=True), None)
     (drawn,) = fields(figure, "map")
     assert (drawn == 125).all()

@@ -121,7 +121,7 @@ export function trustPanel(words: Words, signal: AbortSignal, actions: TrustActi
           "li",
           { class: "nnw-trust-check", "data-level": level },
           h("span", { class: "nnw-sign", "aria-hidden": "true" }, SIGNS[level]),
-          h("span", { class: "nnw-spoken" }, `${words(`ui.saliency.level.${level}`)} `),
+          h("span", { class: "nnw-spoken" }, words(`ui.saliency.level.${level}`), " "),
           h("span", {}, says),
         ),
       ),
