@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.lab import PATIENCE, Notebook
 
-__all__ = ["DIGITS", "MONITOR", "SHAPES", "SHOW", "TRAIN", "Inspector", "painted"]
+__all__ = ["DIGITS", "MONITOR", "SHAPES", "SHOW", "TRAIN", "Inspector", "focused", "painted"]
 
 # The data and the model of notebooks/quickstart.ipynb, and a synchronous loop that goes on until a
 # file says otherwise: a page that was reloaded can no longer interrupt it.
@@ -158,18 +158,8 @@ class Inspector:
         self.wait("p.tab === x && p.kinds.length > 0", tab)
 
     def focused(self) -> dict[str, Any]:
-        """Return what has the focus: role, name, classes, and whether that can be seen."""
-        found: dict[str, Any] = self.page.evaluate(
-            """() => {
-                const seen = at => ['outlineStyle', 'boxShadow'].some(
-                    name => getComputedStyle(at)[name] !== 'none');
-                const { activeElement: at } = document;
-                const role = at.getAttribute('role') ?? at.type ?? at.tagName.toLowerCase();
-                return { role, name: at.getAttribute('aria-label') ?? at.textContent,
-                         classes: at.className, ring: seen(at) };
-            }"""
-        )
-        return found
+        """Return what has the focus, as the function of that name says it."""
+        return focused(self.page)
 
     def tab_to(self, role: str) -> None:
         """Press the tab key until something of a role has the focus."""
@@ -266,3 +256,18 @@ def painted(inspector: Inspector, kind: str) -> bool:
             }"""
         )
     )
+
+
+def focused(page: Page) -> dict[str, Any]:
+    """Return what has the focus: role, name, classes, and whether that can be seen."""
+    found: dict[str, Any] = page.evaluate(
+        """() => {
+            const seen = at => ['outlineStyle', 'boxShadow'].some(
+                name => getComputedStyle(at)[name] !== 'none');
+            const { activeElement: at } = document;
+            const role = at.getAttribute('role') ?? at.type ?? at.tagName.toLowerCase();
+            return { role, name: at.getAttribute('aria-label') ?? at.textContent,
+                     classes: at.className, ring: seen(at) };
+        }"""
+    )
+    return found

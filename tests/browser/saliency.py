@@ -6,10 +6,10 @@ import re
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.browser.inspector import Inspector
+from tests.browser.inspector import focused
 from tests.browser.lab import PATIENCE, Notebook
 
 __all__ = ["SHOW", "Viewer", "painted"]
@@ -72,17 +72,16 @@ class Viewer:
 
     Parameters
     ----------
-    notebook
-        Where it is.
+    where
+        A notebook, or a page without one.
     selector
         Of the widget; the first one of the notebook by default.
     """
 
-    def __init__(self, notebook: Notebook, selector: str = _VIEWER) -> None:
-        self.notebook = notebook
-        self.page = notebook.page
+    def __init__(self, where: Notebook | Page, selector: str = _VIEWER) -> None:
+        self.page = where if isinstance(where, Page) else where.page
         self.selector = selector
-        self.root = notebook.page.locator(selector).first
+        self.root = self.page.locator(selector).first
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -161,9 +160,13 @@ class Viewer:
 
     def focused(self) -> dict[str, Any]:
         """Return what has the focus: role, name, classes, and whether that can be seen."""
-        return Inspector(self.notebook, self.selector).focused()
+        return focused(self.page)
 
     # -- waits -----------------------------------------------------------------------------
+
+    def wait_for(self, predicate: str, argument: Any = None) -> Any:
+        """Wait until a JavaScript function of the page returns something true; return that."""
+        return self.page.wait_for_function(predicate, arg=argument, timeout=PATIENCE).json_value()
 
     def shown(self) -> dict[str, Any] | None:
         """Return what is shown now."""
@@ -176,7 +179,7 @@ class Viewer:
         `argument` is `x`.
         """
         try:
-            found: dict[str, Any] = self.notebook.wait_for(
+            found: dict[str, Any] = self.wait_for(
                 f"""([selector, x]) => {{
                     const p = ({_SHOWN})(selector);
                     return p !== null && !p.loading && ({condition}) ? p : null;
@@ -205,7 +208,7 @@ class Viewer:
 
     def wait_for_other_pixels(self, than: str, place: int = 0) -> None:
         """Wait until something else stands on the canvas of a map."""
-        self.notebook.wait_for(
+        self.wait_for(
             """([selector, place, than]) => {
                 const panes = document.querySelectorAll(`${selector} section.nnw-pane`);
                 const canvas = panes[place]?.querySelector('canvas');
@@ -216,7 +219,7 @@ class Viewer:
 
     def wait_for_run(self, step: int) -> None:
         """Wait until the loop has come to a step, whatever is shown of it."""
-        self.notebook.wait_for(
+        self.wait_for(
             """([selector, step]) => {
                 const where = document.querySelector(selector)?.textContent ?? '';
                 return Number(where.replace(/\\D/g, '')) >= step;
@@ -226,7 +229,7 @@ class Viewer:
 
     def wait_until_past_steps(self) -> None:
         """Wait until there are steps that can be gone back to."""
-        self.notebook.wait_for(
+        self.wait_for(
             "selector => document.querySelector(selector)?.disabled === false",
             f"{self.selector} .nnw-when .nnw-slider",
         )

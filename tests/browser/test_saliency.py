@@ -149,7 +149,7 @@ def test_a_slow_method_shows_how_far_it_is_and_can_be_cancelled(viewer: Viewer, 
         viewer.method("Kernel SHAP")
         viewer.wait("p.busy && p.state === 'working' && p.caption.startsWith('Kernel SHAP')")
         assert "The explanation: working …" in busy.inner_text()
-        viewer.notebook.wait_for(
+        viewer.wait_for(
             "selector => Number(document.querySelector(selector)?.ariaValueNow) > 0",
             f"{viewer.selector} .nnw-busy [role=progressbar]",
         )
@@ -179,7 +179,9 @@ def test_going_back_through_the_film_and_to_the_newest(viewer: Viewer) -> None:
     past = viewer.go_back()
     kept = viewer.pixels()
     slider = viewer.root.get_by_role("slider", name="film")
-    assert slider.get_attribute("aria-valuetext") == f"{past['step']:,}"
+    # The nearest step whose weights are kept; of the first maps there is only the film.
+    assert slider.input_value() == "0"
+    assert int(str(slider.get_attribute("aria-valuetext"))) <= past["step"]
     # The loop goes on, the picture stays.
     viewer.wait_for_run(past["step"] + 200)
     assert viewer.wait()["caption"] == past["caption"]
