@@ -24,6 +24,7 @@ from bench.conditions import CONDITIONS
 from bench.inspector import clicks, large_model, long_runs, watched_by_inspector
 from bench.saliency import cancelling, large_cam, memory, times
 from bench.timing import block, ratios
+from bench.viewer import watched_by_viewer
 from bench.workloads import WORKLOADS
 from nnwidgets import TrainingMonitor, __version__
 from nnwidgets.live import wire
@@ -149,7 +150,16 @@ def snapshots() -> None:
 
 def main() -> None:
     """Measure what is asked for."""
-    parts = {"overhead", "calls", "long_run", "snapshots", "inspector", "saliency", "boundary"}
+    parts = {
+        "overhead",
+        "calls",
+        "long_run",
+        "snapshots",
+        "inspector",
+        "saliency",
+        "boundary",
+        "viewer",
+    }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(sorted(parts))}; default: all")
     parser.add_argument("--seconds", type=float, default=1.5, help="of one block of training")
@@ -185,6 +195,8 @@ def main() -> None:
         memory()
         large_cam()
         cancelling()
+    if "viewer" in wanted:
+        watched_by_viewer(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)
     if "boundary" in wanted:
         surfaces(asked.seconds)
     if "overhead" in wanted:
