@@ -81,13 +81,16 @@ def entropy(probabilities: ArrayLike) -> Floats:
     return np.asarray(-(p * _log(p)).sum(-1) + 0.0, np.float64)
 
 
-def decompose(member_probabilities: ArrayLike) -> Entropies:
+def decompose(member_probabilities: ArrayLike, *, exclusive: bool = True) -> Entropies:
     """Split the uncertainty about classes.
 
     Parameters
     ----------
     member_probabilities
         (members, n, classes). A row that is not finite gives NaN.
+    exclusive
+        Whether the classes' probabilities add up to one; otherwise each class is a yes-or-no
+        question of its own, and the entropies of the questions are added.
 
     Returns
     -------
@@ -107,13 +110,15 @@ def decompose(member_probabilities: ArrayLike) -> Entropies:
             f"probabilities of the form (members, points, classes) are needed, with a member and "
             f"two classes at least; these have the form {p.shape}"
         )
-    known = p[np.isfinite(p).all(-1)]
-    if len(known) and (
-        known.min() < -_ROUNDING or float(np.abs(known.sum(-1) - 1).max()) > _ROUNDING
-    ):
-        raise ValueError(
-            "the numbers of a row are no probabilities that add up to one: apply a softmax first"
+    if not exclusive:
+        _check(p, adding_up=False)
+        questions = decompose(np.stack([p, 1 - p], -1).reshape(len(p), -1, 2))
+        total, aleatoric, epistemic = (
+            part.reshape(p.shape[1:]).sum(-1)
+            for part in (questions.total, questions.aleatoric, questions.epistemic)
         )
+        return Entropies(p.mean(0), total, aleatoric, epistemic, len(p))
+    _check(p, adding_up=True)
     with np.errstate(invalid="ignore"):
         p = np.maximum(p, 0)
         p = p / p.sum(-1, keepdims=True)
@@ -168,3 +173,13 @@ def decompose_values(member_values: ArrayLike, member_noise: ArrayLike | None = 
 def _log(p: Floats) -> Floats:
     """Return log p, and 0 for p = 0, where it is only used times zero."""
     return np.asarray(np.log(np.where(p > 0, p, 1.0)) + np.where(np.isnan(p), np.nan, 0.0))
+
+
+def _check(p: Floats, *, adding_up: bool) -> None:
+    known = p[np.isfinite(p).all(-1)]
+    if not len(known):
+        return
+    if known.min() < -_ROUNDING or known.max() > 1 + _ROUNDING:
+        raise ValueError("probabilities lie between 0 and 1: apply a softmax or a sigmoid first")
+    if adding_up and float(np.abs(known.sum(-1) - 1).max()) > _ROUNDING:
+        raise ValueError("the probabilities of a row do not add up to one: apply a softmax first")

