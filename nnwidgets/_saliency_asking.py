@@ -181,21 +181,23 @@ class Asking(Checking):
 
     @action("refresh", touches_model=True)
     def _click_refresh(self) -> None:
-        self.refresh()
+        # At a safe point already: to wait for another one, with the lock in hand, would hang.
+        self._ask_anew()
 
     def refresh(self) -> None:
         """Ask the model anew, as it is now: structure, methods, maps."""
         if self._session.model is None:
             raise ValueError(text("status.model_gone", "en"))
+        self._at_rest(self._ask_anew)
 
-        def anew() -> None:
-            self._solver.forget()
-            self._twin.forget()
-            self._forget_answers()
-            self._stale = self._asked_for = True
-            self._look()
-
-        self._at_rest(anew)
+    def _ask_anew(self) -> None:
+        if self._session.model is None:
+            raise ValueError(text("status.model_gone", "en"))
+        self._solver.forget()
+        self._twin.forget()
+        self._forget_answers()
+        self._stale = self._asked_for = True
+        self._look()
 
     @action("at")
     def _click_at(self, pane: int, place: list[int]) -> dict[str, Any]:
