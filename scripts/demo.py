@@ -21,9 +21,12 @@ __all__ = [
     "CNN",
     "MINUTES",
     "MONITOR",
+    "PATIENTS",
     "ROOT",
     "STEP",
+    "SUSPECT",
     "WHOLE",
+    "check_map",
     "name_cells",
 ]
 
@@ -33,6 +36,11 @@ MONITOR: Final = ".nnw-training-monitor"
 # The three of its notebook, by the id of the cell that each stands below.
 CNN, DEAD, ATTENTION = (
     f"[data-cell={cell}] .nnw-layer-inspector" for cell in ("inspector", "dead", "rows")
+)
+# The five of its notebook, likewise.
+DIGITS, MISTAKES, SUSPECT, PATIENTS, TEXT = (
+    f"[data-cell={cell}] .nnw-saliency-viewer"
+    for cell in ("viewer", "compare", "suspect", "table", "text")
 )
 # All cells in the page, also those that are far from what is in view.
 WHOLE: Final = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
@@ -121,6 +129,45 @@ def look_inside(notebook: Notebook, picture: Picture) -> None:
     picture("11-dark", ATTENTION)
 
 
+def check_map(viewer: Locator) -> None:
+    """Have a viewer's map checked, unless it is, and wait for the verdict."""
+    checked = viewer.locator(".nnw-trust:not(.nnw-outdated) .nnw-verdict:not([hidden])")
+    if checked.count() == 0:
+        viewer.get_by_role("button", name="Check this map").or_(
+            viewer.get_by_role("button", name="Check again")
+        ).click()
+    checked.wait_for(timeout=MINUTES)
+
+
+def ask_why(notebook: Notebook, picture: Picture) -> None:
+    """Let the networks of the third notebook train, and ask one of them meanwhile."""
+    name_cells(notebook)
+    notebook.start_all()
+    notebook.wait_for(RUNS, "train")
+    digits = notebook.page.locator(DIGITS)
+    digits.scroll_into_view_if_needed()
+    digits.get_by_role("button", name="Grad-CAM", exact=True).click()
+    digits.locator(".nnw-pane-heading", has_text="Grad-CAM").wait_for()
+    picture("12-asked", digits)
+    digits.get_by_role("button", name="Integrated gradients", exact=True).click()
+    notebook.page.wait_for_function(ALL_RAN, timeout=5 * MINUTES)
+    for name, selector in (
+        ("13-untrained", DIGITS),
+        ("14-mistakes", MISTAKES),
+        ("15-suspect", SUSPECT),
+        ("16-table", PATIENTS),
+        ("17-words", TEXT),
+    ):
+        viewer = notebook.page.locator(selector)
+        viewer.scroll_into_view_if_needed()
+        viewer.locator(".nnw-pane[data-state=ready]").first.wait_for()
+        if selector == SUSPECT:
+            check_map(viewer)
+        picture(name, viewer)
+    darken(notebook, TEXT)
+    picture("18-dark", TEXT)
+
+
 def darken(notebook: Notebook, widget: str) -> None:
     """Switch JupyterLab to its dark theme."""
     notebook.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
@@ -133,7 +180,11 @@ def main() -> None:
         old.unlink()
     OUT.mkdir(parents=True, exist_ok=True)
     with Lab() as lab, Chromium() as chromium:
-        for name, story in (("quickstart", watch_and_steer), ("layer_inspector", look_inside)):
+        for name, story in (
+            ("quickstart", watch_and_steer),
+            ("layer_inspector", look_inside),
+            ("saliency_viewer", ask_why),
+        ):
             shutil.copy2(ROOT / "notebooks" / f"{name}.ipynb", lab.root)
             with chromium.open(
                 lab, f"{name}.ipynb", height=1300, scale=2, settings=WHOLE

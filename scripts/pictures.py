@@ -11,7 +11,20 @@ from typing import Final, NamedTuple
 from PIL import Image
 from playwright.sync_api import Locator
 
-from scripts.demo import ALL_RAN, ATTENTION, CNN, MINUTES, MONITOR, ROOT, STEP, WHOLE, name_cells
+from scripts.demo import (
+    ALL_RAN,
+    ATTENTION,
+    CNN,
+    MINUTES,
+    MONITOR,
+    PATIENTS,
+    ROOT,
+    STEP,
+    SUSPECT,
+    WHOLE,
+    check_map,
+    name_cells,
+)
 from tests.browser.inspector import Inspector
 from tests.browser.lab import Chromium, Lab, Notebook, Theme
 
@@ -79,6 +92,19 @@ def inspector(selector: str, layer: str, tab: str, *, sample: int, **more: str) 
     return prepare
 
 
+def viewer(selector: str, *, sample: int) -> Prepare:
+    """Return what brings a viewer into view, with the map of a sample (from 1) checked."""
+
+    def prepare(notebook: Notebook, theme: Theme) -> Locator:
+        found = notebook.page.locator(f"{selector}[data-theme={theme}]")
+        found.scroll_into_view_if_needed()
+        found.get_by_role("radio", name=f"Sample {sample}", exact=False).first.click()
+        check_map(found)
+        return found
+
+    return prepare
+
+
 SCENES: Final = (
     Scene("quickstart", STEP, 1800, {"quickstart": monitor("Digits CNN", "running")}),
     Scene("training_monitor", ALL_RAN, None, {"overfitting": monitor("Overfitting", "finished")}),
@@ -95,6 +121,15 @@ SCENES: Final = (
             "layer_inspector-attention": inspector(
                 ATTENTION, "block.self_attn", "Activations", sample=3
             ),
+        },
+    ),
+    Scene(
+        "saliency_viewer",
+        ALL_RAN,
+        None,
+        {
+            "saliency_viewer": viewer(SUSPECT, sample=1),
+            "saliency_viewer-table": viewer(PATIENTS, sample=1),
         },
     ),
 )
