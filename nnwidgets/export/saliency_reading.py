@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -143,7 +143,16 @@ def read_picture(sent: Sent | None) -> Picture:
         for place, pane in enumerate(given if isinstance(given, list) else [])
         if isinstance(pane, Mapping)
     )
-    return Picture(panes, scale)
+    # Panes that are compared are of one sample: its input travels once.
+    return Picture(
+        tuple(
+            replace(pane, input=panes[0].input)
+            if pane.input is None and pane.kind == panes[0].kind
+            else pane
+            for pane in panes
+        ),
+        scale,
+    )
 
 
 def _pane(

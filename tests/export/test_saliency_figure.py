@@ -138,6 +138,14 @@ def test_an_input_keeps_its_colours(shape):
     assert sizes[0] == pytest.approx(sizes[1]), "the map covers the plane of the input"
 
 
+def test_an_input_that_was_sent_once_is_drawn_beside_both_maps():
+    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    first, second = pane("image", np.ones((3, 4)), pixels), pane("image", np.zeros((3, 4)))
+    drawn = fields(saliency_figure(packed(first, second), None), "input")
+    assert len(drawn) == 2
+    np.testing.assert_array_equal(*drawn)
+
+
 @pytest.mark.parametrize(
     ("values", "flaw"), [([[0.0, 0.0]], "zero"), ([[2.0, 2.0]], "constant"), (MAP, "not_finite")]
 )
