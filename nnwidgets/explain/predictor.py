@@ -300,6 +300,8 @@ class Predictor:
             kwargs = {key: _wanting(value) for key, value in kwargs.items()}
         try:
             return self.root(*args, **kwargs)
+        except Refusal:  # of a hook of ours
+            raise
         except Exception as problem:
             width = _size(rows.shape[1:] if self.shape is None else self.shape)
             raise Refusal("explain.predict.model", width=width, problem=_why(problem)) from problem
