@@ -125,7 +125,7 @@ def test_tied_weights_stay_tied() -> None:
 def test_too_few_or_unfit_snapshots_are_said() -> None:
     model = nn.Linear(2, 2)
     state = dict(model.state_dict())
-    with pytest.raises(Refusal, match="only 1 snapshot"):
+    with pytest.raises(Refusal, match="only one snapshot"):
         SnapshotCommittee(model, [state])
     with pytest.raises(Refusal, match="0 snapshots"):
         SnapshotCommittee(model, [])
