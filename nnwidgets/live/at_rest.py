@@ -37,7 +37,9 @@ def at_rest(session: Session, work: Callable[[], R]) -> R:
     Exception
         What `work` raises.
     """
-    if session.hands_free:
+    # A command that asks for this has its hands free already; to wait for another moment, with
+    # the lock in hand, would be to wait for itself.
+    if session.hands_free or session.in_command:
         with session.lock:
             return work()
     ticket = session.submit(work)

@@ -61,11 +61,14 @@ class CommandQueue:
     ----------
     waiting
         The tickets; looked at after every step, so it is a plain attribute.
+    running_in
+        The thread that runs one now; None while none does.
     """
 
     def __init__(self, lock: threading.RLock) -> None:
         self._lock = lock
         self.waiting: deque[Ticket] = deque()
+        self.running_in: int | None = None
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -75,11 +78,19 @@ class CommandQueue:
         self.waiting.append(ticket)
 
     def run(self) -> None:
-        """Run everything that is queued, here and now."""
-        while self.waiting:
+        """Run everything that is queued, here and now.
+
+        What is queued meanwhile waits for the next time: clicks that come faster than they are
+        answered would hold a loop up for good.
+        """
+        for _ in range(len(self.waiting)):
             with self._lock:
                 try:
                     ticket = self.waiting.popleft()
                 except IndexError:  # another thread was quicker
                     return
-                ticket.run()
+                outside, self.running_in = self.running_in, threading.get_ident()
+                try:
+                    ticket.run()
+                finally:
+                    self.running_in = outside

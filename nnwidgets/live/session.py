@@ -208,6 +208,11 @@ class Session:
         here = threading.current_thread() is threading.main_thread() or loop_here(self)
         return here and loop_elsewhere(self) is None
 
+    @property
+    def in_command(self) -> bool:
+        """Whether this is called from a command that runs at a safe point."""
+        return self._commands.running_in == threading.get_ident()
+
     def submit(
         self, command: Callable[[], Any], then: Callable[[Ticket], None] | None = None
     ) -> Ticket:

@@ -13,6 +13,7 @@ import pytest
 from torch import nn
 
 from nnwidgets.live.at_rest import at_rest
+from nnwidgets.live.commands import Ticket
 from nnwidgets.live.session import Session
 from tests.live.doubles import background, small, take_step, until
 
@@ -206,3 +207,39 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     session.submit(lambda: None)
     assert done == []
+
+
+def test_a_command_has_its_hands_free_whatever_thread_runs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("nnwidgets.live.at_rest._PATIENCE", 0.5)
+    session = Session(nn.Linear(1, 1), host=Kernel())
+    ticket = Ticket(lambda: at_rest(session, threading.get_ident))
+    session._commands.put(ticket)
+    ran_in: list[int] = []
+
+    def run() -> None:
+        ran_in.append(threading.get_ident())
+        session._commands.run()
+
+    with background(run):
+        assert ticket.wait(10)
+    assert ticket.problem is None
+    assert ticket.result == ran_in[0]
+    assert not session.in_command
+
+
+def test_clicks_that_come_faster_than_they_are_answered_hold_no_loop_up() -> None:
+    session = Session(nn.Linear(1, 1))
+    answered: list[int] = []
+
+    def another() -> None:
+        answered.append(len(answered))
+        if len(answered) < 5:
+            session._commands.put(Ticket(another))
+
+    session._commands.put(Ticket(another))
+    session._commands.run()
+    assert answered == [0]
+    session._commands.run()
+    assert answered == [0, 1]
