@@ -19,6 +19,10 @@ const MOST = 420;
 const BELOW = 18;
 const GAP = 4;
 
+/** About how wide small text is: characters of Chinese are as wide as they are high. */
+const widthOf = (text: string): number =>
+  Array.from(text).reduce((sum, letter) => sum + (letter > "\u2e80" ? 11.5 : 6.6), 0);
+
 export function signalView(context: KindContext): KindView {
   const { words } = context;
   const sheet = new Sheet();
@@ -100,8 +104,8 @@ export function signalView(context: KindContext): KindView {
     layout(width) {
       const { rows } = extent();
       if (rows === 0) return null;
-      const names = Array.from({ length: rows }, (_, index) => channel(index).length);
-      left = Math.min(110, Math.ceil(Math.max(...names) * 6.6) + 8);
+      const names = Array.from({ length: rows }, (_, index) => widthOf(channel(index)));
+      left = Math.min(110, Math.ceil(Math.max(...names)) + 8);
       across = Math.max(10, width - left - 2);
       row = Math.max(22, Math.min(rows === 1 ? 2 * ROW : ROW, MOST / rows));
       return row * rows + BELOW;
