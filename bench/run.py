@@ -19,7 +19,7 @@ from time import perf_counter, process_time
 
 import torch
 
-from bench.boundary import surfaces
+from bench.boundary import refinement, surfaces
 from bench.conditions import CONDITIONS
 from bench.inspector import clicks, large_model, long_runs, watched_by_inspector
 from bench.saliency import cancelling, large_cam, memory, times
@@ -199,5 +199,6 @@ def main() -> None:
         watched_by_viewer(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)
     if "boundary" in wanted:
         surfaces(asked.seconds)
+        refinement()
     if "overhead" in wanted:
         overhead(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)

@@ -70,6 +70,9 @@ class Refinement:
 
     Notes
     -----
+    Choosing takes about 2 ms a slice at 256 × 256. For a model that answers the full grid in less
+    than some 50 ms, `nnwidgets.explain.surface.surface` is therefore sooner done.
+
     Whoever has the model asks for `next_points`, answers them and hands the answers to `put`; all
     of them must come from the same weights. `refine` does so for a predictor.
     """
@@ -252,6 +255,8 @@ class Refinement:
             rows, columns = np.nonzero(ready)
             risks.append(risk[rows, columns])
             cells.append(np.column_stack([np.full(len(rows), number), rows, columns]))
+            if finer is self._levels[-1]:  # nothing lies between its lines
+                break
             guess = finer.from_coarser(values)
             known = finer.of(self._known)
             values = np.where(known, finer.of(field), guess)

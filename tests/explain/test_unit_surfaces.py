@@ -168,7 +168,7 @@ def test_a_layer_that_gives_one_row_for_all() -> None:
             found: Tensor = x - self.mean(x.mean(0))
             return found
 
-    with pytest.raises(Refusal, match="^The layer mean does not give one row for each point"):
+    with pytest.raises(Refusal, match=r"^The layer mean does not give one row for each point"):
         unit_rows(Predictor(Pooled()), "mean", X)
 
 
