@@ -164,6 +164,8 @@ class Checking(Looking):
             and checked.step == current.step
             and self._solver.same(checked.wish, current.wish)
         )
+        # What the model answers has become a class by now, as in the pane.
+        target = checked.wish.target if checked.report is None else checked.report.target
         state = "working" if working else "failed" if checked.report is None else "ready"
         if state == "ready" and not fresh:
             state = "stale"
@@ -171,7 +173,7 @@ class Checking(Looking):
             "state": state,
             "method": checked.wish.method,
             "index": checked.wish.index,
-            "target": checked.wish.target if isinstance(checked.wish.target, int) else None,
+            "target": target if isinstance(target, int) else None,
             "step": checked.step,
             "problem": checked.problem,
             "checks": [],

@@ -83,6 +83,21 @@ def test_a_figure_of_two_panes_has_one_scale(training: Training, make: Make) -> 
         np.testing.assert_allclose(decoded(drawn, -high, high), plane, atol=high / 249)
 
 
+def test_a_figure_has_the_checks_of_its_map_and_knows_those_of_another(
+    training: Training, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_browser(monkeypatch)
+    viewer = make(training.model, training.x[:5], method="saliency")
+    browser = Browser(viewer)
+    number = browser.ask("trust")
+    until(lambda: browser.answers(number)[-1]["type"] in ("reply", "error"))
+    written = words(viewer.figure())
+    assert any(word.startswith("Tried:") for word in written)
+    assert not any(word.startswith("This was checked for") for word in written)
+    viewer.index = 1
+    assert any(word.startswith("This was checked for") for word in words(viewer.figure()))
+
+
 # -- pages ---------------------------------------------------------------------------------------
 
 
