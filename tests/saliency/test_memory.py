@@ -13,7 +13,7 @@ from torch import nn
 
 from nnwidgets import SaliencyViewer
 from nnwidgets._saliency_film import Film, Frame
-from nnwidgets._saliency_looking import _REMEMBERED, _REMEMBERED_BYTES
+from nnwidgets._saliency_sources import _REMEMBERED, _REMEMBERED_BYTES
 from nnwidgets._saliency_wish import Wish
 from nnwidgets.live import wire
 from tests.live.doubles import install_browser
@@ -53,14 +53,14 @@ def test_answers_are_forgotten_by_their_size(make: Make, monkeypatch: pytest.Mon
     torch.manual_seed(0)
     model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 3))
     viewer = make(model, torch.randn(12, 3, 64, 64), method="saliency")
-    monkeypatch.setattr("nnwidgets._saliency_looking._REMEMBERED_BYTES", 400_000)
+    monkeypatch.setattr("nnwidgets._saliency_sources._REMEMBERED_BYTES", 400_000)
     for index in range(12):
         viewer.index = index
         viewer.flush()
         held = sum(answer.nbytes for answer in viewer._answers.values())
         assert held <= 400_000
     assert 1 < len(viewer._answers) < 12
-    monkeypatch.setattr("nnwidgets._saliency_looking._REMEMBERED_BYTES", 1)
+    monkeypatch.setattr("nnwidgets._saliency_sources._REMEMBERED_BYTES", 1)
     viewer.index = 0
     viewer.flush()
     assert len(viewer._answers) == 1  # the one that is shown stays
