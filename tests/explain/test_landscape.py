@@ -15,7 +15,8 @@ from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.landscape import directions, landscape
 from nnwidgets.probe.refusal import Refusal
 
-X, Y = torch.randn(30, 1, 6, 6), torch.randint(0, 3, (30,))
+OWN = torch.Generator().manual_seed(0)
+X, Y = torch.randn(30, 1, 6, 6, generator=OWN), torch.randint(0, 3, (30,), generator=OWN)
 
 
 def net() -> nn.Module:
