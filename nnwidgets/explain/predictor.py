@@ -227,11 +227,12 @@ class Predictor:
                 check()
                 count = min(self._batch(rows.shape[1]), len(rows) - at)
                 began = perf_counter()
-                batch = read(self._run(rows[at : at + count]))
-                if batch.dim() == 0 or batch.shape[0] != count:
+                part = _not_alone(rows[at : at + count])
+                batch = read(self._run(part))
+                if batch.dim() == 0 or batch.shape[0] != len(part):
                     got = str(batch.shape[0]) if batch.dim() else "1"
-                    raise Refusal("explain.output_batch", rows=got, count=str(count))
-                batch = batch.detach().reshape(count, -1)
+                    raise Refusal("explain.output_batch", rows=got, count=str(len(part)))
+                batch = batch.detach().reshape(len(part), -1)[:count]
                 batch = batch.float() if batch.dtype in _HALVES else batch
                 found.append(batch.cpu())
                 self._row_seconds = (perf_counter() - began) / count
@@ -276,7 +277,7 @@ class Predictor:
 
     def _read_by(self, rows: Points) -> Readout:
         if self._readout is None:
-            few = rows[:_FEW]
+            few = _not_alone(rows[:_FEW])
             with torch.enable_grad():  # the graph tells what made the numbers
                 output = self._run(few, graph=True)
             part = 0 if self._target_of is not None else scored_part(output, len(few))
@@ -347,6 +348,11 @@ class Predictor:
             raise Refusal("explain.predict.preprocess_rows", rows=got, count=str(count))
         dtype = self.dtype if tensor.dtype.is_floating_point else tensor.dtype
         return tensor.detach().to(self.device, dtype)
+
+
+def _not_alone(rows: Points) -> Points:
+    """Return two rows for one: a model that ends in squeeze() would drop the axis of the points."""
+    return np.repeat(rows, 2, axis=0) if len(rows) == 1 else rows
 
 
 def _wanting(value: Any) -> Any:

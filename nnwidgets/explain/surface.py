@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -161,11 +162,19 @@ def lines(
     ------
     Refusal
         If the rectangle is empty or not finite.
+    TypeError
+        If it is not four numbers, or the resolution not one or two whole ones.
     ValueError
         If there are fewer than two places along an axis.
     """
     left, right, bottom, top = checked_rectangle(rectangle)
-    columns, rows = (resolution, resolution) if isinstance(resolution, int) else resolution
+    pair = resolution if isinstance(resolution, Sequence) else (resolution, resolution)
+    try:
+        columns, rows = (operator.index(count) for count in pair)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"resolution must be a whole number or two of them, not {resolution!r}"
+        ) from None
     if min(columns, rows) < 2:
         raise ValueError(f"resolution must be at least 2 along each axis, not {resolution}")
     return np.linspace(left, right, columns), np.linspace(bottom, top, rows)

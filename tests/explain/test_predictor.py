@@ -78,6 +78,18 @@ def test_one_probability_gives_two_classes(squeeze: bool, classes: int | None) -
     close(Predictor(model, classes=classes).probabilities(POINTS), torch.cat([1 - one, one], dim=1))
 
 
+@pytest.mark.parametrize("count", [1, 2, 65])
+def test_a_model_that_squeezes_away_what_is_one(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = net(1)
+    predictor = Predictor(Wrapped(body, lambda z: z.squeeze()), classes=2)
+    monkeypatch.setattr(predictor, "_batch", lambda width: 64)
+    found = predictor.probabilities(POINTS[:count])
+    assert found.shape == (count, 2)
+    close(found[:, 1:], plainly(body, POINTS[:count]).sigmoid())
+
+
 def test_one_logit_gives_two_classes() -> None:
     body = net(1)
     z = plainly(body)

@@ -72,12 +72,14 @@ def test_a_third_of_the_answers_gives_nearly_all_labels(
 @given(st.integers(0, 2**20), st.sampled_from([(1.0, nn.Tanh), (2.5, nn.Tanh), (1.5, Sine)]))
 def test_values_are_close(seed: int, kind: tuple[float, Callable[[], nn.Module]]) -> None:
     predictor = Predictor(generated(seed, 1, *kind), output="regression")
-    full = surface(predictor, PLANE, 128).values
-    *_, state = refine(predictor, PLANE, 128, most=0.35)
+    full = surface(predictor, PLANE, 256).values
+    *_, state = refine(predictor, PLANE, 256, most=0.35)
     found = state.surface().values
     assert full is not None
     assert found is not None
-    assert np.abs(found - full).max() <= 0.01 * np.ptp(full)
+    away = (found - full) / np.ptp(full)
+    assert np.abs(away).max() <= 0.02
+    assert np.sqrt(np.square(away).mean()) <= 0.002
 
 
 class Closed:

@@ -207,6 +207,7 @@ def test_independent_classes_add_their_entropies() -> None:
 
 
 def test_lines_reach_both_ends() -> None:
+    assert len(lines((0, 1, -2, 2), np.int64(7))[1]) == 7
     x, y = lines((0, 1, -2, 2), (3, 5))
     assert x.tolist() == [0, 0.5, 1]
     assert y.tolist() == [-2, -1, 0, 1, 2]
@@ -224,6 +225,9 @@ def test_wrong_calls() -> None:
         lines((0, 1, 2), 10)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least 2"):
         lines((0, 1, 0, 1), 1)
+    for bad in (10.5, "ab", (3, 4, 5)):
+        with pytest.raises(TypeError, match="resolution must be a whole number or two"):
+            lines((0, 1, 0, 1), bad)  # type: ignore[arg-type]
 
 
 def test_it_can_be_cancelled() -> None:
