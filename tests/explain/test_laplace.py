@@ -128,6 +128,33 @@ def test_the_predictive_is_near_what_drawing_gives() -> None:
     np.testing.assert_allclose(parts.total, parts.aleatoric + parts.epistemic, atol=1e-12)
 
 
+def test_the_predictive_of_three_classes_is_near_what_drawing_gives() -> None:
+    x = torch.randn(60, 2)
+    labels = (x[:, 0] > 0).long() + (x[:, 1] > 0.5).long()
+    model = nn.Linear(2, 3)
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=50)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), labels)
+        (loss + 0.02 * model.weight.square().sum()).backward()
+        return loss
+
+    optimizer.step(closure)
+    layer = find_last_layer(model, lambda m: m(x), "logits")
+    made = LaplaceCommittee(model, layer, lambda m: m(x), prior_precision=1.0)
+    points = torch.randn(12, 2) * 4
+    z = model(points).detach().double()
+    covariance = made.covariance(lambda m: m(points))
+    drawn = torch.distributions.MultivariateNormal(z, covariance).sample((20_000,)).softmax(2)
+    closed = made.probabilities(lambda m: m(points))
+    np.testing.assert_allclose(closed.sum(1), 1)
+    np.testing.assert_allclose(closed, drawn.mean(0), atol=0.04)
+    # Far better than the network alone.
+    plain = float((z.softmax(1) - drawn.mean(0)).abs().max())
+    assert np.abs(closed - drawn.mean(0).numpy()).max() < plain / 2
+
+
 def test_one_logit_is_two_classes() -> None:
     x = torch.randn(30, 2)
     model = nn.Linear(2, 1)
