@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from nnwidgets._saliency_looking import Looking
 from nnwidgets._saliency_solving import Solver
@@ -43,6 +44,7 @@ class _Checked:
     wish: Wish
     step: int
     era: int
+    weights: int  # of the model then; 0 of stored ones
     report: TrustReport | None = None
     problem: str | None = None
 
@@ -60,21 +62,27 @@ class Checking(Looking):
         """Check the map of the first pane; on a copy of its own, in its own thread."""
         wish, era = self._wishes[0], self._era
         with self._working_out("trust"):
-            root, step, _ = self._at_rest(lambda: self._private(wish))
+            root, step, weights = self._at_rest(lambda: self._copied_for(wish))
             try:
                 with OwnRandom():
                     solver, question = self._solver.apart(root)
                     wish = solver.settled(wish, question)
                     report = self._check(solver, question, wish, job)
-                self._checked = _Checked(wish, step, era, report)
+                self._checked = _Checked(wish, step, era, weights, report)
             except Cancelled:
                 raise CancelledError from None
             except (ValueError, TypeError) as problem:
-                self._checked = _Checked(wish, step, era, None, self._said_of(problem))
+                said = self._said_of(problem)
+                self._checked = _Checked(wish, step, era, weights, None, said)
+
+    def _copied_for(self, wish: Wish) -> tuple[nn.Module, int, int]:
+        root, step, past = self._private(wish)
+        return root, step, self._weights(wish, past)
 
     def _checked_now(self, wish: Wish, step: int, era: int, report: TrustReport) -> None:
         """Show a report that was asked for in Python."""
-        self._checked = _Checked(wish, step, era, report)
+        weights = self._weights(wish, past=False)
+        self._checked = _Checked(wish, step, era, weights, report)
         self._part_changed("_trust")
 
     @contextmanager
@@ -161,7 +169,7 @@ class Checking(Looking):
         fresh = (
             current is not None
             and checked.era == self._era
-            and checked.step == current.step
+            and (checked.step, checked.weights) == (current.step, current.weights)
             and self._solver.same(checked.wish, current.wish)
         )
         # What the model answers has become a class by now, as in the pane.

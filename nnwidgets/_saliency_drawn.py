@@ -14,6 +14,7 @@ __all__ = ["LARGEST", "drawn", "pooled", "slot_of"]
 LARGEST: Final = 256  # pixels a side of a map; a larger one is averaged over squares
 _LONGEST: Final = 4_096  # values of a table, tokens, places of a signal
 _SHORTEST: Final = 256  # … of which so many are left however many channels there are
+_WIDEST: Final = 128  # channels or features beside an axis of places
 _MOST: Final = 32_768  # values of all channels
 
 Floats = NDArray[np.float64]
@@ -51,8 +52,8 @@ def drawn(
         ``"image"``: values (height, width) or (channels, height, width), which are summed over the
         channels. ``"table"``: (features,). ``"tokens"``: (tokens,) or (tokens, features), summed.
         ``"signal"``: (channels, length). ``"sequence"``: (time, features); of these two also
-        (length,), for all channels. ``"other"``: any. Of a long signal the strongest value of
-        every few places is kept.
+        (length,), for all channels. ``"other"``: any. Of a long or a wide one the strongest
+        value of every few places is kept.
     values
         Attributions of one sample.
     given
@@ -83,18 +84,11 @@ def drawn(
         wide = None if spread is None else _as_table(np.asarray(spread, np.float64), axis)
         if wide is not None:
             wide = np.broadcast_to(wide, table.shape)
+        table, own, wide = _strongest_of(table, own, wide, 1 - axis, _WIDEST)
         others = max(1, table.shape[1 - axis])
         longest = max(_SHORTEST, min(_LONGEST, _MOST // others))
         step = max(1, -(-table.shape[axis] // longest))
-        if step == 1:
-            return Drawn(kind, table, own, wide, step)
-        places = _strongest(table, step, axis)
-        thin = [
-            None if one is None else np.take_along_axis(one, places, axis)
-            for one in (table, own, wide)
-        ]
-        assert thin[0] is not None
-        return Drawn(kind, thin[0], thin[1], thin[2], step)
+        return Drawn(kind, *_strongest_of(table, own, wide, axis, longest), step)
     flat = values.reshape(-1)[:_LONGEST]
     own = None
     if given is not None and np.asarray(given).size == values.size:
@@ -129,6 +123,21 @@ def pooled(plane: Floats, largest: int = LARGEST) -> tuple[Floats, int]:
 def _as_table(values: NDArray[Any], axis: int) -> NDArray[Any]:
     """Return (channels, length) or, for `axis` 0, (time, features)."""
     return np.expand_dims(values, 1 - axis) if values.ndim == 1 else values
+
+
+def _strongest_of(
+    table: Floats, own: NDArray[Any] | None, wide: Floats | None, axis: int, most: int
+) -> tuple[Floats, NDArray[Any] | None, Floats | None]:
+    """Leave `most` places of an axis, of each few the one where `table` is strongest."""
+    size = max(1, -(-table.shape[axis] // most))
+    if size == 1:
+        return table, own, wide
+    places = _strongest(table, size, axis)
+    return (
+        np.take_along_axis(table, places, axis),
+        None if own is None else np.take_along_axis(own, places, axis),
+        None if wide is None else np.take_along_axis(wide, places, axis),
+    )
 
 
 def _strongest(table: Floats, size: int, axis: int) -> NDArray[np.intp]:

@@ -76,7 +76,13 @@ class Looking(Working):
 
     def _look(self) -> None:
         """Bring the picture up to date; at a safe point, under the session's lock."""
-        if self.closed or self._session.model is None:
+        if self.closed:
+            return
+        if self._session.model is None:
+            if not self._view.answers:  # one that was made in the call itself is gone with it
+                gone = ValueError(text("status.model_gone", self._shown_language))
+                self._view = View(1, None, (self._failed(self._wish, 0, gone),))
+                self._part_changed("_picture")
             return
         asked = self._asked_for
         self._stale = self._asked_for = False

@@ -93,6 +93,7 @@ class Solver(Described):
     described: int = 0
     _question: Question | None = None
     _pictures: Pictures | None = None
+    _thumbs: NDArray[np.uint8] | None = None
     _layers: tuple[SpatialLayer, ...] = ()
     _default_layer: str | None = None
     _baselines: tuple[tuple[str, Words], ...] = ()
@@ -115,6 +116,8 @@ class Solver(Described):
         if self._question is None or self._question.root is not root:
             self._question = self._new_question(root)
             self._pictures = Pictures(self._question, self.given.to_image)
+            # Here, because the thread that sends them must not run the copy.
+            self._thumbs = self._pictures.thumbs(self._question)
             self.applicability = None
             self.described += 1
         return self._question
@@ -338,7 +341,7 @@ class Solver(Described):
         """Return the kind of the samples, and thumbnails of pictures."""
         if self._question is None or self._pictures is None:
             return self.probe.picture()
-        return self._question.kind, self._pictures.thumbs(self._question)
+        return self._question.kind, self._thumbs
 
     def layers(self) -> tuple[SpatialLayer, ...]:
         """Return the layers that maps can be made of, in the order of the forward pass."""

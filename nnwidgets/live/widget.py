@@ -324,7 +324,7 @@ class LiveWidget(anywidget.AnyWidget):
             return getattr(self, name)(*job, **request.args)
 
         def answer(ticket: Ticket | Job) -> None:
-            self._waiting.pop(request.id, None)
+            waited_for = self._waiting.pop(request.id, None) is not None
             if ticket.problem is not None:
                 log.error("%s failed", request.action, exc_info=ticket.problem)
                 self._say(wire.error(request.id, sentence(ticket.problem)))
@@ -334,6 +334,8 @@ class LiveWidget(anywidget.AnyWidget):
                 except Exception as problem:
                     log.exception("the answer to %s could not be sent", request.action)
                     self._say(wire.error(request.id, sentence(problem)))
+            elif waited_for:  # somebody else has ended it: whoever asked must not wait for good
+                self._say(wire.reply(request.id, None))
             self._part_changed("_live")
 
         if how == "at once":

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from tests.saliency.conftest import Make, Training, panes, shown_map, summed
+from nnwidgets.catalogue import text
+from tests.saliency.conftest import Make, Training, look, panes, shown_map, summed
 
 
 def test_a_failure_of_ours_is_said_in_the_pane_it_belongs_to(
@@ -39,3 +44,12 @@ def test_weights_that_were_changed_by_hand_are_not_taken_for_those_before(
     expected = summed(viewer.explain(0).values)
     assert not np.allclose(before, expected, rtol=1e-3)
     np.testing.assert_allclose(shown_map(viewer), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_model_that_nobody_keeps_is_said_to_be_gone(make: Make) -> None:
+    viewer = make(nn.Sequential(nn.Linear(4, 3)), torch.randn(2, 4))
+    gc.collect()
+    look(viewer)
+    pane = panes(viewer)[0]
+    assert pane["state"] == "failed"
+    assert pane["problem"] == text("status.model_gone", "en")

@@ -468,3 +468,23 @@ def test_what_is_not_finite_is_said(make: Make) -> None:
     assert pane["state"] == "ready"
     assert any("finite" in sentence for sentence in pane["warnings"]), pane["warnings"]
     assert np.isnan(shown_map(viewer)[0])
+
+
+def test_a_sequence_of_very_many_features_stays_small(make: Make) -> None:
+    class Mean(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rnn = nn.GRU(700, 4, batch_first=True)
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.rnn(x)[0].mean(1))
+
+    model = Mean()
+    viewer = make(model, torch.randn(1, 300, 700), method="saliency")
+    meta, _ = part(viewer, "_picture")
+    assert meta["panes"][0]["kind"] == "sequence"
+    assert wire.size(viewer._picture) < 300_000
+    values = np.abs(viewer.explain().arrays[0])
+    assert values.max() > 0
+    assert np.abs(shown_map(viewer)).max() == pytest.approx(values.max(), rel=0.01)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -72,3 +74,31 @@ def test_what_holds_a_model_against_its_columns(make: Make) -> None:
     assert meta["features"] == names
     assert arrays["mean"][0] > 0.2
     assert arrays["mean"][1:] == pytest.approx(np.zeros(3), abs=1e-6)
+
+
+def test_it_is_of_other_weights_once_they_are_changed_by_hand(
+    training: Training, make: Make
+) -> None:
+    viewer = make(training.model, training.x[:4], method="saliency")
+    look(viewer)
+    viewer.trust()
+    assert part(viewer, "_trust")[0]["state"] == "ready"
+    with torch.no_grad():
+        training.model[0].weight.mul_(-1)
+    viewer.index = 1
+    viewer.index = 0
+    assert part(viewer, "_trust")[0]["state"] == "stale"
+
+
+def test_what_one_view_ends_another_need_not_wait_for(
+    training: Training, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = make(training.model, training.x[:4], method="saliency")
+    look(viewer)
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(viewer, "_say", lambda message: said.append(message[0]))
+    viewer._receive({"type": "request", "id": 7, "action": "trust", "args": {}}, [])
+    job = viewer._waiting[7]
+    viewer._receive({"type": "request", "id": 8, "action": "stop", "args": {}}, [])
+    assert job.wait(30)
+    assert [m["type"] for m in said if m["id"] == 7][-1] == "reply"
