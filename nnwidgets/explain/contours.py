@@ -159,8 +159,8 @@ def _below_zero(line: Line, field: Floats, surface: Surface) -> list[Line]:
     """Return the parts of a line on which a field, interpolated, is not above zero."""
     values = _at(line, field, surface)
     inside = values <= 0  # NaN is not
-    if inside.all():
-        return [line]
+    if inside.all() or not inside.any():
+        return [line] if inside.all() else []
     pieces: list[Line] = []
     current: list[Line] = []
     for number, point in enumerate(line):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nnwidgets.explain.answers import Answers, waiting
+from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.outputs import KINDS, OutputKind, Readout, output_kind, scored_part
 from nnwidgets.probe.look import call_arguments
 from nnwidgets.probe.refusal import Refusal
@@ -301,7 +302,7 @@ class Predictor:
             kwargs = {key: _wanting(value) for key, value in kwargs.items()}
         try:
             return self.root(*args, **kwargs)
-        except Refusal:  # of a hook of ours
+        except (Refusal, Cancelled):  # of a hook of ours
             raise
         except Exception as problem:
             width = _size(rows.shape[1:] if self.shape is None else self.shape)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.predictor import Predictor, finite_rows
 from nnwidgets.probe.refusal import Refusal
 
@@ -323,6 +324,16 @@ def test_it_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictor, "_batch", lambda width: 64)
     with pytest.raises(Stopped):
         predictor.answer(POINTS, check)
+
+
+def test_a_hook_on_the_model_can_cancel_it() -> None:
+    model = net()
+
+    def stop(module: nn.Module, args: object) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled), model.register_forward_pre_hook(stop):
+        Predictor(model).answer(POINTS)
 
 
 def test_nothing_is_left_behind() -> None:

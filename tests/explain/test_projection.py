@@ -208,6 +208,19 @@ def test_places_between_samples_are_between_them() -> None:
     assert steps < 0.1 * np.ptp(X)  # no jumps where the neighbours change
 
 
+def test_places_asked_again_give_the_same_and_others_do_not() -> None:
+    plane = layer_projection(Predictor(net().double()), "1", X)
+    xy = plane.to_plane(X[:20] + 0.1)
+    first = plane.to_inputs(xy)
+    kept = first.copy()
+    first[:] = 0  # what is done to the answer is nobody else's
+    assert np.array_equal(plane.to_inputs(xy), kept)
+    assert not np.array_equal(plane.to_inputs(xy[::-1]), kept)
+    np.testing.assert_allclose(plane.to_inputs(xy[::-1]), kept[::-1])
+    xy[0] += 1
+    assert not np.array_equal(plane.to_inputs(xy)[0], kept[0])
+
+
 def test_least_squares() -> None:
     model = net().double()
     plane = layer_projection(Predictor(model), "2", X, inverse="linear")
