@@ -10,7 +10,6 @@ import pytest
 from tests.browser.lab import Chromium, Lab, Notebook
 from tests.browser.saliency import Viewer, painted
 from tests.browser.test_accessible import violations
-from tests.browser.test_saliency_run import TROUBLES
 
 IMPORTS = """
 import torch
@@ -46,7 +45,8 @@ class Reader(nn.Module):
 texts = [["a", "really", "dull", "film"], ["what", "a", "great", "film"]]
 words = sorted({word for text in texts for word in text})
 ids = torch.tensor([[words.index(word) for word in text] for text in texts])
-SaliencyViewer(Reader(), ids, tokens=texts, class_names=["bad", "good"],
+reader = Reader()
+SaliencyViewer(reader, ids, tokens=texts, class_names=["bad", "good"],
                method="integrated_gradients")
 """
 SIGNAL = """
@@ -64,7 +64,8 @@ class Follower(nn.Module):
     def forward(self, x):
         return self.last(self.cells(x)[0][:, -1])
 
-SaliencyViewer(Follower(), torch.randn(4, 12, 3), method="input_x_gradient",
+follower = Follower()
+SaliencyViewer(follower, torch.randn(4, 12, 3), method="input_x_gradient",
                feature_names=["wind", "rain", "sun"])
 """
 VIT = """
@@ -79,8 +80,11 @@ SaliencyViewer(vit, {"pixel_values": torch.rand(3, 3, 32, 32)}, method="attentio
 CHINESE = """
 SaliencyViewer(listener, wave, method="occlusion", language="zh")
 """
+GONE = """
+SaliencyViewer(nn.Linear(3, 2), torch.ones(2, 3))
+"""
 CELLS = {"table": TABLE, "tokens": TOKENS, "signal": SIGNAL, "sequence": SEQUENCE, "vit": VIT,
-         "chinese": CHINESE}  # fmt: skip
+         "chinese": CHINESE, "gone": GONE}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +97,14 @@ def kinds(lab: Lab, chromium: Chromium) -> Iterator[Notebook]:
         yield notebook
 
 
-def viewer_of(kinds: Notebook, name: str) -> Viewer:
-    """Return the viewer that a cell shows, when its first map is there."""
+def viewer_of(kinds: Notebook, name: str, state: str = "ready") -> Viewer:
+    """Return the viewer that a cell shows, when its first map is there, or why there is none."""
     cell = 2 + list(CELLS).index(name)
     viewer = Viewer(
         kinds, f".jp-Notebook .jp-Cell:nth-child({cell} of .jp-Cell) .nnw-saliency-viewer"
     )
     viewer.root.scroll_into_view_if_needed()
-    viewer.wait("p.state === 'ready' && p.drawn")
+    viewer.wait("p.state === x && (p.drawn || x === 'failed')", state)
     return viewer
 
 
@@ -176,7 +180,7 @@ def test_words_in_colour(kinds: Notebook) -> None:
     assert len(set(colours)) > 2
     tokens.nth(2).hover()
     said = viewer.readout()
-    assert re.fullmatch(r"token 2 “dull”: [+−]\S+", said)
+    assert re.fullmatch(r"token 2 “dull”: [+−]?\S+", said)
     tokens.nth(2).click()
     numbers = viewer.numbers()
     assert numbers["token"] == "dull"
@@ -246,7 +250,7 @@ def test_each_kind_in_the_dark_and_narrow(kinds: Notebook, name: str) -> None:
     viewer.wait_for_attribute(viewer.root, "data-theme", "light")
     for width in (700, 480):
         viewer.root.evaluate("(root, width) => { root.style.width = `${width}px` }", width)
-        assert kinds.page.evaluate(TROUBLES, root) == [], width
+        viewer.assert_tidy()
     viewer.root.evaluate("root => root.removeAttribute('style')")
 
 
@@ -263,4 +267,9 @@ def test_in_chinese(kinds: Notebook) -> None:
     viewer.root.locator(".nnw-verdict").wait_for()
     sentences = viewer.root.locator(".nnw-trust-check, .nnw-verdict").all_inner_texts()
     assert all(re.search("[\u4e00-\u9fff]{4}", sentence) for sentence in sentences), sentences
-    assert kinds.page.evaluate(TROUBLES, viewer.selector) == []
+    viewer.assert_tidy()
+
+
+def test_a_model_that_nobody_has_kept(kinds: Notebook) -> None:
+    viewer = viewer_of(kinds, "gone", "failed")
+    assert "The model no longer exists" in viewer.root.inner_text()

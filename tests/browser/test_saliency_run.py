@@ -121,36 +121,6 @@ def test_axe_finds_nothing_but_what_is_planted(
     viewer.root.locator(":scope > :first-child").evaluate("plant => plant.remove()")
 
 
-# What is wider than its place, hangs out of the widget, or lies over something else.
-TROUBLES = """(selector) => {
-    const root = document.querySelector(selector);
-    const edge = root.getBoundingClientRect();
-    // What is scrolled out of a row of samples has its place all the same.
-    const seen = e => !e.matches('.nnw-pick') && e.checkVisibility({ visibilityProperty: true, opacityProperty: true })
-        && e.closest('.nnw-spoken, .nnw-menu, .nnw-frame, .nnw-tip') === null;
-    const name = e => `${e.tagName}.${e.className} ${e.textContent.slice(0, 30)}`;
-    const troubles = root.scrollWidth > root.clientWidth ? ['the widget scrolls sideways'] : [];
-    const parts = [...root.querySelectorAll(
-        'button, select, input, canvas, h2, h3, h4, li, dd, p, .nnw-value, .nnw-readout')];
-    const boxes = parts.filter(seen).map(e => [e, e.getBoundingClientRect()])
-        .filter(([, box]) => box.width > 0 && box.height > 0);
-    for (const [e, box] of boxes) {
-        if (box.left < edge.left - 1 || box.right > edge.right + 1)
-            troubles.push(`out of the widget: ${name(e)}`);
-        if (e.matches('button, h2, h3, h4') && e.scrollWidth > e.clientWidth + 1)
-            troubles.push(`cut: ${name(e)}`);
-    }
-    for (const [a, one] of boxes) for (const [b, other] of boxes) {
-        if (a === b || a.contains(b) || b.contains(a)
-            || !(a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING)) continue;
-        const across = Math.min(one.right, other.right) - Math.max(one.left, other.left);
-        const down = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
-        if (across > 1.5 && down > 1.5) troubles.push(`${name(a)} lies over ${name(b)}`);
-    }
-    return troubles;
-}"""
-
-
 @pytest.mark.parametrize("width", [1400, 700, 480])
 def test_nothing_is_cut_or_lies_over_something(
     viewer: Viewer, asking: Notebook, width: int
@@ -170,7 +140,13 @@ def test_nothing_is_cut_or_lies_over_something(
         for display in ("Side by side", "Overlay", "Map"):
             viewer.button(display).click()
             viewer.wait_for_attribute(viewer.button(display), "aria-pressed", "true")
-            assert viewer.page.evaluate(TROUBLES, viewer.selector) == [], (by, display)
+            viewer.assert_tidy()
+    again = viewer.button("Look again")
+    again.evaluate("again => { again.style.marginInlineStart = '-60px' }")
+    assert any("lies over" in trouble for trouble in viewer.troubles())
+    again.evaluate("again => { again.style.marginInlineStart = `${innerWidth}px` }")
+    assert any("out of the widget" in trouble for trouble in viewer.troubles())
+    again.evaluate("again => again.removeAttribute('style')")
     viewer.root.evaluate("root => root.removeAttribute('style')")
     asking.page.set_viewport_size({"width": 1400, "height": 2400})
     viewer.start_over()
