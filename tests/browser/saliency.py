@@ -152,6 +152,12 @@ class Viewer:
         if button.count():
             button.click()
             return
+        # A page that scrolls closes its menus: first there, then the click.
+        self.button("More").scroll_into_view_if_needed()
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame("
+            "() => requestAnimationFrame(() => done())))"
+        )
         self.button("More").click()
         item = self.root.locator(".nnw-methods-menu [role=menuitemradio]")
         named = item.filter(has=self.page.get_by_text(name, exact=True))

@@ -110,7 +110,7 @@ def test_axe_finds_nothing_but_what_is_planted(
     viewer.method("LIME")
     viewer.wait("p.busy && p.state === 'working'")
     check("a slow method")
-    viewer.button("Cancel").click()
+    viewer.pane().get_by_role("button", name="Cancel").click()
     viewer.wait("p.state === 'stale'")
     check("a cancelled method")
 
@@ -164,7 +164,7 @@ def test_a_second_view_is_live_and_follows(viewer: Viewer, asking: Notebook, lab
     (lab.root / "slow").touch()
     viewer.method("Kernel SHAP")
     second.wait("p.busy && p.state === 'working'")
-    second.button("Cancel").click()
+    second.root.locator(".nnw-busy").get_by_role("button", name="Cancel").click()
     viewer.wait("!p.busy && p.state === 'stale'")
     viewer.ask(sample=1, method="Saliency")
     viewer.root.get_by_role("button", name="Check").first.click()

@@ -55,6 +55,9 @@ const BARE: readonly string[] = [
   "attention_rollout",
 ];
 
+/** Whether a value says how much its place adds to the score, and not how steeply it would. */
+export const isShare = (method: string): boolean => !SLOPES.includes(method);
+
 /** What the numbers of a map count: "logit", "logit for each unit of the input", "no unit". */
 export function unitText(method: string, unit: Unit, words: Words): string {
   if (BARE.includes(method)) return words("ui.saliency.unit.none");

@@ -135,7 +135,7 @@ export function same(a: Drawn, b: Drawn): boolean {
 
 export function paneView(
   context: KindContext,
-  actions: { explain(): void; linked(cell: Cell | null): void },
+  actions: { explain(): void; stop(): void; linked(cell: Cell | null): void },
 ): PaneView {
   const { words, signal } = context;
   const comma = words("ui.saliency.comma");
@@ -155,7 +155,19 @@ export function paneView(
     signal,
     onClick: actions.explain,
   });
-  const state = h("p", { class: "nnw-pane-state", hidden: true }, stateText, again.element);
+  const end = button({
+    label: words("ui.saliency.cancel"),
+    kind: "plain",
+    signal,
+    onClick: actions.stop,
+  });
+  const state = h(
+    "p",
+    { class: "nnw-pane-state", hidden: true },
+    stateText,
+    again.element,
+    end.element,
+  );
   const place = h("div", { class: "nnw-pane-map" });
   const empty = h("p", { class: "nnw-pane-empty nnw-muted" });
   const notes = noteList(words);
@@ -199,6 +211,7 @@ export function paneView(
       setText(stateText, stands === "ready" ? "" : words(`ui.saliency.state.${stands}`));
       setHidden(again.element, pane.state === "working");
       again.set({ disabled: !reachable || busy });
+      setHidden(end.element, pane.state !== "working" || !reachable);
       const current = kind === pane.kind && view !== null ? view : build(pane.kind);
       view = current;
       // A picture whose map is being worked out keeps the place for it: nothing jumps then.

@@ -11,7 +11,7 @@ import { scaleBar } from "../ui/scale_bar";
 import { slider } from "../ui/slider";
 import type { Display, KindContext } from "./context";
 import { inputView } from "./image";
-import { unitText } from "./methods";
+import { isShare, unitText } from "./methods";
 import { noteList, type PaneView, paneView } from "./pane";
 import type { Choices, Pane, Picture } from "./state";
 
@@ -31,6 +31,8 @@ export interface Panes {
 
 export interface PanesActions {
   explain(): void;
+  /** Ends what is being worked out. */
+  stop(): void;
   inquire(pane: number, place: readonly number[], anchor: HTMLElement): void;
   dismiss(): void;
   /** What is shown changes by a choice of this page. */
@@ -160,6 +162,7 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
         signal.addEventListener("abort", () => gone.abort(), { once: true, signal: gone.signal });
         const view = paneView(context(index, gone.signal), {
           explain: actions.explain,
+          stop: actions.stop,
           linked: linked(index),
         });
         views.push({ ...view, gone });
@@ -200,7 +203,9 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
       setHidden(legend, !coloured || !drawn);
       bar.draw(scale, marks, isDark(element));
       const units = wanted.map((pane) => unitText(pane.method, pane.unit, words));
-      setText(unit, [...new Set(units)].join(" / "));
+      const counted = [...new Set(units)].join(" / ");
+      const sided = scale.signed && wanted.every(({ method }) => isShare(method));
+      setText(unit, sided ? `${counted} · ${words("ui.saliency.sides")}` : counted);
       setHidden(displays, !image);
       setHidden(opaque.element, !image || display !== "overlay");
       // While a map is being worked out, what belongs to it keeps its place.

@@ -72,6 +72,7 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
   const numbers = detail(words, signal, (text) => setText(said, text));
   const pictures = panes(words, signal, {
     explain: () => void asking.act("explain"),
+    stop,
     inquire(pane, place, anchor) {
       // Without a kernel nobody knows more than what is written below.
       if (!asking.can("at")) return;

@@ -222,7 +222,9 @@ describe("a picture", () => {
 
   it("states its scale and unit", () => {
     const { text } = viewer();
-    expect(text(".nnw-legend-part")).toMatch(/^−0\.\d+\+0\.\d+.*logit$/);
+    expect(text(".nnw-legend-part")).toMatch(
+      /^−0\.\d+\+0\.\d+.*logit · blue speaks against it, red for it$/,
+    );
   });
 });
 
@@ -234,7 +236,12 @@ describe("how a map stands", () => {
     await settle(3500);
     expect(requests(model)).toEqual([["explain", {}]]);
     expect(shown(".nnw-pane-state")).toBe(false);
-    expect(viewer({ pane: "working" }).text(".nnw-pane-state")).toContain("Being computed");
+    const working = viewer({ pane: "working" });
+    expect(working.text(".nnw-pane-state")).toContain("Being computed");
+    // Whoever has asked for it, it can be ended here.
+    (working.find(".nnw-pane-state button:not([hidden])") as HTMLElement).click();
+    await settle();
+    expect(requests(working.model)).toEqual([["stop", {}]]);
     const failed = viewer({ pane: "failed" });
     expect(failed.text(".nnw-note[data-level=error]")).toContain(
       "Error: The model raised an error",
