@@ -1,10 +1,11 @@
-"""SaliencyViewer in a real JupyterLab: files, saved pages, views, themes, widths, older kernels.
+"""SaliencyViewer in a real JupyterLab: files, saved pages, keys, views, themes, older kernels.
 
 As in `test_saliency`, most tests share one notebook whose cell goes on training.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,108 @@ def test_a_page_that_is_clicked_through_without_a_kernel(
         assert offline.readout().startswith("row ")
         for name in ("Check this map", "Export", "Live"):
             assert offline.button(name).is_disabled()
+
+
+# --- the keyboard ------------------------------------------------------------------------
+
+
+def test_the_keyboard_is_enough(viewer: Viewer) -> None:
+    page = viewer.page
+    viewer.ask(sample=1, method="Grad-CAM")
+    viewer.sample(1).focus()
+    page.keyboard.press("ArrowRight")
+    viewer.wait("p.sample === 1")
+    page.keyboard.press("End")
+    viewer.wait("p.sample === 7")
+    page.keyboard.press("Home")
+    viewer.wait("p.sample === 0 && p.title.includes('zero')")
+
+    viewer.bar("zero").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    viewer.wait("p.title.includes('three')")
+
+    viewer.button("Integrated gradients").focus()
+    page.keyboard.press("Space")
+    viewer.wait("p.caption.startsWith('Integrated gradients, ')")
+    viewer.button("More").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    viewer.wait("p.method === 'Input × gradient' && p.caption.startsWith('Input × gradient, ')")
+    assert viewer.focused()["name"] == "More"
+    page.keyboard.press("ArrowUp")
+    assert "Attention rollout" in viewer.focused()["name"]
+    page.keyboard.press("Enter")  # which does not apply
+    page.keyboard.press("Escape")
+    assert viewer.focused()["name"] == "More"
+
+    viewer.root.get_by_role("slider", name="film").focus()
+    page.keyboard.press("Home")
+    past = viewer.wait("p.caption.includes('kept')")
+    viewer.stage().focus()
+    for key in ("Home", "ArrowRight", "ArrowRight", "ArrowDown", "Shift+ArrowDown", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert viewer.readout().startswith("row 11, column 1: ")
+    page.keyboard.press("Control+End")
+    assert viewer.readout().startswith("row 27, column 27: ")
+    page.keyboard.press("Enter")
+    assert "value" in viewer.numbers()
+    page.keyboard.press("Escape")
+    viewer.root.get_by_role("dialog").wait_for(state="hidden")
+    assert viewer.wait()["caption"] == past["caption"]
+
+    viewer.choice("Compare").focus()
+    page.keyboard.press("ArrowDown")
+    viewer.wait("p.panes.length === 2")
+    page.keyboard.press("Tab")
+    page.keyboard.press("End")
+    viewer.wait("p.panes[1]?.caption.startsWith('Activation × weight')")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Home")
+    viewer.wait("p.panes.length === 1")
+
+    viewer.button("Overlay").focus()
+    page.keyboard.press("Enter")
+    viewer.root.get_by_role("slider", name="Opacity").focus()
+    before = viewer.pixels()
+    page.keyboard.press("Home")
+    viewer.wait_for_other_pixels(before)
+    viewer.button("Side by side").focus()
+    page.keyboard.press("Enter")
+
+    viewer.root.locator(".nnw-trust").get_by_role("button", name=re.compile("^Check")).focus()
+    page.keyboard.press("Enter")
+    viewer.root.locator(".nnw-trust").get_by_role("progressbar").wait_for()
+    viewer.root.locator(".nnw-trust").get_by_role("progressbar").wait_for(state="hidden")
+    viewer.button("Live").focus()
+    page.keyboard.press("Enter")
+    viewer.wait("!p.caption.includes('kept')")
+
+
+def test_the_tab_key_leads_through_everything(viewer: Viewer) -> None:
+    viewer.ask(sample=1, method="Grad-CAM")
+    viewer.wait_until_past_steps()
+    viewer.button("Grad-CAM").focus()
+    viewer.page.keyboard.press("Shift+Tab")
+    viewer.page.keyboard.press("Tab")  # by a key, so that the focus is shown
+    stops: list[str] = []
+    while viewer.root.locator(":focus").count():
+        focused = viewer.focused()
+        assert focused["ring"], focused
+        stops.append(f"{focused['role']} {focused['classes']} {focused['name']}")
+        viewer.page.keyboard.press("Tab")
+        assert len(stops) < 60
+    wanted = [
+        "segment Grad-CAM", "segment LIME", "menu-button More", "nnw-select Layer",
+        "nnw-select Compare", "menu-button Export", "application nnw-stage",
+        "segment Side by side", "segment Overlay", "nnw-class", "bordered Check",
+        "radio nnw-pick", "range nnw-slider", "nnw-live Live", "icon-only Look again",
+    ]  # fmt: skip
+    places = [next((i for i, stop in enumerate(stops) if part in stop), -1) for part in wanted]
+    assert places == sorted(set(places) - {-1}), (places, stops)
+    assert sum("nnw-class" in stop or "nnw-pick" in stop for stop in stops) == 2
 
 
 # --- light, dark, narrow, two views ------------------------------------------------------
