@@ -15,6 +15,7 @@ from nnwidgets._saliency_drawn import slot_of
 from nnwidgets._saliency_wish import COMPARED
 from nnwidgets.catalogue import text
 from nnwidgets.live.widget import action
+from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import number
 
 __all__ = ["Asking"]
@@ -187,12 +188,12 @@ class Asking(Checking):
     def refresh(self) -> None:
         """Ask the model anew, as it is now: structure, methods, maps."""
         if self._session.model is None:
-            raise ValueError(text("status.model_gone", "en"))
+            raise Refusal("explain.view.model_gone")
         self._at_rest(self._ask_anew)
 
     def _ask_anew(self) -> None:
         if self._session.model is None:
-            raise ValueError(text("status.model_gone", "en"))
+            raise Refusal("explain.view.model_gone")
         self._solver.forget()
         self._twin.forget()
         self._forget_answers()

@@ -12,6 +12,7 @@ from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets._saliency_working import Working
 from nnwidgets.catalogue import text
 from nnwidgets.live.budget import work_clock
+from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["Looking"]
 
@@ -80,7 +81,7 @@ class Looking(Working):
             return
         if self._session.model is None:
             if not self._view.answers:  # one that was made in the call itself is gone with it
-                gone = ValueError(text("status.model_gone", self._shown_language))
+                gone = Refusal("explain.view.model_gone")
                 self._view = View(1, None, (self._failed(self._wish, 0, gone),))
                 self._part_changed("_picture")
             return

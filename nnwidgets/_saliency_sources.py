@@ -19,7 +19,6 @@ from nnwidgets._saliency_described import Given
 from nnwidgets._saliency_film import Film
 from nnwidgets._saliency_solving import Solver, cannot, captum_is_loaded
 from nnwidgets._saliency_wish import Answer, Wish
-from nnwidgets.catalogue import text
 from nnwidgets.explain.applicability import Applicability
 from nnwidgets.explain.question import Question
 from nnwidgets.live.at_rest import at_rest
@@ -240,7 +239,7 @@ class Sources(LiveWidget):
             If the model is gone.
         """
         if self._session.model is None:
-            raise ValueError(text("status.model_gone", "en"))
+            raise Refusal("explain.view.model_gone")
 
         def work() -> Applicability:
             with self._twin.open() as root:
@@ -251,7 +250,7 @@ class Sources(LiveWidget):
     def _keep(self, name: str, weights: Weights | None) -> None:
         model = self._session.model
         if model is None:
-            raise ValueError(text("status.model_gone", "en"))
+            raise Refusal("explain.view.model_gone")
         if weights is None:
             held = self._at_rest(lambda: _copies(state_of(unwrap(model))))
         else:

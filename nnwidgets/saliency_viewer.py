@@ -423,7 +423,7 @@ class SaliencyViewer(Asking):
     ) -> tuple[Any, Any]:
         """Return a wish, and the baseline itself."""
         if self._session.model is None:
-            raise ValueError(text("status.model_gone", "en"))
+            raise Refusal("explain.view.model_gone")
         if method is not None:
             check_method(method)
         if index is None:

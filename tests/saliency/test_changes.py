@@ -52,4 +52,4 @@ def test_a_model_that_nobody_keeps_is_said_to_be_gone(make: Make) -> None:
     look(viewer)
     pane = panes(viewer)[0]
     assert pane["state"] == "failed"
-    assert pane["problem"] == text("status.model_gone", "en")
+    assert pane["problem"] == text("explain.view.model_gone", "en")

@@ -205,7 +205,8 @@ export function panes(words: Words, signal: AbortSignal, actions: PanesActions):
       const units = wanted.map((pane) => unitText(pane.method, pane.unit, words));
       const counted = [...new Set(units)].join(" / ");
       const sided = scale.signed && wanted.every(({ method }) => isShare(method));
-      setText(unit, sided ? `${counted} · ${words("ui.saliency.sides")}` : counted);
+      const sides = words("ui.saliency.sides");
+      setText(unit, sided ? `${counted} · ${sides}` : counted);
       setHidden(displays, !image);
       setHidden(opaque.element, !image || display !== "overlay");
       // While a map is being worked out, what belongs to it keeps its place.
