@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -15,9 +16,9 @@ from nnwidgets.explain.baselines import NAMES as BASELINES
 from nnwidgets.explain.registry import METHODS
 
 __all__ = [
-    "check_baseline",
     "check_inputs",
     "check_method",
+    "checked_baseline",
     "checked_names",
     "checked_targets",
     "checked_tokens",
@@ -158,24 +159,40 @@ def checked_tokens(tokens: Any, count: int) -> Any:
     return tuple(checked_names(one, "each entry of tokens") or () for one in tokens)
 
 
-def check_baseline(baseline: object) -> None:
-    """Raise TypeError or ValueError unless `baseline` is a number, an array or a known name."""
+def checked_baseline(baseline: Any) -> Any:
+    """Return what stands for "nothing there": None, a name, a number, tensors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else, or no known name.
+    """
     if baseline is None:
-        return
+        return None
     if isinstance(baseline, str):
-        if baseline not in BASELINES:
+        if baseline not in (*BASELINES, "pad") and not baseline.startswith("sample:"):
+            near = difflib.get_close_matches(baseline, BASELINES, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
             names = ", ".join(map(repr, BASELINES))
-            raise ValueError(f"baseline must be a number, a tensor or one of {names}.")
-        return
-    single = isinstance(baseline, (int, float, Tensor, np.ndarray)) and baseline is not True
-    several = isinstance(baseline, tuple) and all(
-        isinstance(one, (int, float, Tensor, np.ndarray)) for one in baseline
-    )
-    if not (single or several):
+            raise ValueError(
+                f"baseline must be a number, a tensor or one of {names}; not {baseline!r}.{hint}"
+            )
+        return baseline
+    if isinstance(baseline, tuple):
+        return tuple(_baseline_value(one) for one in baseline)
+    return _baseline_value(baseline)
+
+
+def _baseline_value(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = torch.as_tensor(value)
+    elif isinstance(value, np.number):
+        value = value.item()
+    if isinstance(value, Tensor) and value.is_complex():
+        raise TypeError("baseline must hold real numbers.")
+    if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):
         raise TypeError(
             "baseline must be a number, a tensor in the shape of one sample, a tuple of these for "
-            f"several inputs, or a name; not {type(baseline).__name__}."
+            f"several inputs, or a name; not {type(value).__name__}."
         )
-    for one in baseline if isinstance(baseline, tuple) else (baseline,):
-        if isinstance(one, torch.Tensor) and one.is_complex():
-            raise TypeError("baseline must hold real numbers.")
+    return value

@@ -73,6 +73,11 @@ class Asking(Checking):
         model = self._session.model
         if name and model is not None and name not in dict(model.named_modules()):
             raise t.TraitError(nearest(name, [one for one, _ in model.named_modules() if one]))
+        known = self._applicability
+        spatial = [one.name for one in known.layers] if known is not None else []
+        if name and spatial and name not in spatial:
+            layers = ", ".join(spatial[-6:])
+            raise t.TraitError(text("explain.layer_not_spatial", "en", layer=name, layers=layers))
         return name
 
     @t.observe("index", "target", "method", "layer")
@@ -169,6 +174,10 @@ class Asking(Checking):
             return str(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"a step is a whole number, not {value!r}.")
+        kept = self._kept.snapshots.steps
+        if not kept or not kept[0] <= value <= self._session.step:
+            there = f"from {kept[0]:,} to {self._session.step:,}" if kept else "none yet"
+            raise ValueError(f"there are no weights of step {value:,.0f}; there are {there}.")
         return int(value)
 
     @action("cursor")

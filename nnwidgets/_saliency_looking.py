@@ -6,7 +6,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, Final
 
-from nnwidgets._saliency_solving import waiting
+from nnwidgets._saliency_solving import cannot, waiting
 from nnwidgets._saliency_sources import View
 from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets._saliency_working import Working
@@ -91,6 +91,8 @@ class Looking(Working):
         begun = work_clock()
         try:
             answers = tuple(self._answer(wish, asked=asked) for wish in self._wishes)
+            if answers[0].state != "failed":
+                self._obstacle = None
             self._show(answers)
         except KeyboardInterrupt:
             self._stale = True
@@ -190,6 +192,8 @@ class Looking(Working):
         said = [text(key, language, **params) for key, params in dict(notes).items()]
         if session.model is None:
             said.append(text("status.model_gone", language))
+        elif self._obstacle is not None:
+            said.append(cannot(self._wish, 0, self._obstacle, language).problem or "")
         elif not session.slots:
             said.append(text("explain.view.no_optimizer", language))
         return said or [text("status.ready", language)]

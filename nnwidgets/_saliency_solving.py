@@ -126,13 +126,20 @@ class Solver(Described):
         names = self.given.class_names
         targets = self.given.targets or ()
         classes = any(isinstance(target, int) for target in targets)
-        return Question(
-            root,
-            self.probe.sample,
-            classes=None if names is None else len(names),
-            # Whoever names a class of one number means yes and no.
-            binary=True if classes and names is None else None,
-        )
+        try:
+            return Question(
+                root,
+                self.probe.sample,
+                classes=None if names is None else len(names),
+                # Whoever names a class of one number means yes and no.
+                binary=True if classes and names is None else None,
+            )
+        except Refusal as refusal:
+            pick = next((target for target in targets if callable(target)), None)
+            if pick is None or refusal.key != "explain.output_none":
+                raise
+            # Boxes, say: there are no scores but those that the user's function makes of them.
+            return Question(root, self.probe.sample, target_of=pick)
 
     def plan(self, question: Question, wish: Wish) -> Applicability:
         """Find out what can be asked of the model."""

@@ -119,6 +119,7 @@ class Sources(LiveWidget):
         self._job: Job | None = None
         self._jobs_wishes: tuple[Wish, ...] = ()
         self._given_up: set[Wish] = set()
+        self._obstacle: Exception | None = None  # why nothing can be asked
         self._era = 0  # grows when answers to the same question may differ
         self._look_seconds = 0.0
         self._looked_at = float("-inf")
@@ -254,13 +255,18 @@ class Sources(LiveWidget):
         if weights is None:
             held = self._at_rest(lambda: _copies(state_of(unwrap(model))))
         else:
-            held = _copies(weights)
+            wanted = state_of(unwrap(model))
+            _check_whole(weights, wanted)
+            held = _copies({entry: weights[entry] for entry in wanted})
 
             def fits() -> None:
-                with self._twin.open(held):
-                    pass
+                try:
+                    with self._twin.open(held):
+                        pass
+                except TwinError as problem:
+                    raise ValueError(str(problem)) from None
 
-            self._at_rest(fits)  # raises in one sentence if they do not
+            self._at_rest(fits)
         with self._shelf:
             self._checkpoints = {**self._checkpoints, name: held}
             about = [key for key, one in self._answers.items() if one.wish.checkpoint == name]
@@ -270,6 +276,26 @@ class Sources(LiveWidget):
                 self._supersede()
         if self._other == ("checkpoint", name):
             self._changed()
+
+
+def _check_whole(weights: Weights, wanted: Weights) -> None:
+    """Raise ValueError unless these are all weights of a model, in their shapes."""
+    unknown = [entry for entry in weights if entry not in wanted]
+    if unknown:
+        raise ValueError(f"weights hold {_few(unknown)}, which the model has not.")
+    for entry, tensor in weights.items():
+        if tensor.shape != wanted[entry].shape:
+            there, given = tuple(wanted[entry].shape), tuple(tensor.shape)
+            raise ValueError(
+                f"weights do not fit the model: {entry} has the shape {given}, not {there}."
+            )
+    missing = [entry for entry in wanted if entry not in weights]
+    if missing:
+        raise ValueError(f"weights lack {_few(missing)}: pass a whole state dict of the model.")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _copies(state: Mapping[str, Tensor]) -> Weights:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from nnwidgets._inspector_arguments import check_inspected, nearest
 from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._saliency_arguments import (
-    check_baseline,
     check_inputs,
     check_method,
+    checked_baseline,
     checked_names,
     checked_target,
     checked_targets,
@@ -30,8 +30,10 @@ from nnwidgets._saliency_solving import Solver
 from nnwidgets._saliency_wish import Wish
 from nnwidgets._training_arguments import check_budget
 from nnwidgets.catalogue import text
+from nnwidgets.explain.applicability import Applicability
 from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.question import Question
+from nnwidgets.explain.registry import METHODS
 from nnwidgets.explain.trust import trust
 from nnwidgets.explain.verdict import TrustReport
 from nnwidgets.live import wire
@@ -151,7 +153,7 @@ class SaliencyViewer(Asking):
         names = dict(inner_model(model).named_modules())
         if layer is not None and layer not in names:
             raise ValueError(nearest(layer, [name for name in names if name]))
-        check_baseline(baseline)
+        baseline = checked_baseline(baseline)
         check_budget(budget)
         check_language(language)
         probe = ProbeBatch(inputs)
@@ -184,11 +186,12 @@ class SaliencyViewer(Asking):
             except (Refusal, RuntimeError) as problem:
                 if getattr(problem, "key", "") in _OF_THE_CALL:
                     raise
-                default = ""
+                default, self._obstacle = "", problem
             # … but names that do not fit, a target or a method that it does not have are.
             self._solver.check_names()
             try:
-                self.method = method or default
+                self.method, self.layer = method or default, self.layer
+                self._check_layer({"value": self.layer})
             except t.TraitError as problem:
                 raise ValueError(str(problem)) from None
         else:
@@ -210,14 +213,18 @@ class SaliencyViewer(Asking):
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods that apply to this model and these inputs."""
-        return tuple(self._plan().methods)
+        """The methods that apply to this model and these inputs; none if it cannot be asked."""
+        known = self._plan_or_reason()
+        return () if isinstance(known, Exception) else tuple(known.methods)
 
     @property
     def unavailable(self) -> dict[str, str]:
         """Why the other methods do not apply, in one sentence each, by name."""
-        known = self._plan().unavailable
-        return {name: text(key, "en", **params) for name, (key, params) in known.items()}
+        known = self._plan_or_reason()
+        if isinstance(known, Exception):
+            return dict.fromkeys(METHODS, str(known))
+        why = known.unavailable
+        return {name: text(key, "en", **params) for name, (key, params) in why.items()}
 
     def explain(
         self,
@@ -256,7 +263,7 @@ class SaliencyViewer(Asking):
             If the method does not apply or an argument is out of range; in one sentence.
         """
         wish, given = self._named(index, method, target, layer, baseline)
-        return self._in_peace(
+        found = self._in_peace(
             lambda solver, question: solver.explained(
                 question.ask(wish.index, wish.target),
                 question,
@@ -265,6 +272,11 @@ class SaliencyViewer(Asking):
                 given=given,
             )
         )
+        hooked = [note for note in self._twin.notes if note[0] == "probe.twin_hooks"]
+        if not hooked:
+            return found
+        sentences = tuple(text(key, "en", **params) for key, params in hooked)
+        return replace(found, warnings=(*found.warnings, *sentences), words=(*found.words, *hooked))
 
     def trust(
         self, index: int | None = None, *, method: str | None = None, **options: Any
@@ -440,7 +452,7 @@ class SaliencyViewer(Asking):
             target = self.target if index == self.index else self._given.target(index)
         if baseline is _AS_IT_IS:
             baseline = self._solver.baseline(self._wish)
-        check_baseline(baseline)
+        baseline = checked_baseline(baseline)
         wish = replace(
             self._wish,
             index=index,
@@ -465,7 +477,23 @@ class SaliencyViewer(Asking):
         with OwnRandom():
             return work(*self._solver.apart(root))
 
+    def _plan_or_reason(self) -> Applicability | Exception:
+        """Return what can be asked; or why nothing can, such as a target that has to be given."""
+        try:
+            known = self._plan()
+        except Refusal as refusal:
+            if self._session.model is None:
+                raise
+            self._obstacle = refusal
+            return refusal
+        self._obstacle = None
+        return known
+
     def _have_answers(self) -> None:
+        if self._view.answers and self._session.model is not None:
+            shown = self._view.answers[0]
+            by_hand = shown.weights != self._weights(shown.wish, shown.past)
+            self._stale = self._stale or by_hand  # no optimiser's step has told of it
         for _ in range(2):  # what was begun before the last step is worked out again
             if self._stale:
                 self._at_rest(self._look)

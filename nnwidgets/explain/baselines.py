@@ -62,7 +62,7 @@ def baseline_words(baseline: Any, asked: Asked, question: Question | None = None
         What it comes from.
     """
     tokens = asked.slots[0].integer and bool(asked.model.wiring.pieces[0])
-    if baseline is None or baseline == "zero":
+    if baseline is None or (isinstance(baseline, str) and baseline == "zero"):
         return ("explain.baseline.zero_tokens" if tokens else "explain.baseline.zero"), {}
     if isinstance(baseline, (int, float)) and not isinstance(baseline, bool):
         return "explain.baseline.number", {"value": f"{baseline:g}"}
@@ -91,8 +91,9 @@ def baseline_tensors(
     question
         What it comes from: the other samples, for ``"mean"`` and ``"sample"``.
     baseline
-        None or ``"zero"``: zeros (of tokens: the zero vector). A number. ``"mean"``: of each
-        element over the samples, at most 256 of them, spread evenly (of tokens: the mean vector
+        None or ``"zero"``: zeros (of tokens: the zero vector). A number; for token ids a whole one
+        is an id, as captum has it, and a float fills the vectors. ``"mean"``: of each element over
+        the samples, at most 256 of them, spread evenly (of tokens: the mean vector
         over samples and positions); of a single sample, the mean of each of its channels.
         ``"blurred"``: the input itself, smoothed by a Gaussian whose standard deviation is a tenth
         of the longer side. ``"sample"``: the next sample, ``"sample:7"`` sample 7. ``"pad"``: the
@@ -267,11 +268,7 @@ def blurred(values: Tensor, slot: Slot) -> Tensor:
 
 
 def _are_ids(values: Tensor, asked: Asked, number: int) -> bool:
-    return (
-        bool(asked.model.wiring.pieces[number])
-        and not values.dtype.is_floating_point
-        and values.dim() > 0
-    )
+    return bool(asked.model.wiring.pieces[number]) and not values.dtype.is_floating_point
 
 
 def _vectors(asked: Asked, number: int, ids: Tensor) -> Tensor:

@@ -77,6 +77,20 @@ class Explanation:
     evaluations: int = 0
     words: tuple[Words, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return what it is, without the numbers."""
+        shapes = ", ".join("×".join(map(str, np.shape(array))) for array in self.arrays)
+        parts = [f"{self.method}, values {shapes or 'none'}", f"index {self.index}"]
+        target = getattr(self.target, "__name__", self.target)
+        parts += [f"target {target}"] if self.target is not None else []
+        parts += [f"layer {self.layer!r}"] if self.layer is not None else []
+        parts += [f"baseline {self.baseline}"] if self.baseline is not None else []
+        if self.convergence_delta is not None:
+            parts.append(f"convergence_delta {self.convergence_delta:.3g}")
+        parts += [f"{len(self.warnings)} warnings"] if len(self.warnings) > 1 else []
+        parts += ["1 warning"] if len(self.warnings) == 1 else []
+        return f"Explanation({', '.join(parts)})"
+
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The values of all inputs, in their order."""

@@ -46,7 +46,8 @@ def untouched(root: nn.Module) -> Iterator[None]:
     values. No method writes into a parameter; LRP gives it other memory for a while.
     """
     kept = [_Kept(module) for module in root.modules()]
-    parameters = [_KeptParameter(each) for each in root.parameters()]
+    # Those of a copied TorchScript module are no leaves, and have no flags of their own.
+    parameters = [_KeptParameter(each) for each in root.parameters() if each.is_leaf]
     buffers = [(buffer, buffer._version, buffer.detach().clone()) for buffer in root.buffers()]
     try:
         yield
@@ -70,7 +71,8 @@ class _Kept:
         self.module = module
         self.attributes = _Entries(vars(module))
         tables = [vars(module).get(name) for name in _TABLES]
-        self.tables = [_Entries(table) for table in tables if table is not None]
+        # Those of a TorchScript module are views of what lies in C++, and not ours to refill.
+        self.tables = [_Entries(table) for table in tables if isinstance(table, dict)]
 
     def put_back(self) -> None:
         # The attributes first: they say which tables there are.

@@ -138,6 +138,12 @@ class TrustReport:
     evaluations: int = 0
     language: str = "en"
 
+    def __repr__(self) -> str:
+        """Return the numbers and the verdict, without the curves."""
+        names = ("randomisation", "completeness", "deletion", "insertion", "stability")
+        numbers = (f"{name}={_short(getattr(self, name))}" for name in names)
+        return f"TrustReport({', '.join(numbers)}, verdict={self.verdict!r})"
+
     @property
     def level(self) -> str:
         """The worst level of all checks; ``"unknown"`` if none could be tried."""
@@ -146,6 +152,10 @@ class TrustReport:
     def in_language(self, language: str) -> TrustReport:
         """Return the report with its verdict in another language."""
         return replace(self, verdict=verdict(self.checks, language), language=language)
+
+
+def _short(value: float | None) -> str:
+    return "None" if value is None else f"{value:.3g}"
 
 
 def verdict(checks: Sequence[Check], language: str = "en") -> str:

@@ -268,7 +268,7 @@ def test_target_of_picks_the_scores() -> None:
     asked = question.ask(2, 4)
     expected = models.called(root, sample)[1][2, -1, 4].item()
     assert asked.model(*asked.inputs).item() == pytest.approx(expected, abs=1e-6)
-    with pytest.raises(Refusal, match="target_of"):
+    with pytest.raises(Refusal, match="function of the output"):
         Question(root, sample, target_of=lambda output: 3)
 
 

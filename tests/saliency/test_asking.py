@@ -278,9 +278,12 @@ def test_a_model_that_fails(make: Make) -> None:
     viewer = make(model, torch.randn(3, 4))
     assert panes(viewer)[0]["state"] == "failed"
     assert "planted" in panes(viewer)[0]["problem"]
-    for call in (viewer.explain, viewer.trust, lambda: viewer.methods):
+    for call in (viewer.explain, viewer.trust):
         with pytest.raises(ValueError, match="planted"):
             call()
+    assert viewer.methods == ()
+    assert "planted" in viewer.unavailable["saliency"]
+    assert "planted" in viewer.status
     model.fails = False
     viewer.refresh()
     assert panes(viewer)[0]["state"] == "ready"
