@@ -309,11 +309,18 @@ def painted(viewer: Viewer, place: int = 0) -> bool:
     canvas = viewer.pane(place).locator("canvas").first
     return bool(
         canvas.evaluate(
-            """canvas => {
-                const { width, height } = canvas;
-                if (width === 0 || height === 0) return false;
-                const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
-                return new Set(new Uint32Array(data.buffer)).size > 4;
+            """async canvas => {
+                // It is drawn in a frame of its own, soon after the words.
+                for (let frame = 0; frame < 60; frame += 1) {
+                    const { width, height } = canvas;
+                    if (width > 0 && height > 0) {
+                        const context = canvas.getContext('2d');
+                        const { data } = context.getImageData(0, 0, width, height);
+                        if (new Set(new Uint32Array(data.buffer)).size > 4) return true;
+                    }
+                    await new Promise(done => requestAnimationFrame(done));
+                }
+                return false;
             }"""
         )
     )

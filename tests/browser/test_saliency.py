@@ -81,9 +81,11 @@ def test_every_method_that_applies(viewer: Viewer) -> None:
     for name in [*BEHIND_MORE, *IN_THE_BAR]:
         viewer.method(name)
         shown = viewer.wait(
-            "p.method === x && p.caption.startsWith(`${x}, `) && p.state === 'ready'", name
+            "p.method === x && p.caption.startsWith(`${x}, `) && p.drawn && p.state !== 'working'",
+            name,
         )
-        assert shown["drawn"]
+        # The model goes on learning: what took long is of an earlier step a moment later.
+        assert shown["state"] in ("ready", "stale")
         assert (", layer 7" in shown["caption"]) == (name in AT_A_LAYER)
         empty = any("map is empty" in note for note in shown["notes"])
         assert painted(viewer) or empty, name
@@ -161,7 +163,7 @@ def test_a_slow_method_shows_how_far_it_is_and_can_be_cancelled(viewer: Viewer, 
         assert cancelled["caption"].startswith("Kernel SHAP, ")
         assert viewer.pane().get_by_text("Not computed yet: this method takes longer.").is_visible()
     viewer.button("Explain now").click()
-    done = viewer.wait("p.state === 'ready' && p.caption.startsWith('Kernel SHAP')")
+    done = viewer.wait("p.drawn && p.state !== 'working' && p.caption.startsWith('Kernel SHAP')")
     assert any("local R²" in note for note in done["notes"])
     # What has been learned since is said, not computed again and again.
     viewer.wait("p.state === 'stale'")
@@ -232,7 +234,7 @@ def test_two_methods_classes_and_steps_on_one_scale(viewer: Viewer) -> None:
     compare, which = viewer.choice("Compare"), viewer.choice("Compare with")
     assert which.is_hidden()
     compare.select_option("method")
-    viewer.wait("p.panes.length === 2 && p.panes[1].state === 'ready'")
+    viewer.wait("p.panes.length === 2 && p.panes[1].state !== 'working'")
     which.select_option("integrated_gradients")
     two = viewer.wait("p.panes[1]?.caption.startsWith('Integrated gradients, ')")
     assert two["panes"][0]["caption"].startswith("Saliency, ")
@@ -250,9 +252,8 @@ def test_two_methods_classes_and_steps_on_one_scale(viewer: Viewer) -> None:
     viewer.button("Live").click()
     viewer.wait("p.panes.every(pane => !pane.caption.includes('kept'))")
     compare.select_option("step")
-    first = which.locator("option").first.get_attribute("value")
     two = viewer.wait("p.panes[1]?.caption.includes('kept') && !p.caption.includes('kept')")
-    assert two["panes"][1]["step"] == int(first or -1)
+    assert str(two["panes"][1]["step"]) == which.input_value()
     viewer.wait_for_later(two)  # the first pane goes on
 
     compare.select_option("nothing")
