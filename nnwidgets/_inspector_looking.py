@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
@@ -16,12 +15,12 @@ from nnwidgets._inspector_picture import InspectorPicture
 from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._inspector_tabs import Ask, Scene, blocks_of
 from nnwidgets.catalogue import text
-from nnwidgets.live.at_rest import at_rest
 from nnwidgets.live.budget import work_clock
 from nnwidgets.live.channel import Paced
+from nnwidgets.live.looks import Looks
 from nnwidgets.live.registry import inner_model
 from nnwidgets.live.session import Session
-from nnwidgets.live.widget import LiveWidget, Part
+from nnwidgets.live.widget import Part
 from nnwidgets.probe.activity import ActivityWatch
 from nnwidgets.probe.activity_sample import ActivitySample
 from nnwidgets.probe.blocks import Block, note
@@ -41,7 +40,6 @@ __all__ = ["Looking"]
 R = TypeVar("R")
 
 _BYTES_PER_SECOND: Final = 300_000
-_LOOKS_APART: Final = 0.25  # seconds: pictures are not sent more often
 
 
 class View(NamedTuple):
@@ -65,7 +63,7 @@ class View(NamedTuple):
     blocks: list[Block]
 
 
-class Looking(LiveWidget):
+class Looking(Looks):
     """The part of an inspector that looks into the model.
 
     Everything that runs the model runs its twin, at a safe point or, when nothing trains, at once;
@@ -128,12 +126,6 @@ class Looking(LiveWidget):
         self._ask = Ask(first_choice(model, only))
         self._done: dict[str, list[Block]] = {}  # work done on demand, by tab
         self._view = View(0, self._ask, None, [])
-        self._look_seconds = 0.0
-        self._looked_at = float("-inf")
-        self._stale = True
-        self._asked_for = True  # somebody waits for the next look: it is not refused
-        self._look_comes = False
-        self._cursor: int | None = None
         super().__init__(session, budget=budget, language=language)
         self.selected = self._ask.layer
         session.sampling.add(self._watch)
@@ -162,58 +154,6 @@ class Looking(LiveWidget):
     def _seen(self) -> int:
         """Looks so far."""
         return self._view.number
-
-    def _changed(self) -> None:
-        """Something else is to be shown."""
-        self._stale = self._asked_for = True
-        if self._ready and (self._shown or not self._session.training):
-            self._look_soon()
-
-    def _look_if_stale(self) -> None:
-        """Look again; what nobody waits for only if the budget allows it."""
-        if self._stale and (self._asked_for or self._can_afford_to_look):
-            self._look_soon()
-
-    @property
-    def _can_afford_to_look(self) -> bool:
-        session = self._session
-        return not session.training or session.governor.allows(self._look_seconds, "looking")
-
-    def _look_soon(self) -> None:
-        session = self._session
-        if self.closed:
-            return
-        if session.hands_free:
-            with session.lock:
-                self._look_paid()
-        elif not self._look_comes and (
-            session.training or session.control.waiting or session.host.soon(_nothing)
-        ):
-            # In a script nobody but the user says when: a look waits until it is asked for.
-            self._look_comes = True
-            session.submit(self._look_if_still_stale)
-
-    def _look_if_still_stale(self) -> None:
-        self._look_comes = False
-        if self._stale:
-            self._look_paid()
-
-    def _look_paid(self) -> None:
-        asked = self._asked_for
-        begun = work_clock()
-        self._look_guarded()
-        self._pay(work_clock() - begun, asked=asked)
-
-    def _pay(self, seconds: float, *, asked: bool) -> None:
-        """Book time for which a loop was held up."""
-        if self._session.control.state == "running":
-            self._session.governor.charge(seconds, "other" if asked else "looking")
-
-    def _look_guarded(self) -> None:
-        try:
-            self._look()
-        except Exception as problem:
-            self.on_failure("look", problem)
 
     def _look(self) -> None:
         """Bring structure and picture up to date; at a safe point, under the session's lock."""
@@ -297,20 +237,6 @@ class Looking(LiveWidget):
         """
         return self._at_rest(lambda: held_pages(self))
 
-    def _at_rest(self, work: Callable[[], R]) -> R:
-        """Run `work` where the model is at rest, and wait for it."""
-        asking = threading.get_ident()
-
-        def paid() -> R:
-            begun = work_clock()
-            try:
-                return work()
-            finally:
-                if threading.get_ident() != asking:  # a loop was held up for somebody else
-                    self._pay(work_clock() - begun, asked=True)
-
-        return at_rest(self._session, paid)
-
     # -- what the session tells ----------------------------------------------------------
 
     def on_change(self) -> None:
@@ -349,10 +275,7 @@ class Looking(LiveWidget):
         if not (following or self._stale):
             return
         self._stale = True
-        rested = perf_counter() - self._looked_at >= _LOOKS_APART
-        if self._shown and rested and not self._look_comes and self._can_afford_to_look:
-            self._look_comes = True  # at the safe point behind this step: not part of the sample
-            self._session.submit(self._look_if_still_stale)
+        self._look_if_rested()
 
     # -- inside --------------------------------------------------------------------------
 
@@ -385,7 +308,3 @@ class Looking(LiveWidget):
         super().close()
         if (twin := getattr(self, "_twin", None)) is not None:
             twin.forget()  # last: the last picture may have made the copy anew
-
-
-def _nothing() -> None:
-    """Do nothing."""

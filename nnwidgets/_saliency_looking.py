@@ -16,18 +16,11 @@ from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["Looking"]
 
-_LOOKS_APART: Final = 0.25  # seconds: pictures are not sent more often
 _PATIENCE: Final = 20.0  # seconds that a notebook without a view is held for a long answer
 
 
 class Looking(Working):
     """The part of a viewer that asks the model, whenever something else is to be shown."""
-
-    def _changed(self) -> None:
-        """Something else is to be shown."""
-        self._stale = self._asked_for = True
-        if self._ready and (self._shown or not self._session.training):
-            self._look_soon()
 
     def _forget_answers(self) -> None:
         with self._shelf:
@@ -36,44 +29,6 @@ class Looking(Working):
             self._reels.clear()
             self._given_up.clear()
             self._supersede()
-
-    def _look_if_stale(self) -> None:
-        """Look again; what nobody waits for only if the budget allows it."""
-        if self._stale and (self._asked_for or self._can_afford_to_look):
-            self._look_soon()
-
-    @property
-    def _can_afford_to_look(self) -> bool:
-        session = self._session
-        return not session.training or session.governor.allows(self._look_seconds, "looking")
-
-    def _look_soon(self) -> None:
-        session = self._session
-        if self.closed:
-            return
-        if session.hands_free:
-            with session.lock:
-                self._look_paid()
-        elif not self._look_comes and (
-            session.training or session.control.waiting or session.host.soon(_nothing)
-        ):
-            # In a script nobody but the user says when: a look waits until it is asked for.
-            self._look_comes = True
-            session.submit(self._look_if_still_stale)
-
-    def _look_if_still_stale(self) -> None:
-        self._look_comes = False
-        if self._stale:
-            self._look_paid()
-
-    def _look_paid(self) -> None:
-        asked = self._asked_for
-        begun = work_clock()
-        try:
-            self._look()
-        except Exception as problem:
-            self.on_failure("look", problem)
-        self._pay(work_clock() - begun, asked=asked)
 
     def _look(self) -> None:
         """Bring the picture up to date; at a safe point, under the session's lock."""
@@ -174,10 +129,7 @@ class Looking(Working):
             return
         if self._left_behind:
             self._stale = True
-            rested = perf_counter() - self._looked_at >= _LOOKS_APART
-            if self._shown and rested and not self._look_comes and self._can_afford_to_look:
-                self._look_comes = True  # at the safe point behind this step
-                self._session.submit(self._look_if_still_stale)
+            self._look_if_rested()
 
     def cell_over(self) -> None:
         """The cell has ended; with no view to wait in, long answers are waited for here."""
@@ -208,7 +160,3 @@ class Looking(Working):
         self._stop_working()  # the last picture may have asked for more
         self._twin.forget()
         self._solver.forget()
-
-
-def _nothing() -> None:
-    """Do nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
@@ -21,11 +21,9 @@ from nnwidgets._saliency_solving import Solver, cannot, captum_is_loaded
 from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets.explain.applicability import Applicability
 from nnwidgets.explain.question import Question
-from nnwidgets.live.at_rest import at_rest
-from nnwidgets.live.budget import work_clock
 from nnwidgets.live.jobs import Job
+from nnwidgets.live.looks import Looks
 from nnwidgets.live.session import Session
-from nnwidgets.live.widget import LiveWidget
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.snapshot_watch import SnapshotWatch
 from nnwidgets.probe.snapshots import state_of
@@ -62,7 +60,7 @@ class View(NamedTuple):
     answers: tuple[Answer, ...]
 
 
-class Sources(LiveWidget):
+class Sources(Looks):
     """The part of a viewer that knows what was asked, and what the answers are of.
 
     Parameters
@@ -121,12 +119,6 @@ class Sources(LiveWidget):
         self._given_up: set[Wish] = set()
         self._obstacle: Exception | None = None  # why nothing can be asked
         self._era = 0  # grows when answers to the same question may differ
-        self._look_seconds = 0.0
-        self._looked_at = float("-inf")
-        self._stale = True
-        self._asked_for = True  # somebody waits for the next look: it is not refused
-        self._look_comes = False
-        self._cursor: int | None = None
         super().__init__(session, budget=budget, language=language)
 
     # -- what is wanted --------------------------------------------------------------------
@@ -144,10 +136,6 @@ class Sources(LiveWidget):
     def _applicability(self) -> Applicability | None:
         """What can be asked; None before the first look."""
         return self._solver.applicability
-
-    def _changed(self) -> None:
-        """Something else is to be shown."""
-        raise NotImplementedError
 
     @property
     def _left_behind(self) -> bool:
@@ -211,25 +199,6 @@ class Sources(LiveWidget):
         return cannot(wish, step, problem, self._shown_language)
 
     # -- at rest ---------------------------------------------------------------------------
-
-    def _pay(self, seconds: float, *, asked: bool) -> None:
-        """Book time for which a loop was held up."""
-        if self._session.control.state == "running":
-            self._session.governor.charge(seconds, "other" if asked else "looking")
-
-    def _at_rest(self, work: Callable[[], R]) -> R:
-        """Run `work` where the model is at rest, and wait for it."""
-        asking = threading.get_ident()
-
-        def paid() -> R:
-            begun = work_clock()
-            try:
-                return work()
-            finally:
-                if threading.get_ident() != asking:  # a loop was held up for somebody else
-                    self._pay(work_clock() - begun, asked=True)
-
-        return at_rest(self._session, paid)
 
     def _plan(self) -> Applicability:
         """Return what can be asked of the model as it is.
