@@ -5,6 +5,7 @@ What is clicked here is clicked while the training cells run.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -147,7 +148,9 @@ def ask_why(notebook: Notebook, picture: Picture) -> None:
     digits = notebook.page.locator(DIGITS)
     digits.scroll_into_view_if_needed()
     digits.get_by_role("button", name="Grad-CAM", exact=True).click()
-    digits.locator(".nnw-pane-heading", has_text="Grad-CAM").wait_for()
+    # Of a step of the run, not of the network before it.
+    learned = re.compile(r"Grad-CAM.*step [1-9]")
+    digits.locator(".nnw-pane-heading", has_text=learned).wait_for()
     picture("12-asked", digits)
     digits.get_by_role("button", name="Integrated gradients", exact=True).click()
     notebook.page.wait_for_function(ALL_RAN, timeout=5 * MINUTES)
