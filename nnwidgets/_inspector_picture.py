@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from time import perf_counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from nnwidgets._inspector_tabs import TABS, Ask, Scene
+from nnwidgets._live_part import Packed, Picture
 from nnwidgets.catalogue import text
 from nnwidgets.live import wire
-from nnwidgets.live.jobs import Job
 from nnwidgets.probe.blocks import Block, Words
 from nnwidgets.probe.shapes import shape_text
 
@@ -27,61 +25,18 @@ _SPARK_BYTES: Final = 100_000
 _TRAINED: Final = {"all": "none", "none": "all", "part": "part", "": ""}
 _NOW: Final = ("activation_mean", "activation_std", "grad_norm", "update_ratio")
 
-Packed = dict[str, Any]
 
+class InspectorPicture(Picture):
+    """Builds each part, or None when nothing in it has changed since."""
 
-class InspectorPicture:
-    """Builds each part, or None when nothing in it has changed since.
+    _widget: Looking
 
-    Parameters
-    ----------
-    inspector
-        Whose picture it is.
-    next_seq
-        Gives each part a number; the browser draws only what is newer.
-    """
-
-    def __init__(self, inspector: Looking, next_seq: Callable[[], int]) -> None:
-        self._inspector = inspector
-        self._seq = next_seq
-        self._last: dict[str, Any] = {}
-        self._said: tuple[float, list[str]] = (float("-inf"), [])
-
-    def live(self) -> Packed | None:
-        """State, step, cost: what changes all the time."""
-        inspector = self._inspector
-        session = inspector.session
-        route = inspector._link.route
-        meta: dict[str, Any] = {
-            "state": session.control.state,
-            "step": session.step,
-            "route": {"key": route.key, "params": {}, "live": route.live},
-            "queued": None,
-            "cursor": session.cursor,
-            "budget": session.governor.budget,
-            "error": inspector._error,
-            "status": self._sentences(),
-            "source": inspector._ask.source,
-            "busy": self._busy(),
-        }
-        resting = session.control.state not in ("running", "paused")
-        if self._same("live", (repr(meta), 0 if resting else int(perf_counter() * 4))):
-            return None
-        seconds = session.step_seconds
-        rate = 1.0 / seconds if seconds > 0 else math.nan
-        numbers = np.array([rate, session.governor.overhead, session.governor.wall])
-        return wire.pack({"seq": self._seq(), **meta}, {"numbers": numbers})
-
-    def _busy(self) -> dict[str, Any] | None:
-        """Say what long work is under way, for views that have not asked for it."""
-        for job in list(self._inspector._waiting.values()):
-            if isinstance(job, Job):
-                return {"action": job.name, "fraction": job.fraction, "note": job.note}
-        return None
+    def _live_extra(self) -> Packed:
+        return {"source": self._widget._ask.source}
 
     def tree(self) -> Packed | None:
         """Every module: name, type, shape, parameters."""
-        inspector = self._inspector
+        inspector = self._widget
         inspector._look_if_stale()
         structure = inspector._structure
         if structure is None or self._same("tree", inspector._traces):
@@ -127,7 +82,7 @@ class InspectorPicture:
 
     def graph(self) -> Packed | None:
         """The data-flow graph as really executed."""
-        inspector = self._inspector
+        inspector = self._widget
         structure = inspector._structure
         if structure is None or self._same("graph", inspector._traces):
             return None
@@ -155,7 +110,7 @@ class InspectorPicture:
 
     def rows(self) -> Packed | None:
         """Sparklines and badges of all layers."""
-        inspector = self._inspector
+        inspector = self._widget
         history, structure = inspector._history, inspector._structure
         language = inspector._shown_language
         if structure is None:
@@ -202,7 +157,7 @@ class InspectorPicture:
 
     def layer(self) -> Packed | None:
         """The layer that is shown."""
-        inspector = self._inspector
+        inspector = self._widget
         inspector._look_if_stale()
         number, ask, scene, blocks = inspector._view
         if number == 0 or self._same("layer", number):
@@ -221,7 +176,7 @@ class InspectorPicture:
         blocks
             What is shown of it.
         """
-        inspector = self._inspector
+        inspector = self._widget
         structure = inspector._structure
         nodes = [] if structure is None else inspector._rows_of(structure)
         rows = {node.info.name: node for node in nodes}
@@ -255,7 +210,7 @@ class InspectorPicture:
 
     def samples(self) -> Packed | None:
         """The probe batch, as thumbnails."""
-        probe = self._inspector._probe
+        probe = self._widget._probe
         if probe is None or self._same("samples", id(probe)):
             return None
         kind, thumbs = probe.picture()
@@ -275,17 +230,4 @@ class InspectorPicture:
         return head, block.arrays
 
     def _words(self, words: Words) -> str:
-        return text(words[0], self._inspector._shown_language, **words[1])
-
-    def _sentences(self) -> list[str]:
-        now = perf_counter()
-        if now - self._said[0] > 2.0:  # asked ten times a second; a large model takes a while
-            inspector = self._inspector
-            self._said = now, inspector._say_what_is_seen(inspector._shown_language)
-        return self._said[1]
-
-    def _same(self, part: str, state: object) -> bool:
-        if self._last.get(part) == state:
-            return True
-        self._last[part] = state
-        return False
+        return text(words[0], self._widget._shown_language, **words[1])

@@ -144,16 +144,6 @@ class Checking(Looking):
                 waiting.cancelled = True
         self._part_changed("_live")
 
-    def _busy(self) -> dict[str, Any] | None:
-        """Say what long work is under way, for views that have not asked for it."""
-        jobs = [job for job in list(self._waiting.values()) if isinstance(job, Job)]
-        if self._job is not None:
-            jobs.append(self._job)
-        for job in jobs:
-            if not job.cancelled:
-                return {"action": job.name, "fraction": job.fraction, "note": job.note}
-        return None
-
     def _trust_meta(self) -> tuple[object, dict[str, Any], Arrays]:
         """Return what identifies the report, its words and its arrays."""
         checked, language = self._checked, self._shown_language

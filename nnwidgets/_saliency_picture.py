@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnwidgets._live_part import Packed, Picture
 from nnwidgets._saliency_panes import pane_of, scale_of
 from nnwidgets._saliency_wish import Answer
 from nnwidgets.catalogue import text
 from nnwidgets.explain.methods import method_named
 from nnwidgets.explain.registry import METHODS
 from nnwidgets.live import wire
+from nnwidgets.live.jobs import Job
 from nnwidgets.probe.blocks import EXACT, encode
 from nnwidgets.probe.shapes import shape_text
 
@@ -27,8 +26,6 @@ __all__ = ["SaliencyPicture"]
 _MOST_CLASSES: Final = 1_000  # names that travel; more are numbers
 _MOST_STEPS: Final = 128
 
-Packed = dict[str, Any]
-
 
 def _same_input(one: Answer, other: Answer) -> bool:
     """Whether two panes draw the same input, number by number."""
@@ -37,50 +34,18 @@ def _same_input(one: Answer, other: Answer) -> bool:
     return mine is not None and theirs is not None and np.array_equal(mine, theirs, equal_nan=True)
 
 
-class SaliencyPicture:
-    """Builds each part, or None when nothing in it has changed since.
+class SaliencyPicture(Picture):
+    """Builds each part, or None when nothing in it has changed since."""
 
-    Parameters
-    ----------
-    viewer
-        Whose picture it is.
-    next_seq
-        Gives each part a number; the browser draws only what is newer.
-    """
+    _widget: Checking
 
-    def __init__(self, viewer: Checking, next_seq: Callable[[], int]) -> None:
-        self._viewer = viewer
-        self._seq = next_seq
-        self._last: dict[str, Any] = {}
-        self._said: tuple[float, list[str]] = (float("-inf"), [])
-
-    def live(self) -> Packed | None:
-        """State, step, cost: what changes all the time."""
-        viewer = self._viewer
-        session = viewer.session
-        route = viewer._link.route
-        meta: dict[str, Any] = {
-            "state": session.control.state,
-            "step": session.step,
-            "route": {"key": route.key, "params": {}, "live": route.live},
-            "queued": None,
-            "cursor": session.cursor,
-            "budget": session.governor.budget,
-            "error": viewer._error,
-            "status": self._sentences(),
-            "busy": viewer._busy(),
-        }
-        resting = session.control.state not in ("running", "paused")
-        if self._same("live", (repr(meta), 0 if resting else int(perf_counter() * 4))):
-            return None
-        seconds = session.step_seconds
-        rate = 1.0 / seconds if seconds > 0 else math.nan
-        numbers = np.array([rate, session.governor.overhead, session.governor.wall])
-        return wire.pack({"seq": self._seq(), **meta}, {"numbers": numbers})
+    def _jobs(self) -> list[Job]:
+        own = self._widget._job
+        return [*super()._jobs(), *([] if own is None else [own])]
 
     def samples(self) -> Packed | None:
         """The inputs, as thumbnails or by their names."""
-        viewer = self._viewer
+        viewer = self._widget
         viewer._look_if_stale()
         if self._same("samples", viewer._solver.described):
             return None
@@ -98,7 +63,7 @@ class SaliencyPicture:
 
     def choices(self) -> Packed | None:
         """What can be asked: methods, layers, baselines, classes, steps."""
-        viewer = self._viewer
+        viewer = self._widget
         viewer._look_if_stale()
         known = viewer._applicability
         language = viewer._shown_language
@@ -143,7 +108,7 @@ class SaliencyPicture:
 
     def picture(self) -> Packed | None:
         """The panes."""
-        viewer = self._viewer
+        viewer = self._widget
         viewer._look_if_stale()
         number, by, answers = viewer._view
         if number == 0 or self._same("picture", (number, viewer._shown_language)):
@@ -160,7 +125,7 @@ class SaliencyPicture:
         answers
             One or two.
         """
-        viewer = self._viewer
+        viewer = self._widget
         low, high, signed = scale_of(answers)
         panes: list[dict[str, Any]] = []
         arrays: dict[str, NDArray[Any]] = {}
@@ -184,7 +149,7 @@ class SaliencyPicture:
 
     def film(self) -> Packed | None:
         """The map through the training."""
-        viewer = self._viewer
+        viewer = self._widget
         reels = viewer._reels
         if self._same("film", reels.number):
             return None
@@ -211,28 +176,15 @@ class SaliencyPicture:
 
     def trust(self) -> Packed | None:
         """What was found out about the map."""
-        found = self._viewer._trust_meta()
+        found = self._widget._trust_meta()
         state, meta, arrays = found
-        if self._same("trust", (state, self._viewer._shown_language)):
+        if self._same("trust", (state, self._widget._shown_language)):
             return None
         return wire.pack({"seq": self._seq(), **meta}, arrays)
 
     def importance(self) -> Packed | None:
         """Which features matter over the whole set."""
-        state, meta, arrays = self._viewer._importance_meta()
-        if self._same("importance", (state, self._viewer._shown_language)):
+        state, meta, arrays = self._widget._importance_meta()
+        if self._same("importance", (state, self._widget._shown_language)):
             return None
         return wire.pack({"seq": self._seq(), **meta}, arrays)
-
-    def _sentences(self) -> list[str]:
-        now = perf_counter()
-        if now - self._said[0] > 2.0:  # asked ten times a second
-            viewer = self._viewer
-            self._said = now, viewer._say_what_is_seen(viewer._shown_language)
-        return self._said[1]
-
-    def _same(self, part: str, state: object) -> bool:
-        if self._last.get(part) == state:
-            return True
-        self._last[part] = state
-        return False

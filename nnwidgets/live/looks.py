@@ -40,6 +40,10 @@ class Looks(LiveWidget):
         """Bring the picture up to date; at a safe point, under the session's lock."""
         raise NotImplementedError
 
+    def _say_what_is_seen(self, language: str) -> list[str]:
+        """Return how things stand, in sentences."""
+        raise NotImplementedError
+
     def _changed(self) -> None:
         """Something else is to be shown."""
         self._stale = self._asked_for = True
