@@ -5,8 +5,11 @@
 
 import { h, setAttribute, setHidden, setText, uniqueId } from "./dom";
 import type { Words } from "./i18n";
+import { type Pen, penCase } from "./pen";
 import { type Cell, type Extent, isInside, listenForCells } from "./pointer";
-import { type Box, openCanvas } from "./raster";
+import type { Box } from "./raster";
+
+export type { Pen, Token, WriteOptions } from "./pen";
 
 /** What a stage needs of the view it stands in. */
 export interface StageContext {
@@ -15,35 +18,6 @@ export interface StageContext {
   /** Reads a sentence to those who do not see the picture. */
   say(text: string): void;
 }
-
-export interface Pen {
-  ctx: CanvasRenderingContext2D;
-  /** Device pixels in a CSS pixel. */
-  ratio: number;
-  width: number;
-  height: number;
-  /** A token of theme.css as a canvas understands it. */
-  color(token: Token): string;
-  /** Writes small text in a muted colour; gives its width. */
-  write(text: string, x: number, y: number, how?: WriteOptions): number;
-}
-
-export interface WriteOptions {
-  align?: CanvasTextAlign;
-  baseline?: CanvasTextBaseline;
-  color?: Token;
-  most?: number;
-}
-
-export type Token =
-  | "text"
-  | "muted"
-  | "line"
-  | "control-line"
-  | "accent"
-  | "error"
-  | "surface"
-  | `series-${number}`;
 
 export interface StageOptions {
   context: StageContext;
@@ -109,7 +83,7 @@ export function stage(options: StageOptions): Stage {
   root.classList.toggle("nnw-stage-pick", options.pick !== undefined);
   const readout = h("span", { class: "nnw-readout", "aria-hidden": "true" });
   const element = h("div", { class: "nnw-stage-part" }, root, help);
-  let colors = new Map<Token, string>();
+  const pens = penCase(picked);
   let chosen: () => Box | null = () => null;
   let followed: Cell | null = null;
 
@@ -142,50 +116,17 @@ export function stage(options: StageOptions): Stage {
     ...(options.escape && { escape: options.escape }),
   });
 
-  const color = (token: Token): string => {
-    let found = colors.get(token);
-    if (found === undefined) {
-      // var() and color-mix() are for elements only: let one work them out.
-      picked.style.color = `var(--nnw-${token})`;
-      found = getComputedStyle(picked).color || "#888";
-      picked.style.removeProperty("color");
-      colors.set(token, found);
-    }
-    return found;
-  };
   const paint = (): void => {
     const width = root.clientWidth;
     const height = width > 0 ? layout(width) : null;
-    if (height === null) return;
-    const opened = openCanvas(canvas, width, height);
-    if (opened === null) return;
-    const { ctx, ratio } = opened;
-    const { fontFamily } = getComputedStyle(canvas);
-    ctx.font = `11px ${fontFamily || "system-ui, sans-serif"}`;
-    options.paint({
-      ctx,
-      ratio,
-      width,
-      height,
-      color,
-      write(
-        text,
-        x,
-        y,
-        { align = "left", baseline = "middle", color: token = "muted", most } = {},
-      ) {
-        ctx.textAlign = align;
-        ctx.textBaseline = baseline;
-        ctx.fillStyle = color(token);
-        ctx.fillText(text, x, y, most);
-        return ctx.measureText(text).width;
-      },
-    });
+    const pen = height === null ? null : pens.open(canvas, width, height);
+    if (pen === null) return;
+    options.paint(pen);
     place(picked, chosen());
     tell(false);
   };
   const repaint = (): void => {
-    colors = new Map();
+    pens.forget();
     paint();
   };
   onResize(root, signal, paint);
