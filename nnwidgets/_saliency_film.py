@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -54,7 +55,9 @@ class Film:
 
     Notes
     -----
-    Frames may be added in any order: live ones at the end, those of stored weights in between. When
+    Frames may be added in any order: live ones at the end, those of stored weights in between. Of
+    steps whose weights are not kept only the newest frame stays, so that whoever sees a frame can
+    also go there. Where no weights are kept at all, all stay: then they are what there is. When
     there are more than 96, the one whose neighbours are nearest goes; the first and the last stay.
     """
 
@@ -75,12 +78,25 @@ class Film:
             self.wish, self._frames = wish, {}
             self.number += 1
 
-    def add(self, step: int, frame: Frame) -> None:
-        """Add the frame of a step, in place of one that is there."""
+    def add(self, step: int, frame: Frame, kept: Collection[int] = ()) -> None:
+        """Add the frame of a step, in place of one that is there.
+
+        Parameters
+        ----------
+        step
+            Of the frame.
+        frame
+            The map.
+        kept
+            The steps whose weights are kept.
+        """
         held = next(iter(self._frames.values()), frame)
         if held.values.shape != frame.values.shape:
             self._frames = {}  # the model gives maps of another size now
         frames = {**self._frames, step: frame}
+        if kept:
+            newest = max(frames)
+            frames = {one: frames[one] for one in frames if one in kept or one == newest}
         if len(frames) > _MOST:
             steps = sorted(frames)
             gaps = [after - before for before, after in zip(steps, steps[2:], strict=False)]

@@ -25,7 +25,7 @@ class Filming(Sources):
             return
         with self._shelf:
             self._reels.begin(answer.wish)
-            self._reels.add(answer.step, frame)
+            self._reels.add(answer.step, frame, self._kept.snapshots.steps)
         self._part_changed("_film")
 
     def _is_asked_now(self, wish: Wish | None) -> bool:
@@ -47,6 +47,16 @@ class Filming(Sources):
             begun = work_clock()
             self._backfill(most=1)
             self._pay(work_clock() - begun, asked=False)
+
+    def _film_goes_on(self) -> None:
+        """Add frames while somebody looks at the past: the picture stays, the film grows."""
+        self._look_comes = False
+        if self.closed or not self._is_past or not self._can_afford_to_look:
+            return
+        begun = work_clock()
+        self._backfill(most=1)
+        self._looked_at = perf_counter()
+        self._pay(work_clock() - begun, asked=False)
 
     def _backfill(self, most: int | None = None) -> None:
         """Make frames of stored weights, some at a time."""

@@ -130,6 +130,10 @@ class Looking(Working):
         if self._left_behind:
             self._stale = True
             self._look_if_rested()
+        elif self._is_past and self._may_look_now:
+            self._look_comes = True
+            self._session.submit(self._film_goes_on)
+            self._part_changed("_choices")  # the steps that can be gone to
 
     def cell_over(self) -> None:
         """The cell has ended; with no view to wait in, long answers are waited for here."""

@@ -138,6 +138,12 @@ class Sources(Looks):
         return self._solver.applicability
 
     @property
+    def _is_past(self) -> bool:
+        """Whether what is shown is of stored weights, which no step changes."""
+        answers = self._view.answers
+        return bool(answers) and answers[0].past
+
+    @property
     def _left_behind(self) -> bool:
         """Whether the loop has gone on since the picture was made of what was newest then."""
         answers, session = self._view.answers, self._session

@@ -57,10 +57,15 @@ class Looks(LiveWidget):
 
     def _look_if_rested(self) -> None:
         """Look again behind the sampled step that ends now, if anybody looks and it is time."""
-        rested = perf_counter() - self._looked_at >= _LOOKS_APART
-        if self._shown and rested and not self._look_comes and self._can_afford_to_look:
+        if self._may_look_now:
             self._look_comes = True  # at the safe point behind this step: not part of the sample
             self._session.submit(self._look_if_still_stale)
+
+    @property
+    def _may_look_now(self) -> bool:
+        """Whether anybody looks, and it is time for what nobody waits for."""
+        rested = perf_counter() - self._looked_at >= _LOOKS_APART
+        return self._shown and rested and not self._look_comes and self._can_afford_to_look
 
     @property
     def _can_afford_to_look(self) -> bool:

@@ -137,16 +137,15 @@ def test_the_film_and_its_drift(
     look(viewer)
     viewer.flush()
     keep_every_step(viewer, monkeypatch)
-    states = {0: {k: v.clone() for k, v in training.model.state_dict().items()}}
+    states = {}
     viewer.session.loop_began()
-    for step in range(1, 7):
+    for step in range(1, 10):
         training.step()
         states[step] = {k: v.clone() for k, v in training.model.state_dict().items()}
     viewer.session.loop_ended("finished")
     steps, drift, frames = film(viewer)
-    assert steps[0] == 0
-    assert steps[-1] == 6
-    assert set(viewer._kept.snapshots.steps) <= set(steps)
+    kept = viewer._kept.snapshots.steps
+    assert steps == sorted({*kept, 9})  # all that can be gone to
     assert len(steps) >= 4
     truth = {
         step: summed(with_weights(states[step], x, method="saliency", target=1)) for step in steps
@@ -160,6 +159,42 @@ def test_the_film_and_its_drift(
             {"a": truth[steps[place - 1]].ravel(), "b": truth[steps[place]].ravel()}
         )
         assert drift[place] == pytest.approx(table.corr("spearman").iloc[0, 1], abs=1e-3)
+
+
+def test_the_film_grows_while_somebody_looks_at_the_past(
+    training: Training, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_browser(monkeypatch)
+    viewer = make(training.model, training.x[:5], method="saliency", targets=1)
+    browser = Browser(viewer)
+    browser.look()
+    monkeypatch.setattr("nnwidgets.live.looks._LOOKS_APART", 0.0)
+    keep_every_step(viewer, monkeypatch)
+    governor = viewer.session.governor
+    monkeypatch.setattr(governor, "allows", lambda *_: True)
+    viewer.session.loop_began()
+    for _ in range(6):
+        training.step()
+    viewer.flush()
+    past = viewer._kept.snapshots.steps[1]
+    viewer.session.set_cursor(past)
+    training.step()
+    viewer.flush()
+    shown, number = panes(viewer)[0], viewer._view.number
+    assert (shown["step"], shown["past"]) == (past, True)
+    before = film(viewer)[0]
+    for _ in range(6):
+        training.step()
+    after = film(viewer)[0]
+    kept = viewer._kept.snapshots.steps
+    assert kept[-1] > before[-1]
+    assert after == list(kept)
+    assert part(viewer, "_choices")[0]["steps"] == list(kept)
+    assert viewer._view.number == number  # the picture itself has been left in peace
+    monkeypatch.setattr(governor, "allows", lambda *_: False)
+    training.step()
+    assert film(viewer)[0] == after  # not at any price
+    viewer.session.loop_ended("finished")
 
 
 def test_another_question_is_another_film(

@@ -80,6 +80,23 @@ def test_a_film_thins_out_and_keeps_its_ends() -> None:
     assert gaps.max() <= 32  # no long stretch of the run is lost
 
 
+def test_a_film_shows_what_can_be_gone_to_and_the_newest() -> None:
+    reels = Film()
+    reels.begin(Wish(0, None, "saliency", "", "zero"))
+    frame = Frame(np.zeros((4, 4), np.float32))
+    for step in (0, 1, 2):
+        reels.add(step, frame)
+    assert reels.steps == (0, 1, 2)  # no weights are kept: frames are all there is
+    reels.add(3, frame, (2, 3))
+    assert reels.steps == (2, 3)
+    reels.add(5, frame, (2, 3))
+    assert reels.steps == (2, 3, 5)
+    reels.add(6, frame, (2, 6))
+    assert reels.steps == (2, 6)
+    reels.add(4, frame, (2, 4, 6))  # of stored weights, afterwards
+    assert reels.steps == (2, 4, 6)
+
+
 def test_a_closed_viewer_and_its_model_can_go(monkeypatch: pytest.MonkeyPatch) -> None:
     install_browser(monkeypatch)
     model = small_net()

@@ -35,10 +35,12 @@ export interface Foot {
 /** Longest side of a frame under the pointer, in CSS pixels. */
 const SIDE = 84;
 
-/** All steps that can be gone back to, ascending: those of the film and those that are kept. */
+/**
+ * All steps that can be gone back to, ascending: those whose weights are kept. Where none are, as of
+ * a model that is too large for it, those of which the film has a frame.
+ */
 export function stepsOf(film: Film | null, kept: readonly number[]): Float64Array {
-  const all = new Set<number>([...(film?.steps ?? []), ...kept]);
-  return Float64Array.from(all).sort();
+  return Float64Array.from(kept.length > 0 ? kept : (film?.steps ?? [])).sort();
 }
 
 export interface Frame {

@@ -255,8 +255,9 @@ describe("a film", () => {
     scale: { low: 0, high: 1, signed: false },
   };
 
-  it("has a frame of some steps; others can be gone to all the same", () => {
-    expect(Array.from(stepsOf(film, [20, 30, 5]))).toEqual([5, 10, 20, 30]);
+  it("has a frame of some steps; those whose weights are kept can be gone to", () => {
+    expect(Array.from(stepsOf(film, [20, 30, 5]))).toEqual([5, 20, 30]);
+    expect(Array.from(stepsOf(film, []))).toEqual([10, 30]);
     expect(Array.from(stepsOf(null, []))).toEqual([]);
     expect(frameAt(film, 20)).toBeNull();
     expect(frameAt(film, 30)).toEqual({ codes: Uint8Array.of(250, 0, 0, 0), rows: 2, columns: 2 });
