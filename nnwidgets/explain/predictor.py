@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nnwidgets.explain.answers import Answers, waiting
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.outputs import KINDS, OutputKind, Readout, output_kind, scored_part
+from nnwidgets.explain.shares import shares
 from nnwidgets.probe.look import call_arguments
 from nnwidgets.probe.refusal import Refusal
 
@@ -71,6 +72,8 @@ class Predictor:
     ----------
     root, shape
         As given.
+    row_seconds
+        How long a point took in the newest batch; 0 before the first.
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class Predictor:
         self._target_of = target_of
         self._readout: Readout | None = None
         self._width = None if self.shape is None else int(np.prod(self.shape))
-        self._row_seconds = 0.0
+        self.row_seconds = 0.0
         self._use(root)
 
     def _use(self, root: nn.Module) -> None:
@@ -153,19 +156,40 @@ class Predictor:
         """
         rows = self._checked(points)
         readout = self._read_by(rows)
-        scores = self.gather(rows, readout.scores, check)
-        kind = readout.kind
+        scores, kind = self.gather(rows, readout.scores, check), readout.kind
         if kind.kind == "regression":
             return Answers(None, scores.numpy())
-        if kind.kind in ("logit", "probability"):
-            one = scores[:, 0].sigmoid() if kind.kind == "logit" else scores[:, 0]
-            shares = torch.stack((1 - one, one)).T
-        elif kind.kind == "logits":
-            # Along the first axis: over few classes torch is ten times as fast there.
-            shares = scores.T.contiguous().softmax(0).T
-        else:
-            shares = scores.exp() if kind.kind == "log_probabilities" else scores
-        return Answers(shares.numpy(), exclusive=kind.exclusive)
+        return Answers(shares(scores, kind).numpy(), exclusive=kind.exclusive)
+
+    def scores(self, points: Any, check: Callable[[], None] = waiting) -> Tensor:
+        """Return the model's own numbers, (n, numbers); `kind` says what they are.
+
+        Raises
+        ------
+        Refusal, TypeError
+            As `answer`.
+        """
+        return self.gather(points, self._read_by(self._checked(points)).scores, check)
+
+    def with_graph(self, points: Tensor) -> Tensor:
+        """Return the model's own numbers, with the graph that leads back to the points.
+
+        Parameters
+        ----------
+        points
+            (n, features), on the CPU.
+
+        Raises
+        ------
+        Exception
+            Whatever the model raises, and `preprocess`, which is given a tensor.
+        """
+        readout = self._read_by(self._checked(points))
+        shape = (-1,) if self.shape is None else self.shape
+        # Cloned: what works in place must not reach the caller's numbers.
+        rows = points.to(self.device, self.dtype).reshape(len(points), *shape).clone()
+        args, kwargs = call_arguments(rows if self._preprocess is None else self._preprocess(rows))
+        return readout.scores(self.root(*args, **kwargs)).flatten(1)
 
     def probabilities(self, points: Any, check: Callable[[], None] = waiting) -> Points:
         """Return probabilities, (n, classes).
@@ -236,7 +260,7 @@ class Predictor:
                 batch = batch.detach().reshape(len(part), -1)[:count]
                 batch = batch.float() if batch.dtype in _HALVES else batch
                 found.append(batch.cpu())
-                self._row_seconds = (perf_counter() - began) / count
+                self.row_seconds = (perf_counter() - began) / count
                 at += count
         check()
         return found[0] if len(found) == 1 else torch.cat(found)
@@ -273,7 +297,7 @@ class Predictor:
 
     def _batch(self, width: int) -> int:
         by_size = _NUMBERS // max(width, 1)
-        by_time = _SECONDS / self._row_seconds if self._row_seconds else 1024
+        by_time = _SECONDS / self.row_seconds if self.row_seconds else 1024
         return int(max(_SMALLEST, min(_LARGEST, by_size, by_time)))
 
     def _read_by(self, rows: Points) -> Readout:

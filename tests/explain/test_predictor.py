@@ -302,9 +302,9 @@ def test_batches_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_slow_models_get_small_batches() -> None:
     predictor = Predictor(net())
-    predictor._row_seconds = 1.0
+    predictor.row_seconds = 1.0
     assert predictor._batch(3) == 64
-    predictor._row_seconds = 1e-9
+    predictor.row_seconds = 1e-9
     assert predictor._batch(3) == 4096
     assert predictor._batch(150_528) == 64
 
