@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nnwidgets._saliency_drawn import pooled
+from nnwidgets._saliency_marks import marked, marks_of
 from nnwidgets.explain.guess_image import (
     Inverse,
     channels_first,
@@ -91,8 +92,10 @@ class Pictures:
                 pooled(planes[..., channel].astype(np.float64), _THUMB)[0]
                 for channel in range(planes.shape[-1])
             ]
-            made.append(np.rint(np.stack(small, -1)).astype(np.uint8))
-        if len({one.shape for one in made}) != 1:
+            pixels = np.rint(np.stack(small, -1)).astype(np.uint8)
+            made.append(marked(pixels, marks_of(tensor, slot)))
+        if len({one.shape[:2] for one in made}) != 1:
             return None
-        stack = np.stack(made)
+        channels = max(one.shape[-1] for one in made)  # marks are coloured in grey pictures too
+        stack = np.stack([np.broadcast_to(one, (*one.shape[:2], channels)) for one in made])
         return stack[..., 0] if stack.shape[-1] == 1 else stack

@@ -17,6 +17,7 @@ from torch import nn
 from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._saliency_described import Described, Given
 from nnwidgets._saliency_drawn import drawn, slot_of
+from nnwidgets._saliency_marks import marked, marks_of, words_of
 from nnwidgets._saliency_pictures import Pictures
 from nnwidgets._saliency_wish import Answer, Drawn, State, Target, Wish
 from nnwidgets.catalogue import text
@@ -211,7 +212,8 @@ class Solver(Described):
         asked = question.ask(wish.index, _predicted(answer))
         slot = min(wish.slot, len(asked.slots) - 1)
         picture, said = self._natural(asked, slot)
-        return replace(answer, drawn=Drawn(asked.slots[slot].kind, None, picture), said=said)
+        shown, said = self._marked(Drawn(asked.slots[slot].kind, None, picture), asked, slot, said)
+        return replace(answer, drawn=shown, said=said)
 
     def solve(
         self,
@@ -300,7 +302,8 @@ class Solver(Described):
         values = self.channels_first(values, slot)
         spread = found.details.get("spread")
         spread = None if spread is None else slot_of(spread, slot)
-        return drawn(described.kind, values, given, picture, spread), said
+        shown = drawn(described.kind, values, given, picture, spread)
+        return self._marked(shown, asked, slot, said)
 
     def _natural(
         self, asked: Asked, slot: int
@@ -310,6 +313,17 @@ class Solver(Described):
         if described.kind != "image" or self._pictures is None:
             return None, ()
         return self._pictures.of(asked.inputs[slot][0], described, slot)
+
+    def _marked(
+        self, shown: Drawn, asked: Asked, slot: int, said: tuple[Words, ...]
+    ) -> tuple[Drawn, tuple[Words, ...]]:
+        """Return a picture in which what is not finite can be seen, and the sentence on it."""
+        if shown.kind != "image" or shown.input is None:
+            return shown, said
+        codes = marks_of(asked.inputs[slot][0], asked.slots[slot])
+        if codes is None:
+            return shown, said
+        return replace(shown, input=marked(shown.input, codes)), (*said, words_of(codes))
 
     def channels_first(self, values: NDArray[Any], slot: int) -> NDArray[Any]:
         """Return an image's values as (channels, height, width); others as they are."""
