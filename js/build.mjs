@@ -114,12 +114,13 @@ async function demo() {
       demo: "demo/demo.ts",
       inspector: "demo/inspector.ts",
       saliency: "demo/saliency.ts",
+      boundary: "demo/boundary.ts",
     },
     outdir: folder,
     format: "iife",
     sourcemap: "inline",
   });
-  for (const page of ["index.html", "inspector.html", "saliency.html"]) {
+  for (const page of ["index.html", "inspector.html", "saliency.html", "boundary.html"]) {
     await copyFile(path.join(root, "demo", page), path.join(folder, page));
     console.log(path.join("demo", "dist", page));
   }
