@@ -74,11 +74,11 @@ def marked(picture: Pixels, codes: Codes | None) -> Pixels:
     if sides != picture.shape[:2]:
         return picture
     colours = picture[..., None] if picture.ndim == 2 else picture
-    colours = np.broadcast_to(colours, (*sides, 3)).copy()
+    colours = np.array(np.broadcast_to(colours, (*sides, 3)), np.uint8)
     for code, colour in reversed(_COLOURS):
         rows, columns = np.nonzero(codes == code)
         colours[rows // size, columns // size] = colour
-    return colours
+    return np.asarray(colours, np.uint8)
 
 
 def words_of(codes: Codes) -> Words:

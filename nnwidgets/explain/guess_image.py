@@ -6,6 +6,7 @@ the numbers, since what it is undone to must lie between black and white.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -91,19 +92,18 @@ def guess(images: Tensor) -> Inverse:
         brings the ends nearest to black and white. If none fits, from the smallest to the largest
         value.
     """
-    values = images.detach().double()
-    finite = values[torch.isfinite(values)]
-    if not finite.numel():
+    values = images.detach()
+    ends = _ends(values)
+    if not any(math.isfinite(low) for low, _ in ends):
         return Inverse("explain.picture.none", (0.0,), (0.0,))
-    low, high = float(finite.min()), float(finite.max())
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
     if low >= 0 and high <= 1:
         return Inverse("explain.picture.unit", (1.0,), (0.0,))
-    whole = bool((finite == finite.round()).all())
-    if low >= 0 and high <= 16 and whole:
+    if low >= 0 and high <= 16 and bool(((values == values.round()) | ~values.isfinite()).all()):
         return Inverse("explain.picture.digits", (1 / 16,), (0.0,))
     if low >= 0 and 16 < high <= 255:
         return Inverse("explain.picture.bytes", (1 / 255,), (0.0,))
-    known = _known(values)
+    known = _known(ends)
     if known is not None:
         return known
     span = high - low or 1.0
@@ -115,15 +115,34 @@ def guess(images: Tensor) -> Inverse:
     )
 
 
-def _known(values: Tensor) -> Inverse | None:
+def _ends(images: Tensor) -> list[tuple[float, float]]:
+    """Return the smallest and the largest finite value of each channel; (inf, −inf) of none.
+
+    All that a guess needs: large pictures are gone through once, without copies of them.
+    """
+    ends = []
+    for values in images.movedim(1, 0):
+        if not torch.isfinite(values.sum()):
+            values = values[torch.isfinite(values)]
+        low, high = values.aminmax() if values.numel() else (math.inf, -math.inf)
+        ends.append((float(low), float(high)))
+    return ends
+
+
+def _known(ends: list[tuple[float, float]]) -> Inverse | None:
     """Return the usual normalisation that puts the ends nearest to black and white, if any fits."""
-    channels = values.shape[1]
+    channels = len(ends)
     candidates = (_SIGNED, *(_GREY if channels == 1 else _COLOUR if channels == 3 else ()))
     best: tuple[float, Inverse] | None = None
     for inverse in candidates:
-        undone = _undone(values, inverse)
-        undone = undone[torch.isfinite(undone)]
-        low, high = float(undone.min()), float(undone.max())
+        # It grows with the values, so that their ends become the ends.
+        undone = [
+            [value * scale + shift for value in pair]
+            for pair, scale, shift in zip(
+                ends, _each(inverse.scale, channels), _each(inverse.shift, channels), strict=True
+            )
+        ]
+        low, high = min(low for low, _ in undone), max(high for _, high in undone)
         slack = 0.0 if inverse is _SIGNED else _SLACK
         if low < -slack or high > 1 + slack or high - low < _SPREAD:
             continue
@@ -131,6 +150,10 @@ def _known(values: Tensor) -> Inverse | None:
         if best is None or off < best[0]:
             best = off, inverse
     return None if best is None else best[1]
+
+
+def _each(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return numbers * channels if len(numbers) == 1 else numbers
 
 
 def _undone(values: Tensor, inverse: Inverse) -> Tensor:

@@ -9,7 +9,7 @@ signal and a sequence into stretches of time, a table into its columns, a text i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from nnwidgets.explain.asked import Asked
     from nnwidgets.explain.inputs import Slot
 
-__all__ = ["feature_count", "feature_masks", "given_masks", "mean_over_vectors", "windows"]
+__all__ = [
+    "feature_count",
+    "feature_masks",
+    "given_masks",
+    "mean_over_vectors",
+    "own_count",
+    "windows",
+]
 
 
 def feature_masks(asked: Asked, *, segments: int) -> tuple[Tensor, ...]:
@@ -42,17 +49,34 @@ def feature_masks(asked: Asked, *, segments: int) -> tuple[Tensor, ...]:
     masks: list[Tensor] = []
     first = 0
     for slot, value in zip(asked.slots, asked.inputs, strict=True):
-        cells = [_cell(slot, value, axis, segments) for axis in range(1, value.dim())]
-        index = torch.zeros(value.shape, dtype=torch.long)
-        for axis, (size, cell) in enumerate(zip(value.shape[1:], cells, strict=True)):
-            pieces = ceil(size / cell)
-            place = torch.arange(size).div(cell, rounding_mode="floor")
+        index = torch.zeros([1] * value.dim(), dtype=torch.long)
+        for axis, (size, pieces) in enumerate(_pieces(slot, value, segments), 1):
+            if pieces == 1:
+                continue  # the same all along: no number has to be made for each
+            cell = _cell(slot, value, axis, segments)
             view = [1] * value.dim()
-            view[axis + 1] = size
+            view[axis] = size
+            place = torch.arange(size).div(cell, rounding_mode="floor")
             index = index * pieces + place.view(view)
-        masks.append(index.to(value.device) + first)
-        first += int(index.max()) + 1 if index.numel() else 0
+        masks.append((index.to(value.device) + first).expand(value.shape).contiguous())
+        first += _count(slot, value, segments)
     return tuple(masks)
+
+
+def own_count(asked: Asked, *, segments: int) -> int:
+    """Return how many features the masks of `feature_masks` name, without making them."""
+    pairs = zip(asked.slots, asked.inputs, strict=True)
+    return sum(_count(slot, value, segments) for slot, value in pairs)
+
+
+def _pieces(slot: Slot, value: Tensor, segments: int) -> list[tuple[int, int]]:
+    """Return the size of each axis of a sample, and into how many pieces it is cut."""
+    sizes = enumerate(value.shape[1:], 1)
+    return [(size, ceil(size / _cell(slot, value, axis, segments))) for axis, size in sizes]
+
+
+def _count(slot: Slot, value: Tensor, segments: int) -> int:
+    return prod(pieces for _, pieces in _pieces(slot, value, segments)) if value.numel() else 0
 
 
 def given_masks(asked: Asked, given: Any) -> tuple[Tensor, ...]:

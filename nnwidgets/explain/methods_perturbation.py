@@ -23,6 +23,7 @@ from nnwidgets.explain.methods_features import (
     feature_masks,
     given_masks,
     mean_over_vectors,
+    own_count,
     windows,
 )
 from nnwidgets.explain.methods_gradient import whole_number
@@ -136,6 +137,8 @@ def _occlusion_cost(asked: Asked, options: Mapping[str, Any]) -> int:
 
 
 def _feature_cost(asked: Asked, options: Mapping[str, Any]) -> int:
+    if options.get("feature_mask") is None:
+        return own_count(asked, segments=ABLATION_SEGMENTS) + 1
     return feature_count(masks_of(asked, options, ABLATION_SEGMENTS)) + 1
 
 

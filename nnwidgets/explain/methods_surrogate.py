@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
-from nnwidgets.explain.methods_features import mean_over_vectors
+from nnwidgets.explain.methods_features import mean_over_vectors, own_count
 from nnwidgets.explain.methods_gradient import whole_number
 from nnwidgets.explain.methods_perturbation import masks_of, perturbed_at_once
 from nnwidgets.explain.methods_random import generator
@@ -248,8 +248,10 @@ def _first_of_each(mask: Tensor) -> tuple[list[int], Tensor]:
 
 
 def _cost(asked: Asked, options: Mapping[str, Any]) -> int:
-    masks = masks_of(asked, options, SEGMENTS)
-    features = int(max(mask.max() for mask in masks)) + 1
+    if options.get("feature_mask") is None:
+        features = own_count(asked, segments=SEGMENTS)
+    else:
+        features = int(max(mask.max() for mask in masks_of(asked, options, SEGMENTS))) + 1
     return sample_count(options, features) * int(options.get("seeds") or 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -197,9 +198,11 @@ class _Print:
     """What stays the same of a tensor's numbers when they are put into another order."""
 
     def __init__(self, tensor: Tensor) -> None:
-        values = torch.nan_to_num(tensor.detach().double(), posinf=0.0, neginf=0.0)
+        values = tensor.detach()
         self.size = tensor.numel()
-        self._moments = (float(values.sum()), float(values.square().sum()))
+        self._moments = _moments(values)
+        if not all(map(math.isfinite, self._moments)):
+            self._moments = _moments(torch.nan_to_num(values.double(), posinf=0.0, neginf=0.0))
 
     def fits(self, other: _Print, exact: bool) -> bool:
         if self.size != other.size:
@@ -207,6 +210,12 @@ class _Print:
         scale = 1e-9 * (1 + abs(self._moments[1]) + self.size)
         pairs = zip(self._moments, other._moments, strict=True)
         return not exact or all(abs(mine - its) <= scale for mine, its in pairs)
+
+
+def _moments(values: Tensor) -> tuple[float, float]:
+    """Return the sums of values and of their squares, without a copy in double precision."""
+    norm = torch.linalg.vector_norm(values, dtype=torch.float64)
+    return float(values.sum(dtype=torch.float64)), float(norm.square())
 
 
 def kind_of(shape: Sequence[int], taken: Taken | None, name: str = "") -> tuple[str, int | None]:

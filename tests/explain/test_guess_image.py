@@ -79,6 +79,22 @@ def test_sklearns_digits() -> None:
     np.testing.assert_array_equal(pixels, np.rint(images[3, 0].numpy() / 16 * 255))
 
 
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_is_not_finite_tells_nothing_about_a_range(name: str) -> None:
+    """Neither single pixels, nor a channel in which nothing is finite."""
+    mean, std = (torch.tensor(each)[:, None, None] for each in KNOWN[name])
+    images = (photos(len(mean)) / 255 - mean) / std
+    images[1, 0, 3, 4], images[2, -1, 5, 6], images[3, 0, 0, 0] = torch.nan, torch.inf, -torch.inf
+    assert guess(images).words[0] == f"explain.picture.{name}"
+    if len(mean) == 3:
+        images[:, 0] = torch.nan
+        assert guess(images).words[0].startswith("explain.picture.")
+        assert guess(images) != guess(torch.full_like(images, torch.nan))
+    digits = torch.arange(17.0).reshape(1, 1, 1, 17)
+    digits[..., 3] = torch.nan
+    assert guess(digits).words[0] == "explain.picture.digits"
+
+
 def test_what_is_not_known_is_stretched_and_said() -> None:
     images = torch.tensor([-40.0, 10.0, 60.0]).reshape(1, 1, 1, 3)
     pixels, (key, params) = picture_of(images[0], slot(1))

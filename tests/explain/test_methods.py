@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nnwidgets.explain import methods_surrogate
 from nnwidgets.explain.methods import cost, explain, method_named
-from nnwidgets.explain.methods_features import feature_count, feature_masks, windows
+from nnwidgets.explain.methods_features import feature_count, feature_masks, own_count, windows
 from nnwidgets.explain.question import Question
 from tests.explain.nets import Bag, Pair, Toy, cnn, mlp, signal_net, text_ids
 
@@ -248,6 +248,7 @@ def test_segments_cover_and_are_numbered_without_gaps(
     asked = Question(Mean(), torch.randn(1, 2, height, width), output="regression").ask(0)
     (mask,) = feature_masks(asked, segments=segments)
     names = torch.unique(mask)
+    assert len(names) == own_count(asked, segments=segments)
     assert names.tolist() == list(range(len(names)))
     if asked.slots[0].kind == "image":
         assert len(names) <= segments**2
@@ -275,6 +276,8 @@ def test_columns_tokens_and_stretches_of_time_are_the_features_of_the_others() -
     left, right = feature_masks(pair.ask(0, 0), segments=8)
     assert left.tolist() == [[0, 1, 2]]
     assert right.tolist() == [[3, 4]]
+    assert [own_count(one, segments=8) for one in (table, text, signal)] == [5, 6, 8]
+    assert own_count(pair.ask(0, 0), segments=8) == 5
 
 
 def test_tokens_may_be_grouped_by_one_number_each() -> None:

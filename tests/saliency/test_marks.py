@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from nnwidgets._saliency_marks import marked, marks_of
+from nnwidgets._saliency_pictures import Pictures
 from nnwidgets.explain.inputs import Slot
+from nnwidgets.explain.question import Question
 from tests.saliency.conftest import Make, panes, part
 
 NAN, PLUS, MINUS = (0xD6, 0x2F, 0xD0), (0xFF, 0x95, 0x00), (0x00, 0xC8, 0xB4)
@@ -55,6 +57,27 @@ def test_one_pixel_of_a_large_picture_is_marked(make: Make) -> None:
     assert pane["reduced"] > 1
     assert tuple(seen[-1, -1]) == NAN
     assert int((seen == NAN).all(-1).sum()) == 1
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+def test_the_thumbnail_of_a_large_picture_is_made_of_some_of_its_pixels(axis: int) -> None:
+    """Nearly the average over squares, which here changes slowly."""
+    sides = torch.linspace(0, 1, 1030), torch.linspace(0, 1, 900)
+    rows, columns = torch.meshgrid(*sides, indexing="ij")
+    planes = torch.stack([rows, columns, rows * columns])[None]
+    x = planes if axis == 0 else planes.movedim(1, -1)
+
+    class Mean(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((1, 2, 3), keepdim=True).flatten(1).expand(-1, 2)
+
+    thumbs = Pictures(Question(Mean(), x), None).thumbs(Question(Mean(), x))
+    assert thumbs is not None
+    height, width = thumbs.shape[1:3]
+    assert max(height, width) <= 32
+    squares = torch.nn.functional.adaptive_avg_pool2d(planes, (height, width))
+    expected = np.moveaxis(squares[0].numpy(), 0, -1) * 255
+    assert np.abs(thumbs[0].astype(float) - expected).max() <= 6
 
 
 def test_of_channels_that_differ_nan_counts_first() -> None:
