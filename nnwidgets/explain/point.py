@@ -23,7 +23,15 @@ from nnwidgets.explain.surrogate import weighted_r2
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["Change", "PointExplanation", "explain_point", "feature_units", "nearest"]
+__all__ = [
+    "Change",
+    "PointExplanation",
+    "difference_steps",
+    "differences",
+    "explain_point",
+    "feature_units",
+    "nearest",
+]
 
 Floats = NDArray[np.float64]
 
@@ -166,9 +174,8 @@ def explain_point(
     slope = _autograd(differentiable, at, column) if differentiable is not None else None
     step = np.zeros(len(at))
     if slope is None:
-        # Single precision must still see it beside a large value.
-        step = np.maximum(_STEP * units, 2e-5 * np.abs(at))
-        slope = _differences(score, at, step)
+        step = difference_steps(at, units)
+        slope = differences(score, at, step)
         if differentiable is not None:
             notes.append(("explain.point.no_gradient", {}))
     fit, intercept, r2 = _local_fit(score, at, radius * units, max(samples, 5 * len(at)), seed)
@@ -294,7 +301,22 @@ def _autograd(differentiable: Callable[[Tensor], Tensor], at: Floats, column: in
     return np.asarray(slope[0].detach().double().cpu().numpy(), np.float64)
 
 
-def _differences(score: Callable[[Floats], Floats], at: Floats, step: Floats) -> Floats:
+def difference_steps(at: Floats, units: Floats) -> Floats:
+    """Return how far to go along each feature for a slope, (features,)."""
+    # Single precision must still see it beside a large value.
+    return np.maximum(_STEP * units, 2e-5 * np.abs(at))
+
+
+def differences(score: Callable[[Floats], Floats], at: Floats, step: Floats) -> Floats:
+    """Return the slope at a point, (features,), by central differences over ±½ `step`.
+
+    Parameters
+    ----------
+    score
+        (n, features) to (n,).
+    at, step
+        (features,).
+    """
     away = np.diag(step / 2)
     # What the model is really asked: in single precision a small step may be rounded.
     right = (at + away).astype(np.float32).astype(np.float64)

@@ -1,0 +1,477 @@
+"""One point, explained: closed forms of linear and quadratic models, brute force for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+
+from nnwidgets.explain import point_data
+from nnwidgets.explain.at_point import AtPoint, at_point
+from nnwidgets.explain.committee import Ensemble
+from nnwidgets.explain.committee_answers import CommitteePredictor, committee_for
+from nnwidgets.explain.points_snapshot import Snapshot
+from nnwidgets.explain.points_store import PointStore
+from nnwidgets.explain.predictor import Predictor
+from nnwidgets.explain.projection import pca
+from nnwidgets.explain.rules import fit_rules, rectangle
+from nnwidgets.explain.view_plane import Slice
+from nnwidgets.probe.refusal import Refusal
+
+X = np.random.default_rng(0).normal([1, -1], [1.0, 2.0], (60, 2))
+PLANE = Slice(X)
+POINT = np.array([0.4, -0.3])
+
+
+class Of(nn.Module):
+    """A model that is a formula."""
+
+    def __init__(self, formula: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.formula = formula
+        self.register_buffer("precision", torch.zeros(1, dtype=torch.float64))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.formula(rows)
+
+
+def linear(weights: Any, bias: Any = 0.0) -> Of:
+    matrix = torch.as_tensor(np.asarray(weights, np.float64))
+    return Of(lambda rows: rows @ matrix + torch.as_tensor(np.asarray(bias, np.float64)))
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+def entropy(p: np.ndarray) -> np.ndarray:
+    return np.asarray(-(p * np.log(p)).sum(-1))
+
+
+def snapshot(rows: np.ndarray = X, y: Any = None, test: Any = None) -> Snapshot:
+    held = np.zeros(len(rows), bool) if test is None else np.asarray(test)
+    labels = None if y is None else np.asarray(y)
+    return Snapshot(0, rows, labels, held, np.arange(len(rows)) * 10)
+
+
+def asked(model: nn.Module, point: Any = POINT, **more: Any) -> AtPoint:
+    options: dict[str, Any] = {"plane": PLANE, "snapshot": snapshot(), **more}
+    predictor = options.pop("predictor", None) or Predictor(model)
+    return at_point(predictor, point, **options)
+
+
+W = np.array([[2.0, -1.0, 0.5], [-0.5, 1.5, 0.0]])
+B = np.array([0.1, 0.0, -0.2])
+
+
+def test_a_linear_model_in_closed_form() -> None:
+    found = asked(linear(W, B), class_names=["a", "b", "c"])
+    p = softmax(POINT @ W + B)
+    jacobian = (np.diag(p) - np.outer(p, p)) @ W.T
+    assert found.probabilities is not None
+    np.testing.assert_allclose(found.probabilities, p)
+    assert found.label == found.target == p.argmax()
+    np.testing.assert_allclose(found.weights, jacobian[p.argmax()], rtol=1e-9)
+    assert found.slope_by == "autograd"
+    assert found.total == pytest.approx(float(entropy(p)))
+    assert (found.aleatoric, found.epistemic, found.members) == (None, None, 0)
+    nothing = (found.spread, found.value, found.by, found.rule, found.true)
+    assert nothing == (None,) * 5
+    np.testing.assert_array_equal(found.place, POINT)
+    assert found.feature_names == ("x₁", "x₂")
+    assert found.class_names == ("a", "b", "c")
+    assert found.r2 is not None
+    assert 0.8 < found.r2 <= 1
+    np.testing.assert_allclose(found.fit_weights, found.weights, rtol=0.2)
+    other = asked(linear(W, B), target=2)
+    np.testing.assert_allclose(other.weights, jacobian[2], rtol=1e-9)
+    assert other.label == found.label
+
+
+def test_the_smallest_changes_are_where_scores_are_equal() -> None:
+    found = asked(linear(W, B))
+    scores, best = POINT @ W + B, found.label
+    low, high = X.min(0), X.max(0)
+    assert [change.feature for change in found.changes] == [0, 1]
+    for change, place in zip(found.changes, found.change_places, strict=True):
+        f = change.feature
+        ways = [(scores[best] - scores[k]) / (W[f, k] - W[f, best]) for k in range(3) if k != best]
+        inside = [way for way in ways if low[f] <= POINT[f] + way <= high[f]]
+        assert change.change == pytest.approx(min(inside, key=abs), abs=1e-4)
+        assert change.searched == (low[f], high[f])
+        beyond = POINT.copy()
+        beyond[f] = change.to
+        assert place == pytest.approx(tuple(beyond))
+        assert change.answer == (beyond @ W + B).argmax() != best
+
+
+def test_a_quadratic_value_in_closed_form() -> None:
+    model = Of(lambda rows: (rows[:, 0] ** 2 + 3 * rows[:, 1])[:, None])
+    y = np.random.default_rng(1).normal(0, 0.5, 60)
+    found = asked(model, snapshot=snapshot(y=y))
+    assert found.value == pytest.approx(POINT[0] ** 2 + 3 * POINT[1])
+    nothing = (found.probabilities, found.label, found.total, found.spread)
+    assert nothing == (None,) * 4
+    np.testing.assert_allclose(found.weights, [2 * POINT[0], 3])
+    assert found.by == pytest.approx(y.std())
+    first, second = found.changes
+    assert first.to == pytest.approx(np.sqrt(POINT[0] ** 2 + y.std()), abs=1e-4)
+    # As far to both sides; a hair's breadth decides which is told.
+    assert abs(second.change or 0) == pytest.approx(y.std() / 3, abs=1e-4)
+    assert asked(model).changes == ()
+    assert asked(model).by is None
+
+
+def test_one_of_several_values_is_explained() -> None:
+    model = linear(W, B)
+    y = np.zeros(60)
+    found = asked(
+        model, predictor=Predictor(model, output="regression"), target=1, snapshot=snapshot(y=y)
+    )
+    assert found.value == pytest.approx(POINT @ W[:, 1])
+    np.testing.assert_allclose(found.weights, W[:, 1])
+    np.testing.assert_allclose(found.fit_weights, W[:, 1])
+    assert found.r2 == pytest.approx(1)
+    assert (found.target, found.changes) == (1, ())
+
+
+# --- several models -------------------------------------------------------------------------------
+
+
+def both(first: Any, second: Any, **more: Any) -> AtPoint:
+    models = [linear(first), linear(second)]
+    predictor = Predictor(models[0], classes=2)
+    joint = CommitteePredictor(predictor, Ensemble(models))
+    return asked(models[0], predictor=predictor, joint=joint, **more)
+
+
+def test_two_linear_models_by_hand() -> None:
+    """Two logistic models: everything is of the mean of their probabilities."""
+    w = [np.array([1.0, 2.0]), np.array([3.0, -1.0])]
+    found = both(w[0][:, None], w[1][:, None])
+    one = np.array([1 / (1 + np.exp(-POINT @ v)) for v in w])
+    p = np.stack([1 - one, one], -1)
+    assert found.probabilities is not None
+    assert found.spread is not None
+    np.testing.assert_allclose(found.probabilities, p.mean(0))
+    np.testing.assert_allclose(found.spread, [abs(one[0] - one[1]) / 2] * 2)
+    assert found.members == 2
+    assert found.total == pytest.approx(float(entropy(p.mean(0))))
+    assert found.aleatoric == pytest.approx(float(entropy(p).mean()))
+    assert found.epistemic == pytest.approx(float(entropy(p.mean(0)) - entropy(p).mean()))
+    slopes = np.stack([q * (1 - q) * v for q, v in zip(one, w, strict=True)]).mean(0)
+    sign = 1 if one.mean() > 0.5 else -1
+    np.testing.assert_allclose(found.weights, sign * slopes, rtol=1e-9)
+    assert found.slope_by == "autograd"
+    for change in found.changes:
+        beyond = POINT.copy()
+        beyond[change.feature] = change.to
+        mean = np.mean([1 / (1 + np.exp(-beyond @ v)) for v in w])
+        assert mean == pytest.approx(0.5, abs=1e-4)
+    # A straight fit of the mean, not of either.
+    steep = np.linalg.norm(found.fit_weights - found.weights) / np.linalg.norm(found.weights)
+    assert steep < 0.4
+
+
+def test_values_of_several_models_have_a_variance() -> None:
+    models = [linear([[1.0], [0.0]]), linear([[3.0], [1.0]])]
+    predictor = Predictor(models[0])
+    joint = CommitteePredictor(predictor, Ensemble(models))
+    found = asked(models[0], predictor=predictor, joint=joint)
+    values = np.array([POINT @ [1, 0], POINT @ [3, 1]])
+    assert found.value == pytest.approx(values.mean())
+    assert found.epistemic == pytest.approx(values.var())
+    assert found.aleatoric is found.total is None
+    assert found.spread == pytest.approx([values.std()])
+    np.testing.assert_allclose(found.weights, [2, 0.5])
+
+
+@pytest.mark.parametrize("way", ["mc_dropout", "laplace", "snapshots"])
+def test_members_made_of_one_model_are_asked_and_nothing_is_left_changed(way: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Dropout(0.3), nn.Linear(16, 3))
+    model.double().eval()
+    states = [
+        {name: value + 0.05 * torch.randn_like(value) for name, value in model.state_dict().items()}
+        for _ in range(4)
+    ]
+    predictor = Predictor(model, classes=3)
+    joint = CommitteePredictor(
+        predictor, committee_for(way, predictor, data=X, snapshots=states, count=6)
+    )
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    numbers: Any = torch.get_rng_state(), np.random.get_state()
+    found = asked(model, predictor=predictor, joint=joint)
+    assert torch.equal(numbers[0], torch.get_rng_state())
+    again: Any = np.random.get_state()
+    assert numbers[1][1].tobytes() == again[1].tobytes()
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert found.members == 6
+    assert found.spread is not None
+    assert found.spread.max() > 0
+    assert found.aleatoric is not None
+    assert found.epistemic is not None
+    assert found.total == pytest.approx(found.aleatoric + found.epistemic)
+    # The mean answer's slope, by differences of what the committee answers.
+    step = 1e-5 * np.eye(2)
+    sides: Any = [joint.answer(POINT + sign * step).probabilities for sign in (1, -1)]
+    by_differences = (sides[0] - sides[1])[:, found.label] / 2e-5
+    np.testing.assert_allclose(found.weights, by_differences, rtol=1e-5)
+
+
+# --- neighbours -----------------------------------------------------------------------------------
+
+
+def test_neighbours_are_the_nearest_training_points_of_all(monkeypatch: Any) -> None:
+    test = np.random.default_rng(3).random(60) < 0.4
+    points = snapshot(test=test)
+    train = np.flatnonzero(~test)
+    scale = X[train].std(0)
+    away = np.sqrt((((X[train] - POINT) / scale) ** 2).sum(1))
+    order = np.argsort(away)[:5]
+    for chunk in (8192, 7):
+        monkeypatch.setattr(point_data, "_CHUNK", chunk)
+        found = asked(linear(W), snapshot=points)
+        assert found.nearest.tolist() == (train[order] * 10).tolist()
+        np.testing.assert_allclose(found.distances, away[order])
+    assert len(asked(linear(W), snapshot=points, neighbours=2).nearest) == 2
+    assert len(asked(linear(W), snapshot=points, neighbours=100).nearest) == len(train)
+
+
+def test_a_drawn_point_has_a_label_and_is_its_own_neighbour() -> None:
+    store = PointStore(X, np.arange(60) % 3, test=(X[:2] + 1, [2, 0]))
+    store.delete([4])
+    now = store.snapshot()
+    found = asked(linear(W), X[7], snapshot=now, drawn=7)
+    assert (found.true, int(found.nearest[0]), found.distances[0]) == (1, 7, 0)
+    held_out = asked(linear(W), X[0] + 1, snapshot=now, drawn=60)
+    assert held_out.true == 2
+    assert 60 not in held_out.nearest
+    assert asked(linear(W), X[4], snapshot=now, drawn=4).true is None
+    values = asked(linear(W[:, :1]), X[7], snapshot=snapshot(y=X[:, 0]), drawn=70)
+    assert values.true == X[7, 0]
+
+
+def test_without_points_there_are_no_neighbours_and_a_change_is_looked_for_in_the_picture() -> None:
+    box = (-1.0, 1.0, -2.0, 3.0)
+    for points in (None, snapshot(test=np.ones(60, bool))):
+        found = asked(linear(W, B), snapshot=points, rectangle=box)
+        assert len(found.nearest) == len(found.distances) == 0
+        assert [change.searched for change in found.changes] == [(-1, 1), (-2, 3)]
+    wide = asked(linear(W, B), rectangle=(-50.0, 50.0, 0.0, 0.1))
+    low, high = X.min(0), X.max(0)
+    assert [change.searched for change in wide.changes] == [(-50, 50), (low[1], high[1])]
+
+
+# --- many features --------------------------------------------------------------------------------
+
+
+def brute(model: Callable[[np.ndarray], np.ndarray], at: np.ndarray, f: int, ends: Any) -> float:
+    """The nearest value at which the class is another, of a hundred thousand tried; else NaN."""
+    values = np.linspace(ends[0], ends[1], 100_001)
+    rows = np.repeat(at[None], len(values), 0)
+    rows[:, f] = values
+    other = model(rows) != model(at[None])[0]
+    return float(values[other][np.abs(values[other] - at[f]).argmin()]) if other.any() else np.nan
+
+
+def test_plotted_features_come_first_and_held_ones_have_no_place() -> None:
+    rows = np.random.default_rng(5).normal(size=(80, 5))
+    rows[:, 4] = 2.0  # never varies: there is nowhere to go
+    weights = np.random.default_rng(6).normal(size=(5, 2))
+    plane = Slice(rows, (3, 1), feature_names=list("abcde"))
+    model = linear(weights, [0.0, 0.3])
+    point = np.array([0.2, 0.1, -0.4, 0.3, 2.0])
+    found = asked(model, point, plane=plane, snapshot=snapshot(rows))
+    spread = np.abs(found.weights) * rows.std(0)
+    assert [change.feature for change in found.changes] == [
+        3,
+        1,
+        *sorted((0, 2), key=lambda column: -spread[column]),
+    ]
+    assert found.feature_names == tuple("abcde")
+    assert found.notes == (("explain.point.some_changes", {"count": "4", "total": "5"}),)
+    assert np.isfinite(found.fit_weights).all()
+    for change, place in zip(found.changes, found.change_places, strict=True):
+        f = change.feature
+        ends = rows[:, f].min(), rows[:, f].max()
+        best = brute(lambda r: (r @ weights + [0, 0.3]).argmax(1), point, f, ends)
+        if np.isnan(best):
+            assert change.to is None
+            assert place is None
+            continue
+        assert change.to == pytest.approx(best, abs=2e-4)
+        if f in (0, 2):
+            assert place is None
+        else:
+            moved = [change.to, 0.1] if f == 3 else [0.3, change.to]
+            assert place == pytest.approx(moved)
+
+
+def test_on_a_projection_a_change_moves_the_place() -> None:
+    rows = np.random.default_rng(5).normal(size=(80, 4)) * [3, 2, 1, 0.5]
+    plane = pca(rows)
+    weights = np.array([[1.0, -1], [0.5, -0.5], [2, 0], [0, 0]])
+    point = rows[3]
+    found = asked(linear(weights), point, plane=plane, snapshot=snapshot(rows))
+    np.testing.assert_allclose(found.place, plane.to_plane(point[None])[0])
+    assert found.feature_names == ("x₁", "x₂", "x₃", "x₄")
+    assert found.changes[-1].feature == 3  # nothing depends on it
+    changed = [change for change in found.changes if change.to is not None]
+    assert changed
+    for change, place in zip(found.changes, found.change_places, strict=True):
+        if change.to is None:
+            assert place is None
+            continue
+        beyond = point.copy()
+        beyond[change.feature] = change.to
+        assert place == pytest.approx(tuple(plane.to_plane(beyond[None])[0]))
+
+
+def test_of_many_features_the_fit_and_the_changes_look_at_the_steep_ones() -> None:
+    rows = np.random.default_rng(7).normal(size=(200, 100))
+    weights = np.random.default_rng(8).normal(size=(100, 3)) / 5
+    point = rows[0]
+    plane = Slice(rows, (90, 17))
+    found = asked(linear(weights), point, plane=plane, snapshot=snapshot(rows))
+    p = softmax(point @ weights)
+    slopes = ((np.diag(p) - np.outer(p, p)) @ weights.T)[p.argmax()]
+    np.testing.assert_allclose(found.weights, slopes, rtol=1e-9)
+    steep = np.argsort(-np.abs(slopes) * rows.std(0))
+    expected = [90, 17, *[f for f in steep if f not in (90, 17)][:14]]
+    assert [change.feature for change in found.changes] == expected
+    fitted = np.isfinite(found.fit_weights)
+    assert sorted(np.flatnonzero(fitted)) == sorted(expected)
+    np.testing.assert_allclose(found.fit_weights[fitted], slopes[fitted], atol=0.03)
+    assert found.notes == (("explain.point.some_features", {"count": "16", "total": "100"}),)
+    for change in found.changes[:4]:
+        f = change.feature
+        ends = rows[:, f].min(), rows[:, f].max()
+        best = brute(lambda r: (r @ weights).argmax(1), point, f, ends)
+        assert (change.to is None) == np.isnan(best)
+        if change.to is not None:
+            assert change.to == pytest.approx(best, abs=2e-4)
+
+
+def test_images_go_through_in_their_own_shape() -> None:
+    images = np.random.default_rng(9).random((30, 1, 4, 4))
+    rows = images.reshape(30, 16)
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Conv2d(1, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)).double()
+    predictor = Predictor(model.eval(), shape=(1, 4, 4))
+    found = asked(model, images[2], predictor=predictor, plane=pca(rows), snapshot=snapshot(rows))
+    image = torch.tensor(images[2:3], requires_grad=True)
+    p = model(image).softmax(1)[0]
+    (gradient,) = torch.autograd.grad(p[p.argmax()], image)
+    np.testing.assert_allclose(found.weights, gradient.flatten().numpy(), rtol=1e-9)
+    assert found.nearest[0] == 20
+
+
+# --- slopes ---------------------------------------------------------------------------------------
+
+
+def test_where_the_gradient_is_cut_slopes_are_differences_and_it_is_said() -> None:
+    model = Of(lambda rows: rows.detach() @ torch.as_tensor(W))
+    found = asked(model)
+    exact = asked(linear(W))
+    assert (found.slope_by, found.notes) == ("differences", (("explain.point.no_gradient", {}),))
+    np.testing.assert_allclose(found.weights, exact.weights, rtol=1e-4)
+    wide = np.random.default_rng(7).normal(size=(20, 100))
+    matrix = torch.as_tensor(np.random.default_rng(8).normal(size=(100, 2)) / 9)
+    cut = Of(lambda rows: rows.detach() @ matrix)
+    options: dict[str, Any] = {"plane": Slice(wide), "snapshot": snapshot(wide)}
+    found = asked(cut, wide[0], **options)
+    exact = asked(Of(lambda rows: rows @ matrix), wide[0], **options)
+    scale = np.abs(exact.weights).max()
+    np.testing.assert_allclose(found.weights, exact.weights, atol=1e-3 * scale)
+
+
+def test_preprocessing_outside_of_torch_is_seen_through_by_differences() -> None:
+    scaler = StandardScaler().fit(X)
+    found = asked(linear(W), predictor=Predictor(linear(W), preprocess=scaler.transform))
+    z = (POINT - X.mean(0)) / X.std(0)
+    p = softmax(z @ W)
+    slopes = ((np.diag(p) - np.outer(p, p)) @ W.T / X.std(0))[p.argmax()]
+    assert found.slope_by == "differences"
+    np.testing.assert_allclose(found.weights, slopes, rtol=1e-4)
+
+
+def test_preprocessing_in_torch_has_a_gradient() -> None:
+    found = asked(linear(W), predictor=Predictor(linear(W), preprocess=lambda rows: rows * 2))
+    exact = asked(linear(2 * W))
+    assert found.slope_by == "autograd"
+    np.testing.assert_allclose(found.weights, exact.weights, rtol=1e-9)
+
+
+def test_a_gradient_of_something_else_is_not_believed() -> None:
+    """Preprocessing may make other numbers of a tensor than of an array."""
+
+    def scaled(rows: Any) -> Any:
+        return rows * 3 if isinstance(rows, np.ndarray) else rows
+
+    found = asked(linear(W), predictor=Predictor(linear(W), preprocess=scaled))
+    exact = asked(linear(3 * W))
+    assert found.slope_by == "differences"
+    np.testing.assert_allclose(found.weights, exact.weights, rtol=1e-4)
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
+def test_the_rule_that_applies_comes_with_its_figures() -> None:
+    def ask(rows: np.ndarray) -> np.ndarray:
+        return softmax(rows @ W + B)
+
+    rules = fit_rules(ask, rectangle([-2, -4], [4, 4]), X)
+    found = asked(linear(W, B), rules=rules)
+    assert found.rule is not None
+    (applies,) = [rule for rule in rules.rules if rule.holds(POINT[None].astype(np.float32))[0]]
+    assert found.rule is applies
+    assert found.rule.fidelity is not None
+
+
+def test_it_can_be_ended_at_any_time() -> None:
+    calls = 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+
+    w = np.array([[1.0, -1], [2, 0]])
+    both(w, -w, check=count)
+    assert calls > 30
+    for stop in (1, 5, 12, 20, calls - 1, calls):
+        left = stop
+
+        def check() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                raise InterruptedError
+
+        with pytest.raises(InterruptedError):
+            both(w, -w, check=check)
+
+
+def test_bad_points_are_said_before_anything_is_asked() -> None:
+    def fail(rows: Tensor) -> Tensor:
+        raise AssertionError
+
+    with pytest.raises(Refusal, match="NaN or an infinity"):
+        asked(Of(fail), [0, np.nan])
+    with pytest.raises(Refusal, match="3"):
+        asked(Of(fail), [0.0, 1, 2])
+    with pytest.raises(Refusal, match="not finite"):
+        asked(linear(W * np.nan))
+    for target in (3, -1):
+        with pytest.raises(ValueError, match=f"no target {target}"):
+            asked(linear(W), target=target)
+    # A torch point and a list are points, too.
+    assert asked(linear(W), torch.tensor(POINT)).label == asked(linear(W), POINT.tolist()).label
