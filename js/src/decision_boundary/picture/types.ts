@@ -20,7 +20,7 @@ export interface PictureInput {
   /** The place that is explained. */
   chosen: { at: Place; id: number | null } | null;
   tool: Tool;
-  /** The class that points are given which are put down now. */
+  /** The class, or the value, that points are given which are put down now. */
   brush: number;
   /** Classes whose points are not shown. */
   hidden: ReadonlySet<number>;
@@ -49,4 +49,31 @@ export interface Picture {
   draw(input: PictureInput): void;
   /** Paints all anew, for another theme. */
   repaint(): void;
+}
+
+/** Left and top on the canvas, in CSS pixels. */
+export type Pixel = readonly [x: number, y: number];
+
+/** What hands and keys do in the picture. */
+export interface Deeds {
+  tool(): Tool;
+  /** Somebody answers. */
+  reachable(): boolean;
+  /** And points may be changed. */
+  editable(): boolean;
+  /** The point at a place of the canvas; null for none. */
+  hit(at: Pixel, reach: number): number | null;
+  ask(at: Place, id: number | null): void;
+  add(at: Place): void;
+  remove(id: number): void;
+  /** Takes a point up, at the place that is looked at. */
+  lift(id: number): void;
+  carry(to: Place): void;
+  /** Leaves what is carried where it is. */
+  drop(): void;
+  /** Brings it back to where it was. */
+  back(): void;
+  /** The rectangle that is being drawn has changed; null: there is none. */
+  band(corners: readonly [Place, Place] | null): void;
+  zoom(rectangle: Rectangle | null): void;
 }

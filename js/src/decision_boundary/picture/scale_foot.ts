@@ -1,0 +1,70 @@
+/** What the colours of the surface mean: the scale of a map, or how strong colours of classes get. */
+
+import { h, setAttribute, setHidden, setText } from "../../ui/dom";
+import { formatPercent } from "../../ui/format";
+import type { Words } from "../../ui/i18n";
+import { countMarks, valueAt } from "../../ui/raster";
+import { marksText, scaleBar } from "../../ui/scale_bar";
+import type { Surface } from "../state";
+import { strengthOf } from "./palette";
+import type { Sheet } from "./surface_layer";
+
+export interface ScaleFoot {
+  element: HTMLElement;
+  draw(surface: Surface | null, sheet: Sheet | null, classes: number, dark: boolean): void;
+  /** Marks what stands at a place of the grid; -1 for none. */
+  point(index: number): void;
+}
+
+const NONE = { nan: 0, plus: 0, minus: 0 };
+
+export function scaleFoot(words: Words): ScaleFoot {
+  const bar = scaleBar(words);
+  const unit = h("span", { class: "nnw-muted" });
+  const low = h("span");
+  const high = h("span");
+  const colors = h("span", { class: "nnw-scale-bar nnw-plane-strength" });
+  const strength = h("span", { class: "nnw-scale-colors", role: "img" }, low, colors, high);
+  const marks = h("span");
+  const own = h("div", { class: "nnw-scale" }, strength, marks);
+  const element = h("div", { class: "nnw-plane-scale" }, bar.element, unit, own);
+  let shown: Sheet | null = null;
+  let map = false;
+
+  return {
+    element,
+    draw(surface, sheet, classes, dark) {
+      shown = sheet;
+      map = sheet !== null && (sheet.palette === "sequential" || sheet.palette === "diverging");
+      setHidden(bar.element, !map);
+      setHidden(unit, !map);
+      setHidden(own, sheet === null || map);
+      if (sheet === null) return;
+      const found = sheet.value === null ? NONE : countMarks(sheet.value);
+      if (map) {
+        const signed = sheet.palette === "diverging";
+        bar.draw({ low: sheet.low, high: sheet.high, signed }, found, dark);
+        const name = surface?.interestName;
+        const what = words(`ui.boundary.picture.scale.${surface?.unit ?? "value"}`);
+        setText(unit, name ? `${what} · ${name}` : what);
+        return;
+      }
+      setHidden(strength, sheet.palette !== "classes");
+      const ends = { low: formatPercent(sheet.low), high: formatPercent(sheet.high) };
+      setText(low, ends.low);
+      setText(high, ends.high);
+      setAttribute(strength, "aria-label", words("ui.boundary.picture.scale.class", ends));
+      const [from, to] = [sheet.low, sheet.high].map((end) => 100 * strengthOf(end, classes));
+      const mixed = (share: number | undefined) =>
+        `color-mix(in srgb, var(--nnw-text) ${share?.toFixed(0)}%, var(--nnw-surface))`;
+      colors.style.backgroundImage = `linear-gradient(to right, ${mixed(from)}, ${mixed(to)})`;
+      setText(marks, marksText(words, found));
+    },
+    point(index) {
+      const value = shown?.value;
+      if (!map || !shown || !value) return;
+      const { low: from, high: to } = shown;
+      bar.point(index < 0 ? null : valueAt(value, index, { low: from, high: to, signed: false }));
+    },
+  };
+}
