@@ -27,7 +27,7 @@ _LIGHT: Final = (
     *("#2f72c4", "#d9772b", "#2b9a77", "#563280", "#b3202e"),
     *("#235b60", "#bfbb66", "#db8fc8", "#93a5ea", "#d8359c"),
     *("#8f1a55", "#ae6ae6", "#623f0f", "#db7885", "#d8bfa2"),
-    *("#76904a", "#d0a61e", "#b9d9dc", "#8c6551", "#791526"),
+    *("#76904a", "#d0a61e", "#7ee58a", "#8c6551", "#791526"),
 )
 _DARK: Final = (
     *("#6cabf2", "#f0a264", "#5cc7a3", "#7b63e0", "#d0324f"),
@@ -49,24 +49,24 @@ def class_colour(k: int, dark: bool) -> str:
     return (_DARK if dark else _LIGHT)[k % CLASSES]
 
 
-def strengths(probability: Floats, classes: int) -> Floats:
+def strengths(probability: Floats, least: float) -> Floats:
     """Return how much of its class's colour covers the ground.
 
     Parameters
     ----------
     probability
-        Of the most probable class, any shape: from 1 ÷ `classes`, below which nothing can be the
-        most probable of classes that exclude each other, to 1.
-    classes
-        How many there are.
+        Of the most probable class, any shape.
+    least
+        What stands at the lower end: 1 ÷ classes, below which nothing can be the most probable of
+        classes that exclude each other.
 
     Returns
     -------
     ndarray
-        From the first of `STRENGTHS` to the second; NaN stays.
+        From the first of `STRENGTHS`, at `least`, to the second, at 1; NaN stays.
     """
-    least = 1 / max(classes, 2)
-    part = np.clip((np.asarray(probability, np.float64) - least) / (1 - least), 0, 1)
+    span = max(1 - least, 1e-12)
+    part = np.clip((np.asarray(probability, np.float64) - least) / span, 0, 1)
     return np.asarray(STRENGTHS[0] + (STRENGTHS[1] - STRENGTHS[0]) * part)
 
 
