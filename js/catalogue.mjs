@@ -40,7 +40,7 @@ const LOOKING = [
 export const KEYS = {
   training_monitor: {
     keep: ["route.", "ui."],
-    leave: ["ui.inspector.", "ui.saliency."],
+    leave: ["ui.inspector.", "ui.saliency.", "ui.boundary."],
     foreign: ["event."],
   },
   layer_inspector: {
@@ -50,6 +50,11 @@ export const KEYS = {
   },
   saliency_viewer: {
     keep: [...SHARED, ...LOOKING, "ui.saliency."],
+    leave: ["ui.export."],
+    foreign: [],
+  },
+  decision_boundary: {
+    keep: [...SHARED, ...LOOKING, "ui.boundary."],
     leave: ["ui.export."],
     foreign: [],
   },

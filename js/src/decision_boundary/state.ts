@@ -6,7 +6,7 @@
  */
 
 import { list, number, object, text } from "../read";
-import { readSession, type Session } from "../session";
+import { nearestPosition, readSession, type Session } from "../session";
 import type { Work } from "../ui/busy";
 import type { Json, NumberArray, Unpacked } from "../wire";
 import {
@@ -77,6 +77,8 @@ export interface Choices {
   projections: { name: string; label: string }[];
   others: Others;
   sample: number | null;
+  /** So many training points can be taken as the sample. */
+  samples: number;
   held: Held[];
   uncertain: string | null;
   /** `problem`: why it cannot be had. */
@@ -221,6 +223,7 @@ export function readChoices({ meta }: Unpacked): Choices {
     })),
     others: oneOf(OTHERS, meta.others, "median"),
     sample: number(meta.sample),
+    samples: orElse(meta.samples, 0),
     held: list(meta.held).flatMap(({ column, name, value, low, high }) => {
       const [place, now] = [number(column), number(value)];
       if (place === null || now === null) return [];
@@ -354,8 +357,8 @@ export function readFilm(unpacked: Unpacked): Film {
   };
 }
 
-/** The frame of a step, if the film has one. */
+/** The frame of the step nearest to `step`, if the film has any. */
 export function frameAt(film: Film | null, step: number): Frame | null {
-  const frame = film?.frames[film.steps.indexOf(step)];
+  const frame = film?.frames[nearestPosition(film.steps, step)];
   return frame === undefined || (frame.label === null && frame.value === null) ? null : frame;
 }

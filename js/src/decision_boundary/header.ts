@@ -1,0 +1,74 @@
+/** The line that says what is shown, how the run goes, how often it is right, what watching costs. */
+
+import type { Connection } from "../link";
+import { conditionOf } from "../session";
+import { h, setAttribute, setHidden, setText } from "../ui/dom";
+import { formatInteger, formatNumber } from "../ui/format";
+import type { Words } from "../ui/i18n";
+import { costAndRoute, statePill } from "../ui/session_signs";
+import type { Live, Surface } from "./state";
+
+export interface HeaderInput {
+  title: string;
+  live: Live | null;
+  surface: Surface | null;
+  connection: Connection;
+}
+
+export interface Header {
+  element: HTMLElement;
+  draw(input: HeaderInput): void;
+}
+
+/** "97.0 %": of a whole that is known exactly, with the decimal that tells 99.9 from 100. */
+export const formatShare = (share: number): string => `${(100 * share).toFixed(1)}\u202f%`;
+
+/** "train 97.0 % · test 93.3 %"; of values R² in place of shares. */
+export function accuracyText(surface: Surface | null, words: Words): string {
+  if (surface === null) return "";
+  const { kind, accuracy } = surface;
+  const said = (kind === "classes" ? formatShare : (r2: number) => formatNumber(r2)) as (
+    score: number,
+  ) => string;
+  return (["train", "test"] as const)
+    .flatMap((part) => {
+      const score = accuracy[part];
+      return score === null ? [] : [words(`ui.boundary.${kind}.${part}`, { score: said(score) })];
+    })
+    .join(" · ");
+}
+
+export function header(words: Words, signal: AbortSignal): Header {
+  const title = h("h2", { class: "nnw-title" });
+  const pill = statePill(words);
+  const step = h("span", { class: "nnw-header-step nnw-muted" });
+  const accuracy = h("span", { class: "nnw-accuracy" });
+  const cost = costAndRoute(words, signal, (lost) => words(`ui.boundary.connection.${lost}`));
+  const element = h(
+    "div",
+    { class: "nnw-header" },
+    h("div", { class: "nnw-header-what" }, title, pill.element, step),
+    accuracy,
+    h("span", { class: "nnw-spring" }),
+    cost.element,
+    pill.spoken,
+  );
+  return {
+    element,
+    draw({ title: given, live, surface, connection }) {
+      setText(title, given === "" ? words("ui.boundary.title") : given);
+      const condition = conditionOf(live, connection);
+      pill.draw(condition);
+      setAttribute(element, "data-condition", condition);
+      const known = live !== null && live.step > 0;
+      setText(step, known ? words("ui.step_at", { step: formatInteger(live.step) }) : "");
+      setHidden(step, !known);
+      const right = accuracyText(surface, words);
+      setText(accuracy, right);
+      setHidden(accuracy, right === "");
+      const kind = surface?.kind ?? "classes";
+      setAttribute(accuracy, "title", words(`ui.boundary.${kind}.accuracy_hint`));
+      cost.draw(live, connection);
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/** The loss around the weights: asked for, computed, drawn, and what it says. */
+
+import type { Work } from "../ui/busy";
+import { button } from "../ui/controls";
+import { h, setAttribute, setHidden, setText } from "../ui/dom";
+import { formatInteger, formatNumber, formatPercent } from "../ui/format";
+import type { StageContext } from "../ui/stage";
+import { landscapeView } from "./picture/landscape";
+import { say, section, sentences } from "./section";
+import type { Landscape } from "./state";
+
+export interface LandscapeInput {
+  landscape: Landscape | null;
+  /** What the kernel says of the work, if it is at this. */
+  work: Work | null;
+  reachable: boolean;
+  /** The kernel is at something long already. */
+  busy: boolean;
+}
+
+export interface LandscapePart {
+  element: HTMLElement;
+  draw(input: LandscapeInput): void;
+  repaint(): void;
+}
+
+export function landscapePart(
+  context: StageContext,
+  actions: { show(on: boolean): void; stop(): void },
+): LandscapePart {
+  const { words, signal } = context;
+  const compute = button({
+    label: words("ui.boundary.landscape.compute"),
+    signal,
+    onClick: () => actions.show(true),
+  });
+  const hide = button({
+    label: words("ui.boundary.landscape.hide"),
+    kind: "plain",
+    signal,
+    onClick: () => actions.show(false),
+  });
+  const cancel = button({
+    label: words("ui.boundary.stop"),
+    kind: "plain",
+    signal,
+    onClick: actions.stop,
+  });
+  const bar = h("div", { class: "nnw-progress-bar" });
+  const progress = h(
+    "div",
+    { class: "nnw-progress", role: "progressbar", "aria-label": words("ui.progress") },
+    bar,
+  );
+  const share = h("span", { class: "nnw-busy-share nnw-muted" });
+  const working = h("div", { class: "nnw-working" }, progress, share, cancel.element);
+  const text = h("p", { class: "nnw-muted", role: "status" });
+  const picture = landscapeView(context);
+  const says = h("p");
+  const notes = sentences();
+  const { element } = section(
+    words("ui.boundary.landscape"),
+    [compute.element, hide.element],
+    text,
+    working,
+    picture.element,
+    says,
+    notes.element,
+  );
+
+  return {
+    element,
+    draw({ landscape, work, reachable, busy }) {
+      const state = landscape?.state ?? "none";
+      const running = work !== null || state === "working";
+      const shown = landscape !== null && landscape.loss !== null && !running ? landscape : null;
+      const again = shown === null ? "compute" : "again";
+      compute.set({
+        label: words(`ui.boundary.landscape.${again}`),
+        disabled: !reachable || busy || running,
+      });
+      setHidden(hide.element, shown === null);
+      hide.set({ disabled: !reachable });
+      setHidden(working, !running);
+      cancel.set({ disabled: !reachable });
+      const fraction = work?.fraction ?? null;
+      setAttribute(
+        progress,
+        "aria-valuenow",
+        fraction === null ? null : Math.round(fraction * 100),
+      );
+      bar.style.transform = `scaleX(${(fraction ?? 0).toFixed(4)})`;
+      setText(share, fraction === null ? "" : formatPercent(fraction));
+      const problem = running ? null : (landscape?.problem ?? null);
+      const hint = shown === null && !running ? words("ui.boundary.landscape.hint") : "";
+      say(text, problem ?? (running ? words("ui.boundary.landscape.working") : hint));
+      text.classList.toggle("nnw-bad", problem !== null);
+      setHidden(picture.element, shown === null);
+      if (shown !== null) picture.draw(shown);
+      say(says, shown === null ? "" : caption(shown));
+      notes.draw(shown?.notes ?? []);
+    },
+    repaint: picture.repaint,
+  };
+
+  function caption({ centre, step, lossName }: Landscape): string {
+    const at = step === null ? "" : words("ui.step_at", { step: formatInteger(step) });
+    if (centre === null) return [lossName, at].filter((part) => part !== "").join(" · ");
+    const loss = formatNumber(centre);
+    return words("ui.boundary.landscape.centre", { name: lossName, loss, step: at });
+  }
+}

@@ -1,0 +1,263 @@
+/** What the model says of one place, how sure it is, what that depends on, what would change it. */
+
+import { isDark } from "../ui/colormap";
+import { button } from "../ui/controls";
+import { h, setAttribute, setHidden, setText } from "../ui/dom";
+import { evenFormat } from "../ui/even_format";
+import { formatInteger, formatNumber, formatPercent } from "../ui/format";
+import type { Words } from "../ui/i18n";
+import type { Chosen } from "./asking";
+import { type BarRow, bars } from "./bars";
+import { classColour } from "./picture/palette";
+import { say, section, sentences } from "./section";
+import type { Choices, Place, PointSaid, Points } from "./state";
+
+export interface PointInput {
+  point: PointSaid | null;
+  points: Points | null;
+  choices: Choices | null;
+  /** The place that is asked about, whether or not the kernel has said anything of it. */
+  chosen: Chosen | null;
+  reachable: boolean;
+}
+
+export interface PointActions {
+  explain(at: Place, id: number | null): void;
+  unpoint(): void;
+}
+
+export interface PointPart {
+  element: HTMLElement;
+  draw(input: PointInput): void;
+}
+
+/** Classes that are listed: of more, the most probable ones. */
+const MOST_CLASSES = 8;
+/** Features whose weight is listed: of more, the heaviest. */
+const MOST_WEIGHTS = 8;
+/** Features whose values are written: of more, the first. */
+const MOST_VALUES = 12;
+
+/** The places of the largest values, in their own order. */
+export function largest(values: ArrayLike<number>, most: number, keep: number | null): number[] {
+  const size = (place: number) =>
+    place === keep ? Number.POSITIVE_INFINITY : (values[place] ?? 0);
+  return Array.from({ length: values.length }, (_, place) => place)
+    .sort((a, b) => size(b) - size(a) || a - b)
+    .slice(0, most)
+    .sort((a, b) => a - b);
+}
+
+/** Where a drawn point stands; null if it is not drawn. */
+export function placeOfPoint(points: Points | null, id: number): Place | null {
+  const place = points?.id.indexOf(id) ?? -1;
+  if (points === null || place < 0) return null;
+  return [points.xy[2 * place] as number, points.xy[2 * place + 1] as number];
+}
+
+export function pointPart(words: Words, signal: AbortSignal, actions: PointActions): PointPart {
+  const hint = h("p", { class: "nnw-muted" });
+  const close = button({
+    label: words("ui.boundary.point.close"),
+    kind: "plain",
+    signal,
+    onClick: actions.unpoint,
+  });
+  const state = h("p", { class: "nnw-point-state nnw-muted", role: "status" });
+  const verdict = h("p", { class: "nnw-verdict" });
+  const chances = bars(words("ui.boundary.point.chances"));
+  const values = h("dl", { class: "nnw-point-values" });
+  const at = section("", [close.element], state, verdict, chances.element, values);
+  const sure = h("p");
+  const sureness = section(words("ui.boundary.point.sure"), [], sure);
+  const weights = bars(words("ui.boundary.point.weights"), true);
+  const fit = h("p", { class: "nnw-muted" });
+  const depends = section(words("ui.boundary.point.depends"), [], weights.element, fit);
+  const rule = h("p", { class: "nnw-rule-text" });
+  const agrees = h("p", { class: "nnw-muted" });
+  const applies = section(words("ui.boundary.point.rule"), [], rule, agrees);
+  const changes = goList(signal, actions.explain);
+  const smallest = section(words("ui.boundary.point.changes"), [], changes.element);
+  const nearest = goList(signal, actions.explain);
+  const near = section(words("ui.boundary.point.nearest"), [], nearest.element);
+  const notes = sentences();
+  const parts = [sureness, depends, applies, smallest, near];
+  const whole = h(
+    "div",
+    { class: "nnw-point" },
+    at.element,
+    ...parts.map((part) => part.element),
+    notes.element,
+  );
+  const element = h("div", { class: "nnw-said" }, hint, whole);
+  let drawn: PointSaid | null = null;
+  let dark: boolean | null = null;
+
+  return {
+    element,
+    draw({ point, points, choices, chosen, reachable }) {
+      setHidden(whole, chosen === null);
+      say(
+        hint,
+        chosen === null ? words(`ui.boundary.point.hint.${reachable ? "live" : "saved"}`) : "",
+      );
+      if (chosen === null) return;
+      close.set({ disabled: !reachable });
+      const [x, y] = chosen.at.map((one) => formatNumber(one)) as [string, string];
+      setText(at.heading, words("ui.boundary.point.at", { x, y }));
+      const known = point !== null && point.state !== "none";
+      const outdated = known && point.state !== "ready";
+      whole.classList.toggle("nnw-outdated", outdated && point.problem === null);
+      say(state, stateText(point));
+      state.classList.toggle("nnw-bad", point?.problem !== null && point !== null);
+      const now = isDark(element);
+      if (known && (point !== drawn || now !== dark)) write(point, choices, points, now);
+      drawn = point;
+      dark = now;
+      for (const list of [changes, nearest]) list.setUsable(reachable);
+    },
+  };
+
+  function stateText(point: PointSaid | null): string {
+    if (point === null || point.state === "none" || point.state === "working") {
+      return words("ui.boundary.point.working");
+    }
+    if (point.problem !== null) return point.problem;
+    if (point.state !== "stale" || point.step === null) return "";
+    return words("ui.boundary.point.stale", { step: formatInteger(point.step) });
+  }
+
+  function write(
+    point: PointSaid,
+    choices: Choices | null,
+    points: Points | null,
+    night: boolean,
+  ): void {
+    const names = point.classes.length > 0 ? point.classes : (choices?.classes ?? []);
+    const nameOf = (k: number) => names[k] ?? String(k);
+    say(verdict, verdictText(point, nameOf));
+    chances.draw(chanceRows(point, nameOf, night));
+    setHidden(chances.element, point.probabilities.length === 0);
+    writeValues(point);
+    const unsure = point.unsure?.text ?? "";
+    setText(sure, unsure);
+    setHidden(sureness.element, unsure === "");
+    weights.draw(weightRows(point));
+    setHidden(weights.element, point.weights.length === 0);
+    setText(fit, point.weightsText);
+    setHidden(depends.element, point.weights.length === 0 && point.weightsText === "");
+    setText(rule, point.rule ?? "");
+    const share = point.ruleFidelity;
+    say(agrees, share === null ? "" : words("ui.boundary.agrees", { share: formatPercent(share) }));
+    setHidden(applies.element, point.rule === null);
+    changes.draw(
+      point.changes.map(({ text, at: place, answer }) => ({
+        text: answer === null ? text : `${text} → ${nameOf(answer)}`,
+        at: place,
+        id: null,
+      })),
+    );
+    setHidden(smallest.element, point.changes.length === 0);
+    nearest.draw(point.nearest.map(({ id, text }) => ({ text, at: placeOfPoint(points, id), id })));
+    setHidden(near.element, point.nearest.length === 0);
+    notes.draw(point.notes);
+  }
+
+  /** "The model says B; B is right", or the value. */
+  function verdictText(
+    { label, truth, value, probabilities }: PointSaid,
+    nameOf: (k: number) => string,
+  ) {
+    if (probabilities.length === 0 && value !== null) {
+      const said = words("ui.boundary.point.value", { value: formatNumber(value) });
+      if (truth === null) return said;
+      return `${said} ${words("ui.boundary.point.true_value", { value: formatNumber(truth) })}`;
+    }
+    if (label === null || truth === null) return "";
+    const key = label === truth ? "right" : "wrong";
+    const [says, is] = [nameOf(label), nameOf(truth)];
+    return words(`ui.boundary.point.verdict.${key}`, { says, is });
+  }
+
+  function writeValues({ point: all }: PointSaid): void {
+    // Of two features the heading says all.
+    const shown = all.length > 2 ? all.slice(0, MOST_VALUES) : [];
+    setHidden(values, shown.length === 0);
+    values.replaceChildren(
+      ...shown.map(({ name, value }) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    );
+    if (shown.length < all.length && shown.length > 0) {
+      const count = all.length - shown.length;
+      values.append(h("div", {}, h("dt", {}, words("ui.boundary.point.more", { count }))));
+    }
+  }
+}
+
+function chanceRows(point: PointSaid, nameOf: (k: number) => string, night: boolean): BarRow[] {
+  const { probabilities, spread, label } = point;
+  return largest(probabilities, MOST_CLASSES, label).map((k) => {
+    const chance = probabilities[k] ?? Number.NaN;
+    const around = spread[k];
+    const finite = Number.isFinite(chance);
+    return {
+      name: nameOf(k),
+      number: finite ? (100 * chance).toFixed(1) : formatNumber(chance),
+      from: 0,
+      to: finite ? chance : 0,
+      spread: around === undefined || !(around > 0) ? null : [chance - around, chance + around],
+      color: classColour(k, night),
+      mark: true,
+      strong: k === label,
+    };
+  });
+}
+
+/** The heaviest weights, from zero in the middle to either side. */
+function weightRows({ weights, features }: PointSaid): BarRow[] {
+  const sizes = weights.map((weight) => (Number.isFinite(weight) ? Math.abs(weight) : 0));
+  const places = largest(sizes, MOST_WEIGHTS, null);
+  const most = Math.max(...sizes, 0) || 1;
+  const format = evenFormat(places.map((place) => weights[place] ?? 0));
+  return places.map((place) => {
+    const weight = weights[place] ?? 0;
+    return {
+      name: features[place] ?? String(place),
+      number: weight > 0 ? `+${format(weight)}` : format(weight),
+      from: 0.5,
+      to: 0.5 + (Number.isFinite(weight) ? weight / most / 2 : 0),
+      spread: null,
+      color: `var(--nnw-${weight < 0 ? "negative" : "positive"})`,
+      mark: false,
+      strong: false,
+    };
+  });
+}
+
+interface Leading {
+  text: string;
+  at: Place | null;
+  id: number | null;
+}
+
+/** Sentences of which some lead to a place of the picture. */
+function goList(signal: AbortSignal, go: (at: Place, id: number | null) => void) {
+  const element = h("ul", { class: "nnw-leads" });
+  let buttons: HTMLButtonElement[] = [];
+  return {
+    element,
+    draw(all: readonly Leading[]) {
+      buttons = [];
+      element.replaceChildren(
+        ...all.map(({ text, at, id }) => {
+          if (at === null) return h("li", {}, text);
+          const lead = button({ label: text, kind: "quiet", signal, onClick: () => go(at, id) });
+          buttons.push(lead.element);
+          return h("li", {}, lead.element);
+        }),
+      );
+    },
+    setUsable(usable: boolean) {
+      for (const one of buttons) setAttribute(one, "disabled", !usable);
+    },
+  };
+}

@@ -1,0 +1,272 @@
+/** One view of a decision boundary: puts the parts together. */
+
+import { reader } from "../read";
+import type { View, ViewContext } from "../runtime";
+import { connected } from "../session";
+import { busyLine } from "../ui/busy";
+import { isDark } from "../ui/colormap";
+import { h, setAttribute, setHidden, setText } from "../ui/dom";
+import { connectionBanner, problemLine, queueNotice } from "../ui/notices";
+import { Asking } from "./asking";
+import { bar } from "./bar";
+import { Browsing } from "./browsing";
+import { drawPart } from "./draw";
+import { foot } from "./foot";
+import { header } from "./header";
+import { landscapePart } from "./landscape_part";
+import { planePart } from "./plane";
+import { pointPart } from "./point";
+import { rulesPart } from "./rules";
+import {
+  readChoices,
+  readFilm,
+  readLandscape,
+  readLive,
+  readPoint,
+  readPoints,
+  readRules,
+  readSurface,
+  readUnits,
+} from "./state";
+import { unitsPart } from "./units_part";
+
+/** Clicks of which a person wants to know that they wait. */
+const CLICKS: readonly string[] = [
+  "view",
+  "interest",
+  "axes",
+  "held",
+  "others",
+  "projection",
+  "uncertainty",
+  "zoom",
+  "cursor",
+  "point",
+  "rules",
+  "units",
+  "unit",
+  "landscape",
+  "add",
+  "move",
+  "label",
+  "delete",
+  "clear",
+  "undo",
+  "redo",
+  "toy",
+  "refresh",
+  "export",
+];
+
+/** The class of a point without one. */
+const NO_LABEL = 255;
+
+export function boundaryView({ link, root, words, signal, redraw }: ViewContext): View {
+  const liveOf = reader(readLive);
+  const choicesOf = reader(readChoices);
+  const surfaceOf = reader(readSurface);
+  const pointsOf = reader(readPoints);
+  const filmOf = reader(readFilm);
+  const unitsOf = reader(readUnits);
+  const pointOf = reader(readPoint);
+  const rulesOf = reader(readRules);
+  const landscapeOf = reader(readLandscape);
+
+  const asking = new Asking(link, signal, redraw);
+  const browsing = new Browsing(signal, redraw);
+  const label = (action: string) =>
+    CLICKS.includes(action) ? words(`ui.boundary.action.${action}`) : null;
+  const cancel = (id: number) => link.requests.cancel(id);
+  const stop = () => void asking.act("stop");
+  const said = h("span", { class: "nnw-spoken", role: "status" });
+  const say = (text: string) => setText(said, text);
+  const reached = () => connected(link.connection);
+
+  // --- the parts ---------------------------------------------------------------------------
+
+  const top = header(words, signal);
+  const connection = connectionBanner((lost) => words(`ui.boundary.connection.${lost}`));
+  const problems = problemLine(words, signal, () => {
+    asking.problem = null;
+    redraw();
+  });
+  const how = bar(words, signal, {
+    view: asking.view,
+    interest: asking.interest,
+    axes: asking.axes,
+    projection: asking.projection,
+    uncertainty: asking.uncertainty,
+    others: asking.others,
+    hold: asking.hold,
+    heldAt: asking.heldAt,
+    whole: () => void asking.act("zoom", { rectangle: null }),
+    save: (format) => void asking.save(format, isDark(root)),
+  });
+  const tools = drawPart(words, signal, {
+    changed: redraw,
+    undo: () => void asking.act("undo"),
+    redo: () => void asking.act("redo"),
+    clear: () => void asking.act("clear"),
+    toy: (toy) => void asking.act("toy", { ...toy }),
+  });
+  const plane = planePart(
+    {
+      words,
+      signal,
+      say,
+      ask: asking.explain,
+      add(at) {
+        void asking.act("add", { at: [...at], y: tools.y, test: tools.test });
+      },
+      move(ids, at, gesture) {
+        const places = at.map((place) => [...place]);
+        void asking.act("move", { ids, at: places, gesture });
+      },
+      remove: (ids) => void asking.act("delete", { ids }),
+      zoom: (rectangle) =>
+        void asking.act("zoom", { rectangle: rectangle === null ? null : [...rectangle] }),
+    },
+    redraw,
+  );
+  const point = pointPart(words, signal, { explain: asking.explain, unpoint: asking.unpoint });
+  const rules = rulesPart(words, signal, asking.rules);
+  const landscape = landscapePart(
+    { words, signal, say },
+    { show: (on) => void asking.act("landscape", { on }), stop },
+  );
+  const queued = queueNotice(words, signal, {
+    label,
+    other: words("ui.boundary.action.other"),
+    withdraw: cancel,
+  });
+  const busy = busyLine(words, signal, {
+    label: (action) => label(action) ?? words("ui.boundary.action.other"),
+    cancel,
+    stop,
+  });
+  const notices = h("div", { class: "nnw-over" }, busy.element, queued.element);
+  const side = h(
+    "div",
+    { class: "nnw-boundary-side" },
+    point.element,
+    h("div", { class: "nnw-boundary-tools" }, tools.element, rules.element, landscape.element),
+  );
+  const main = h("div", { class: "nnw-boundary" }, plane.element, side, notices);
+  const emptyText = h("p", { class: "nnw-empty-text" });
+  const empty = h("div", { class: "nnw-empty", role: "status" }, emptyText);
+  const units = unitsPart({ words, signal, say }, { layer: asking.units, unit: asking.unit });
+  const bottom = foot(words, signal, units.element, {
+    setCursor(step) {
+      if (reached()) asking.setCursor(step);
+      if (step === null) browsing.browse(null);
+    },
+    browse: browsing.browse,
+    settle: () => browsing.settle(reached()),
+    refresh: () => void asking.act("refresh"),
+  });
+  root.append(
+    top.element,
+    connection.element,
+    problems.element,
+    how.element,
+    empty,
+    main,
+    bottom.element,
+    said,
+  );
+
+  // --- drawing -----------------------------------------------------------------------------
+
+  return {
+    draw() {
+      const live = liveOf(link.packed("_live"));
+      const choices = choicesOf(link.packed("_choices"));
+      const surface = surfaceOf(link.packed("_surface"));
+      const points = pointsOf(link.packed("_points"));
+      const film = filmOf(link.packed("_film"));
+      const hidden = unitsOf(link.packed("_units"));
+      const explained = pointOf(link.packed("_point"));
+      const found = rulesOf(link.packed("_rules"));
+      const around = landscapeOf(link.packed("_landscape"));
+      const reachable = reached();
+      const choice = asking.choice({
+        live,
+        choices,
+        surface,
+        point: explained,
+        rules: found,
+        units: hidden,
+      });
+      top.draw({
+        title: String(link.plain("title") ?? ""),
+        live,
+        surface,
+        connection: link.connection,
+      });
+      connection.draw(link.connection);
+      problems.draw(asking.problem, live?.error ?? null);
+
+      const { pending } = link.requests;
+      const working = pending.filter(({ action, state }) => state === "working" && label(action));
+      const underWay = reachable ? (live?.busy ?? null) : null;
+      const elsewhere = underWay?.action === "landscape" ? null : underWay;
+      queued.draw(
+        pending.filter(({ state }) => state !== "working"),
+        live,
+      );
+      busy.draw(working[0] ?? null, elsewhere);
+
+      setHidden(how.element, choices === null);
+      how.draw({
+        choices,
+        choice,
+        reachable,
+        can: asking.can,
+      });
+      const nothing = surface === null && points === null;
+      setHidden(main, nothing);
+      setHidden(empty, !nothing);
+      const state = choices !== null ? "loading" : reachable ? "waiting" : "over";
+      setText(emptyText, words(`ui.boundary.empty.${state}`));
+      setHidden(bottom.element, nothing);
+      if (nothing) return;
+      tools.draw({ choices, points, reachable });
+      plane.draw({
+        surface,
+        points,
+        choices,
+        rules: choice.rules === null ? null : found,
+        past: browsing.frame(film, surface),
+        chosen: choice.chosen,
+        tool: tools.tool,
+        brush: tools.y ?? NO_LABEL,
+        loading: choice.loading,
+        connection: link.connection,
+      });
+      point.draw({ point: explained, points, choices, chosen: choice.chosen, reachable });
+      rules.draw({ rules: found, choices, depth: choice.rules, reachable });
+      landscape.draw({
+        landscape: around,
+        work: underWay?.action === "landscape" ? underWay : null,
+        reachable,
+        busy: working.length > 0 || underWay !== null,
+      });
+      units.draw({ units: hidden, choices, layer: choice.layer, unit: choice.unit, reachable });
+      bottom.draw({
+        film,
+        kept: reachable ? (choices?.steps ?? []) : [],
+        step: live?.step ?? 0,
+        cursor: reachable ? choice.cursor : browsing.step,
+        reachable,
+        browsable: reachable || (film?.frames.length ?? 0) > 0,
+      });
+      setAttribute(main, "data-chosen", choice.chosen !== null);
+    },
+    repaint() {
+      plane.repaint();
+      landscape.repaint();
+      units.repaint();
+      redraw();
+    },
+  };
+}
