@@ -46,7 +46,9 @@ export function slice(
   scales: readonly number[],
 ): Plane {
   const others = names.map((_, at) => at).filter((at) => !axes.includes(at));
-  const where = others.map((at) => `${names[at]} = ${(held[at] as number).toFixed(2)}`);
+  const where = others.map(
+    (at) => `${names[at]} = ${(held[at] as number).toFixed(2).replace("-", "−")}`,
+  );
   return {
     labels: [names[axes[0]] ?? "", names[axes[1]] ?? ""],
     quality:

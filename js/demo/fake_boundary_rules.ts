@@ -116,6 +116,10 @@ export function fidelity(leaves: readonly Leaf[], said: readonly Said[], values:
   return 1 - rest / (mixture(said, true) || 1);
 }
 
+/** A number in words, with a real minus. */
+export const written = (value: number, digits = 2): string =>
+  value.toFixed(digits).replace("-", "−");
+
 /** The conditions of a leaf, as words; none where it is the whole rectangle. */
 export function conditions(
   { box }: Leaf,
@@ -126,9 +130,9 @@ export function conditions(
     const [low, high] = [box[2 * axis] as number, box[2 * axis + 1] as number];
     const [from, to] = [low > (whole[2 * axis] as number), high < (whole[2 * axis + 1] as number)];
     const name = labels[axis];
-    if (from && to) return [`${low.toFixed(2)} < ${name} ≤ ${high.toFixed(2)}`];
-    if (from) return [`${name} > ${low.toFixed(2)}`];
-    return to ? [`${name} ≤ ${high.toFixed(2)}`] : [];
+    if (from && to) return [`${written(low)} < ${name} ≤ ${written(high)}`];
+    if (from) return [`${name} > ${written(low)}`];
+    return to ? [`${name} ≤ ${written(high)}`] : [];
   });
   return words.length === 0 ? "everywhere" : words.join(" and ");
 }

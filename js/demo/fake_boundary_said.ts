@@ -12,6 +12,7 @@ import {
   type Leaf,
   leafOf,
   type Said,
+  written,
 } from "./fake_boundary_rules";
 import type { Trait } from "./fake_boundary_traits";
 import type { World } from "./fake_boundary_world";
@@ -52,12 +53,12 @@ export function pointOf(
   const fit = fitNearby(x, question);
   const leaf = rules === null ? undefined : leafOf(rules.leaves, at);
   const known = world.points.all.filter(({ y, test }) => !test && y !== null);
-  const name = (value: number) => (kind === "classes" ? (classes[value] ?? "") : value.toFixed(2));
+  const name = (value: number) => (kind === "classes" ? (classes[value] ?? "") : written(value));
   const meta: JsonObject = {
     state: "ready",
     problem: null,
     at: [...at],
-    point: features.map((feature, i) => [feature, (x[i] as number).toFixed(3)]),
+    point: features.map((feature, i) => [feature, written(x[i] as number, 3)]),
     id: drawn?.id ?? null,
     step: world.cursor ?? world.step,
     label,
@@ -75,7 +76,7 @@ export function pointOf(
     rule:
       leaf === undefined
         ? null
-        : `${conditions(leaf, world.rectangle, plane.labels)} → ${name(leaf.answer)}`,
+        : `If ${conditions(leaf, world.rectangle, plane.labels)}: ${name(leaf.answer)}`,
     rule_fidelity: leaf === undefined ? null : (rules?.trait.meta.fidelity as number),
     nearest: nearest(x, known, scales).map(({ point, distance }) => ({
       id: point.id,
@@ -108,7 +109,7 @@ function unsure(world: World, answers: ReturnType<World["answers"]>): JsonObject
 }
 
 function changesOf(world: World, x: readonly number[]): Json[] {
-  const { plane, features, classes, projection, axes } = world;
+  const { plane, features, projection, axes } = world;
   const ranges = features.map((_, at) => {
     const [low, high] = world.range(at);
     return [low - 0.5 * (high - low), high + 0.5 * (high - low)] as const;
@@ -129,7 +130,7 @@ function changesOf(world: World, x: readonly number[]): Json[] {
     const moved = x.map((value, at) => (at === feature ? to : value));
     return {
       feature: name,
-      text: `${name} ${by < 0 ? "−" : "+"} ${Math.abs(by).toFixed(2)} → ${classes[label]}`,
+      text: `${name} ${by < 0 ? "−" : "+"} ${Math.abs(by).toFixed(2)}`,
       to,
       answer: label,
       at: seen ? plane.toPlane(moved) : null,
