@@ -11,7 +11,7 @@ import { parseColor } from "../../ui/theme";
 import type { Surface } from "../state";
 
 const LIGHT =
-  "2f72c4d9772b2b9a77563280b3202e235b60bfbb66db8fc893a5ead8359c8f1a55ae6ae6623f0fdb7885d8bfa276904ad0a61eb9d9dc8c6551791526";
+  "2f72c4d9772b2b9a77563280b3202e235b60bfbb66db8fc893a5ead8359c8f1a55ae6ae6623f0fdb7885d8bfa276904ad0a61e7ee58a8c6551791526";
 const DARK =
   "6cabf2f0a2645cc7a37b63e0d0324f86ecfbf3ca3db5428faef285f7bcd84f7fd8b9e2b88a68bdba855cfb917fc9dc8c8c8567f660b5de5a359e4c06";
 
