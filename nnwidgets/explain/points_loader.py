@@ -34,11 +34,13 @@ class PointsLoader:
         Of a generator of its own: nothing is drawn from the global ones.
     device
         Where the tensors are to be; None: on the CPU.
+    shape
+        Of one point, where it is no row: (1, 8, 8).
 
     Yields
     ------
     X : Tensor
-        (batch, features), of torch's default type.
+        (batch, features) or ``(batch, *shape)``, of torch's default type.
     y : Tensor
         (batch,): classes as int64, or values of torch's default type.
     """
@@ -51,6 +53,7 @@ class PointsLoader:
         shuffle: bool = True,
         seed: int = 0,
         device: Any = None,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         size: Any = batch_size  # a caller may give anything
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
@@ -60,6 +63,7 @@ class PointsLoader:
         self._shuffle = shuffle
         self._generator = np.random.default_rng(seed)
         self._device = device
+        self._shape = shape
 
     def __len__(self) -> int:
         """How many batches an epoch has, as the points are now."""
@@ -100,5 +104,7 @@ class PointsLoader:
         plain = torch.get_default_dtype()
         # Indexing copies, so the tensors are the loop's own.
         x = torch.from_numpy(now.X[places]).to(self._device, plain)
+        if self._shape is not None:
+            x = x.reshape(len(x), *self._shape)
         y = torch.from_numpy(now.y[places])
         return x, y.to(self._device, plain if y.is_floating_point() else torch.int64)

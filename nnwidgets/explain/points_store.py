@@ -101,6 +101,11 @@ class PointStore:
         return len(self._now.X)
 
     @property
+    def labelled(self) -> bool:
+        """Whether points have labels."""
+        return self._dtype is not None
+
+    @property
     def regression(self) -> bool:
         """Whether labels are values."""
         return self._dtype is not None and self._dtype.kind == "f"

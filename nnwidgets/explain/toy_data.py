@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAMES", "ToyData", "toy"]
+__all__ = ["NAMES", "ToyData", "fitting", "toy"]
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +37,27 @@ class ToyData:
     X: NDArray[np.float32]
     y: NDArray[Any]
     classes: int
+
+
+def fitting(name: str, classes: int) -> int | None:
+    """Return how many classes a set should have for a model that tells so many apart.
+
+    Parameters
+    ----------
+    name
+        Of the set.
+    classes
+        Of the model; 0 for values.
+
+    Returns
+    -------
+    int or None
+        As many as it can have, at most those of the model; None if the set does not suit it.
+    """
+    allowed = [count for count in _MAKERS[name][1] if count <= classes]
+    if not classes or allowed == [0]:
+        return 0 if 0 in _MAKERS[name][1] and not classes else None
+    return max((count for count in allowed if count), default=None)
 
 
 def toy(

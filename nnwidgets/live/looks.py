@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from nnwidgets.live.at_rest import at_rest
 from nnwidgets.live.budget import work_clock
@@ -19,7 +19,6 @@ __all__ = ["Looks"]
 
 R = TypeVar("R")
 
-_LOOKS_APART: Final = 0.25  # seconds: pictures are not sent more often
 
 
 class Looks(LiveWidget):
@@ -29,6 +28,7 @@ class Looks(LiveWidget):
     `_look_seconds` and clears `_stale` and `_asked_for`.
     """
 
+    _looks_apart = 0.25  # seconds: pictures are not sent more often
     _look_seconds = 0.0
     _looked_at = float("-inf")
     _stale = True
@@ -64,7 +64,7 @@ class Looks(LiveWidget):
     @property
     def _may_look_now(self) -> bool:
         """Whether anybody looks, and it is time for what nobody waits for."""
-        rested = perf_counter() - self._looked_at >= _LOOKS_APART
+        rested = perf_counter() - self._looked_at >= self._looks_apart
         return self._shown and rested and not self._look_comes and self._can_afford_to_look
 
     @property

@@ -236,7 +236,7 @@ def test_a_look_that_nobody_waits_for_is_not_made_without_credit(
     inspector.selected = "4"  # somebody waits
     assert inspector._seen == seen + 1
     monkeypatch.setattr(inspector.session.governor, "allows", lambda *args: True)
-    monkeypatch.setattr("nnwidgets.live.looks._LOOKS_APART", 0.0)
+    monkeypatch.setattr("nnwidgets.live.looks.Looks._looks_apart", 0.0)
     inspector.session.sampling.want()
     training.step()
     training.step()

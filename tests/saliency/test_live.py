@@ -72,7 +72,7 @@ def test_maps_are_refreshed_as_far_as_the_budget_goes(
     browser = Browser(viewer)
     browser.look()
     viewer.flush()
-    monkeypatch.setattr("nnwidgets.live.looks._LOOKS_APART", 0.0)
+    monkeypatch.setattr("nnwidgets.live.looks.Looks._looks_apart", 0.0)
     keep_every_step(viewer, monkeypatch)
     governor = viewer.session.governor
     monkeypatch.setattr(governor, "allows", lambda *_: False)
@@ -168,7 +168,7 @@ def test_the_film_grows_while_somebody_looks_at_the_past(
     viewer = make(training.model, training.x[:5], method="saliency", targets=1)
     browser = Browser(viewer)
     browser.look()
-    monkeypatch.setattr("nnwidgets.live.looks._LOOKS_APART", 0.0)
+    monkeypatch.setattr("nnwidgets.live.looks.Looks._looks_apart", 0.0)
     keep_every_step(viewer, monkeypatch)
     governor = viewer.session.governor
     monkeypatch.setattr(governor, "allows", lambda *_: True)
@@ -306,7 +306,7 @@ def test_losses_and_weights_are_those_of_the_bare_run(monkeypatch: pytest.Monkey
         viewer = SaliencyViewer(model, training.x[:3], budget=0.5) if watched else None
         if viewer is not None:
             look(viewer)
-            monkeypatch.setattr("nnwidgets.live.looks._LOOKS_APART", 0.0)
+            monkeypatch.setattr("nnwidgets.live.looks.Looks._looks_apart", 0.0)
             keep_every_step(viewer, monkeypatch)
         for step in range(12):
             if viewer is not None:

@@ -27,7 +27,7 @@ def test_nothing_grows_with_the_steps(
     install_browser(monkeypatch)
     viewer = make(training.model, training.x[:5], method="saliency", budget=0.5)
     look(viewer)
-    monkeypatch.setattr("nnwidgets.live.looks._LOOKS_APART", 0.0)
+    monkeypatch.setattr("nnwidgets.live.looks.Looks._looks_apart", 0.0)
     monkeypatch.setattr(viewer.session.governor, "allows", lambda *_: True)
     keep_every_step(viewer, monkeypatch)
     sizes = []

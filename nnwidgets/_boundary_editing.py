@@ -1,0 +1,397 @@
+"""The points of a plot: drawn, dragged and deleted while a loop learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import traitlets as t
+from numpy.typing import NDArray
+
+from nnwidgets._boundary_arguments import table_of
+from nnwidgets._boundary_looking import Looking
+from nnwidgets.explain.points_loader import PointsLoader
+from nnwidgets.explain.toy_data import NAMES as TOYS
+from nnwidgets.explain.toy_data import fitting, toy
+from nnwidgets.live.widget import action
+from nnwidgets.probe.refusal import Refusal
+
+__all__ = ["Editing"]
+
+
+class _Array(t.TraitType[Any, Any]):
+    """An array that whoever watches is told of whenever it is set: arrays have no one equality."""
+
+    def set(self, obj: t.HasTraits, value: Any) -> None:
+        """Set without comparing."""
+        name = str(self.name)
+        new = self._validate(obj, value)
+        old = obj._trait_values.get(name)
+        obj._trait_values[name] = new
+        obj._notify_trait(name, old, new)
+
+
+class Editing(Looking):
+    """The part of a plot whose points can be edited, in Python and in the browser."""
+
+    X = _Array(None, allow_none=True)
+    y = _Array(None, allow_none=True)
+
+    _replacing = False  # planes are still those through the points before
+    _mirroring = False  # what is set follows from the points, not the other way round
+
+    # -- the points as arrays ----------------------------------------------------------------
+
+    @property
+    def test(self) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Points that are held out, as ``(X, y)``."""
+        return self._arrays(test=True)
+
+    def _arrays(self, *, test: bool) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        points = self._space.points.snapshot()
+        chosen = points.test if test else ~points.test
+        rows = points.X[chosen]
+        if self._given.shape is not None:
+            rows = rows.reshape(len(rows), *self._given.shape)
+        return rows, None if points.y is None else points.y[chosen]
+
+    def _mirror(self) -> None:
+        """Let the traits say what the points are."""
+        rows, labels = self._arrays(test=False)
+        self._mirroring = True
+        try:
+            self.y = labels
+            self.X = rows
+        finally:
+            self._mirroring = False
+
+    @t.validate("X")
+    def _check_X(self, proposal: Any) -> Any:
+        if self._mirroring or not getattr(self, "_ready", False):
+            return proposal["value"]
+        table = table_of(proposal["value"], "X")
+        points = self._space.points.snapshot()
+        count = len(table.rows)
+        if points.y is not None and count != len(points.train):
+            raise t.TraitError(
+                f"X has {count} points and y {len(points.train)} labels; set both with "
+                "set_data(X, y), or add points with add(X, y)."
+            )
+        return proposal["value"]
+
+    @t.observe("X")
+    def _set_X(self, change: Any) -> None:
+        if self._mirroring or not getattr(self, "_ready", False):
+            return
+        store = self._space.points
+        try:
+            rows = np.asarray(_plain(table_of(change["new"], "X").rows))
+            points = store.snapshot()
+            if len(rows) == len(points.train):
+                store.move(points.ids[points.train].tolist(), rows)
+            else:
+                self._replace(rows, None)
+        except (ValueError, TypeError) as problem:
+            self._mirror()  # what is there has not changed
+            raise t.TraitError(str(problem)) from None
+
+    @t.observe("y")
+    def _set_y(self, change: Any) -> None:
+        if self._mirroring or not getattr(self, "_ready", False):
+            return
+        store = self._space.points
+        points = store.snapshot()
+        try:
+            labels = _plain(change["new"])
+            if labels is None or np.ndim(labels) == 0 or len(labels) != len(points.train):
+                raise ValueError(
+                    f"y must hold one label for each of the {len(points.train)} points in X."
+                )
+            store.label(points.ids[points.train].tolist(), labels)
+        except (ValueError, TypeError) as problem:
+            self._mirror()
+            raise t.TraitError(str(problem)) from None
+
+    # -- verbs -------------------------------------------------------------------------------
+
+    def set_data(self, X: Any, y: Any = None) -> None:
+        """Put other points in the place of all; none is held out then.
+
+        Parameters
+        ----------
+        X
+            (n, features), as many features as there are.
+        y
+            A label each; None only where no point has one.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If they do not fit; nothing has changed then.
+        """
+        self._replace(table_of(X, "X").rows, y)
+
+    def add(self, X: Any, y: Any = None, *, test: bool = False) -> tuple[int, ...]:
+        """Add points and return their ids.
+
+        Parameters
+        ----------
+        X
+            (n, features), or one point.
+        y
+            A label each; of one point the label itself.
+        test
+            Whether they are held out.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If they do not fit; nothing has changed then.
+        """
+        rows = X.detach().cpu().numpy() if hasattr(X, "detach") else np.asarray(X)
+        shape = self._given.shape
+        if shape is not None:
+            single = rows.shape == shape
+            rows = rows.reshape(-1) if single else rows.reshape(len(rows), -1)
+        return self._space.points.add(rows, y, test=test)
+
+    def move(self, ids: Sequence[int], X: Any) -> None:
+        """Move points.
+
+        Parameters
+        ----------
+        ids
+            Which.
+        X
+            (points, features): where to.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite, or the shape is another.
+        KeyError
+            If there is no such point.
+        """
+        rows = np.asarray(_plain(X))
+        self._space.points.move(ids, rows.reshape(len(rows), -1))
+
+    def label(self, ids: Sequence[int], y: Any) -> None:
+        """Give points other labels: one for all of them, or one each."""
+        self._space.points.label(ids, y)
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Delete points; KeyError if there is no such point."""
+        self._space.points.delete(ids)
+
+    def clear(self) -> None:
+        """Delete all points."""
+        self._space.points.clear()
+
+    def undo(self) -> bool:
+        """Take the last edit back; False if there is none."""
+        return self._step_back(self._space.points.undo)
+
+    def redo(self) -> bool:
+        """Do again what was taken back last; False if there is nothing."""
+        return self._step_back(self._space.points.redo)
+
+    def toy(
+        self,
+        name: str,
+        n: int = 200,
+        *,
+        noise: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        """Put toy data in the place of all points.
+
+        Parameters
+        ----------
+        name
+            ``"moons"``, ``"circles"``, ``"xor"``, ``"spirals"``, ``"blobs"`` or ``"plane"``.
+        n
+            How many points.
+        noise
+            Standard deviation of the normal noise.
+        seed
+            Of a generator of its own.
+
+        Raises
+        ------
+        ValueError
+            If there is no such set, or it does not suit this model: it has two features, and as
+            many classes as the model tells apart at most; "plane" is for a regression alone.
+        """
+        space = self._space
+        if name not in TOYS:
+            toy(name, 2)  # says which there are
+        if space.points.width != 2:
+            raise Refusal("explain.boundary.toy_width", width=str(space.points.width))
+        if name not in self._toys:
+            raise Refusal("explain.boundary.toy_kind", name=name, names=", ".join(self._toys))
+        count = fitting(name, len(space.classes))
+        made = toy(name, int(n), classes=count or None, noise=float(noise), seed=int(seed))
+        labelled = space.points.snapshot().y is not None
+        self._replace(made.X, made.y if labelled else None)
+
+    def loader(
+        self, batch_size: int = 32, *, shuffle: bool = True, seed: int = 0, device: Any = None
+    ) -> PointsLoader:
+        """Return batches of the points as they are when each batch is made.
+
+        Parameters
+        ----------
+        batch_size
+            Points a batch; the last one of an epoch may have fewer.
+        shuffle
+            Whether each epoch has an order of its own.
+        seed
+            Of the loader's generator; the global ones are left alone.
+        device
+            Where the tensors are to be; None: on the CPU.
+
+        Returns
+        -------
+        PointsLoader
+            Each ``for`` loop over it is one epoch of ``(X, y)``: tensors (batch, features) and
+            (batch,), classes as int64, values as floats. Points that are held out are left out.
+
+        Raises
+        ------
+        ValueError
+            If the points have no labels, or `batch_size` is below one.
+        """
+        store, shape = self._space.points, self._given.shape
+        if not store.labelled:
+            raise Refusal("explain.points.no_labels")
+        return PointsLoader(
+            store.snapshot, batch_size, shuffle=shuffle, seed=seed, device=device, shape=shape
+        )
+
+    # -- inside ------------------------------------------------------------------------------
+
+    @property
+    def _toys(self) -> tuple[str, ...]:
+        """Names of the toy sets that suit this model."""
+        space = self._space
+        if space.points.width != 2:
+            return ()
+        classes = len(space.classes)
+        return tuple(name for name in TOYS if fitting(name, classes) is not None)
+
+    def _points_changed(self) -> None:
+        if not getattr(self, "_ready", False):
+            return
+        self._mirror()
+        self._given_up = frozenset()
+        self._part_changed("_points")
+        if not self._replacing:
+            self._changed()
+
+    def _replace(self, X: Any, y: Any) -> None:
+        """Put other points in the place of all; the surface follows once planes do."""
+        self._replacing = True
+        try:
+            self._space.points.replace(X, y)
+        finally:
+            self._replacing = False
+        self._begin_with_other_data()
+
+    def _begin_with_other_data(self) -> None:
+        """The picture goes through other points now."""
+        self._space.replaced()
+        self._wish = type(self._wish)(
+            axes=self._wish.axes,
+            fixed=self._wish.fixed,
+            others=self._wish.others,
+            projection=self._wish.projection,
+            uncertain=self._wish.uncertain,
+        )
+        self._changed()
+
+    def _step_back(self, step: Any) -> bool:
+        before = self._space.points.snapshot()
+        done = bool(step())
+        if done and not np.intersect1d(before.ids, self._space.points.snapshot().ids).size:
+            self._begin_with_other_data()  # other data altogether, as before a toy set came
+        return done
+
+    # -- clicks ------------------------------------------------------------------------------
+
+    def _rows_at(self, places: Any) -> NDArray[np.float64]:
+        plane = self._now.plane
+        if plane is None:
+            raise Refusal("explain.boundary.no_plane")
+        return plane.to_inputs(np.asarray(places, np.float64).reshape(-1, 2))
+
+    @action("add")
+    def _click_add(self, at: list[float], y: Any = None, test: bool = False) -> dict[str, int]:
+        store = self._space.points
+        row = self._rows_at([at])[0]
+        if store.regression and y is not None:
+            y = float(y)
+        store.add(row, y if store.labelled else None, test=bool(test))
+        return self._version
+
+    @action("move")
+    def _click_move(
+        self, ids: list[int], at: list[list[float]], gesture: str = ""
+    ) -> dict[str, int]:
+        store, plane, wish = self._space.points, self._now.plane, self._now.wish
+        places = np.asarray(at, np.float64).reshape(-1, 2)
+        if plane is None:
+            raise Refusal("explain.boundary.no_plane")
+        names = [int(one) for one in ids]
+        if wish.projection == "slice":
+            # The features that are held stay what they are in each point.
+            store.move(names, places, features=wish.axes, gesture=gesture or None)
+            return self._version
+        points = store.snapshot()
+        held = np.array([int(np.flatnonzero(points.ids == one)[0]) for one in names])
+        rows = points.X[held].astype(np.float64)
+        before = plane.to_inputs(plane.to_plane(rows))
+        moved = rows + plane.to_inputs(places) - before
+        store.move(names, moved, gesture=gesture or None)
+        return self._version
+
+    @action("label")
+    def _click_label(self, ids: list[int], y: Any) -> dict[str, int]:
+        self.label([int(one) for one in ids], y)
+        return self._version
+
+    @action("delete")
+    def _click_delete(self, ids: list[int]) -> dict[str, int]:
+        known = set(self._space.points.snapshot().ids.tolist())
+        self.delete([int(one) for one in ids if int(one) in known])
+        return self._version
+
+    @action("clear")
+    def _click_clear(self) -> dict[str, int]:
+        self.clear()
+        return self._version
+
+    @action("undo")
+    def _click_undo(self) -> dict[str, int]:
+        self.undo()
+        return self._version
+
+    @action("redo")
+    def _click_redo(self) -> dict[str, int]:
+        self.redo()
+        return self._version
+
+    @action("toy")
+    def _click_toy(
+        self, name: str, noise: float = 0.1, n: int = 200, seed: int = 0
+    ) -> dict[str, int]:
+        self.toy(name, n, noise=noise, seed=seed)
+        return self._version
+
+    @property
+    def _version(self) -> dict[str, int]:
+        return {"version": self._space.points.snapshot().version}
+
+
+def _plain(values: Any) -> Any:
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else values

@@ -1,0 +1,485 @@
+"""Looks of a plot: at a safe point what is quick, slice by slice what is slow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, Final
+
+from torch import nn
+
+from nnwidgets._boundary_film import SIDE
+from nnwidgets._boundary_progress import Progress
+from nnwidgets._boundary_sources import Weights, copies
+from nnwidgets._boundary_space import MOST_POINTS
+from nnwidgets._boundary_wish import Shown, Wish
+from nnwidgets._boundary_working import Scene, Working
+from nnwidgets.catalogue import text
+from nnwidgets.explain.committee_answers import WAYS
+from nnwidgets.explain.mc_dropout import dropout_layers
+from nnwidgets.explain.plane_base import Plane
+from nnwidgets.explain.predictor import Predictor
+from nnwidgets.explain.refine import Refinement
+from nnwidgets.explain.surface import surface
+from nnwidgets.explain.unit_surfaces import UnitSurfaces, unit_surfaces
+from nnwidgets.live.budget import work_clock
+from nnwidgets.probe.blocks import Words
+from nnwidgets.probe.snapshots import state_of
+from nnwidgets.probe.tree import unwrap
+from nnwidgets.probe.twin import TwinError
+
+__all__ = ["Looking"]
+
+# How long a look may take (seconds): in the middle of a training that nobody has interrupted, for
+# somebody who waits, and where nothing trains.
+_PASSING: Final = 0.005
+_WAITED_FOR: Final = 0.03
+_AT_REST: Final = 0.08
+_OLD: Final = 3.0  # seconds, after which a slow surface begins anew with the weights of now
+_FEW_POINTS: Final = 200
+_FILLING: Final = 0.2  # seconds at rest, in one go, for frames of stored weights
+_PATIENCE: Final = 20.0  # seconds that a notebook without a view is held for a long answer
+_UNITS: Final = 32
+_UNIT_SIDE: Final = 24
+
+
+class Looking(Working):
+    """The part of a plot that asks the model, whenever something else is to be shown."""
+
+    _progress: Progress | None = None
+    _layer: str | None = None  # whose units are shown
+    _unit: int | None = None  # the one that is enlarged
+    _unit_surfaces: UnitSurfaces | None = None
+    _unit_large: UnitSurfaces | None = None
+    _unit_problem: str | None = None
+    _unit_step = 0
+    _ways: tuple[tuple[str, tuple[str, dict[str, str]] | None], ...] = ()
+
+    # -- a look ----------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Bring the picture up to date; at a safe point, under the session's lock."""
+        if self.closed:
+            return
+        if self._session.model is None:
+            self._fail_to_show(self._wish_now, self._sentence_of(self._gone()))
+            self._stale = False
+            return
+        asked = self._asked_for
+        self._stale = self._asked_for = False
+        self._cursor = self._session.cursor
+        begun = work_clock()
+        wish = self._wish_now
+        try:
+            step, weights, past = self._source(wish)
+            progress = self._progress
+            if progress is not None and not asked and self._goes_on(progress, wish):
+                self._advance(progress)
+            else:
+                self._begin(wish, step, weights, past, asked=asked)
+            self._obstacle = None
+        except KeyboardInterrupt:
+            self._stale = True
+            raise
+        except Exception as problem:
+            self._obstacle = problem
+            self._fail_to_show(wish, self._note_failure("the surface", problem))
+        finally:
+            self._looked_at = perf_counter()
+            self._look_seconds = work_clock() - begun
+        if self._progress is not None:
+            self._go_on_soon()
+        elif not self._session.training:
+            self._backfill()
+
+    def _begin(
+        self, wish: Wish, step: int, weights: Weights | None, past: bool, *, asked: bool
+    ) -> None:
+        space, training = self._space, self._session.training
+        mark = self._mark(past)
+        progress = self._progress
+        if progress is not None and not self._goes_on(progress, wish):
+            progress = self._progress = None
+        if (asked or not training) and not self._is_shown(wish, step, mark):
+            space.renew()
+        with self._twin.open(weights) as root:
+            predictor = space.ask(root)
+            self._note_ways(root)
+            plane = space.plane(wish, predictor)
+            rectangle = space.rectangle(wish, plane)
+            points = space.points.snapshot()
+            scene = Scene(wish, step, past, mark, predictor, plane, rectangle, points, space.era)
+            if self._is_shown(wish, step, mark) or progress is not None:
+                self._judge_again(scene)
+            elif wish.uncertain is None:
+                self._draw(scene, root, asked=asked)
+            elif self._now.wish != wish or self._now.surface is None:
+                self._wait_for_committee(scene)
+            self._see_units(scene, asked=asked)
+            space.row_seconds = predictor.row_seconds or space.row_seconds
+            self._begin_tasks(scene, root, asked=asked or not training)
+        if progress is not None:
+            self._advance(progress)
+
+    def _is_shown(self, wish: Wish, step: int, mark: int) -> bool:
+        """Whether the whole surface is there already: a click may be about something else."""
+        now = self._now
+        same = (now.wish, now.step, now.mark, now.era) == (wish, step, mark, self._space.era)
+        return same and now.state == "ready" and not self._coarse
+
+    def _judge_again(self, scene: Scene) -> None:
+        """See what is said of the points if they have been edited since."""
+        verdict = self._now.verdict
+        if self._now.members or (verdict and verdict.points.version == scene.points.version):
+            return  # a committee is asked in its own job
+        again = self._space.verdict(scene.predictor, scene.plane)
+        with self._shelf:
+            self._now = replace(self._now, number=self._now.number + 1, verdict=again)
+        for trait in ("_surface", "_points"):
+            self._part_changed(trait)
+
+    def _draw(self, scene: Scene, root: nn.Module, *, asked: bool) -> None:
+        """Ask the model all over the picture, or begin to."""
+        space, side = self._space, self._given.resolution
+        training = self._session.training
+        seconds = _AT_REST if not training else _WAITED_FOR if asked else _PASSING
+        refinement = None
+        if space.row_seconds <= 0 or side * side * space.row_seconds > seconds:
+            refinement = Refinement(scene.plane, side, scene.rectangle)
+        if refinement is not None and space.row_seconds <= 0:
+            # Nothing is known of its speed yet: the coarsest lattice tells.
+            points = refinement.next_points()
+            assert points is not None
+            scene.predictor.answer(points[:1])  # the first call of all is slow
+            refinement.put(scene.predictor.answer(points))
+            space.row_seconds = scene.predictor.row_seconds
+            if side * side * space.row_seconds <= seconds:
+                refinement = None
+        if refinement is None:
+            made = surface(scene.predictor, scene.plane, side, scene.rectangle)
+            self._show(scene, Shown(surface=made, state="ready"))
+            return
+        kept = copies(state_of(root)) if training and not scene.past else None
+        if scene.past:
+            kept = self._source(scene.wish)[1]
+        self._progress = Progress(
+            scene.wish,
+            scene.step,
+            scene.past,
+            scene.mark,
+            space.era,
+            kept,
+            scene.plane,
+            scene.rectangle,
+            refinement,
+            asked,
+            perf_counter(),
+        )
+        self._refine(self._progress, scene.predictor, seconds)
+
+    def _refine(self, progress: Progress, predictor: Predictor, seconds: float) -> None:
+        progress.advance(predictor, seconds)
+        self._space.row_seconds = predictor.row_seconds or self._space.row_seconds
+        over = progress.over(training=self._session.training)
+        scene = Scene(
+            progress.wish,
+            progress.step,
+            progress.past,
+            progress.mark,
+            predictor,
+            progress.plane,
+            progress.rectangle,
+            self._space.points.snapshot(),
+            progress.era,
+        )
+        state = "ready" if over else "refining"
+        refinement = progress.refinement
+        self._show(scene, Shown(surface=refinement.surface(), state=state, asked=refinement.share))
+        if over:
+            self._progress = None
+
+    def _show(self, scene: Scene, drawn: Shown) -> None:
+        """Show a surface of the model alone, with what it says of the points."""
+        space = self._space
+        most = MOST_POINTS
+        if self._session.training and space.row_seconds > 0:
+            most = max(_FEW_POINTS, int(_PASSING / space.row_seconds))
+        self._put(
+            replace(
+                drawn,
+                wish=scene.wish,
+                step=scene.step,
+                past=scene.past,
+                mark=scene.mark,
+                era=scene.era,
+                plane=scene.plane,
+                rectangle=scene.rectangle,
+                verdict=space.verdict(scene.predictor, scene.plane, most=most),
+            )
+        )
+
+    def _wait_for_committee(self, scene: Scene) -> None:
+        """Show where the picture will be, until the first answer of the committee is there."""
+        side = min(SIDE, self._given.resolution)
+        made = surface(scene.predictor, scene.plane, side, scene.rectangle)
+        waiting: Words = ("explain.boundary.committee_comes", {})
+        self._show(scene, Shown(surface=made, state="working", notes=(waiting,)))
+
+    def _fail_to_show(self, wish: Wish, problem: str) -> None:
+        with self._shelf:
+            now = self._now
+            self._progress = None
+            self._now = replace(
+                now, number=now.number + 1, wish=wish, state="failed", problem=problem
+            )
+        for trait in ("_surface", "_choices"):
+            self._part_changed(trait)
+
+    # -- slow models -------------------------------------------------------------------------
+
+    def _goes_on(self, progress: Progress, wish: Wish) -> bool:
+        """Whether the surface under way is still what is wanted."""
+        if progress.wish != wish or progress.era != self._space.era:
+            return False
+        if progress.weights is None and progress.mark != self._mark(progress.past):
+            return False
+        behind = progress.step != self._session.step and not progress.past
+        return not behind or (self._session.training and perf_counter() - progress.began < _OLD)
+
+    def _advance(self, progress: Progress) -> None:
+        training = self._session.training
+        seconds = _AT_REST if not training else _WAITED_FOR if progress.asked else _PASSING
+        with self._twin.open(progress.weights) as root:
+            self._refine(progress, self._space.ask(root), seconds)
+
+    def _go_on_soon(self) -> None:
+        """Have the rest of a slow surface worked out: in between, others have their turn."""
+        session = self._session
+        if session.training:
+            return  # the next look that can be afforded goes on
+        if session.host.soon(_nothing):
+            self._stale = True
+            session.submit(self._look_if_still_stale)
+
+    def _finish(self, patience: float) -> None:
+        """Work out what is under way, here and now; at rest."""
+        until = perf_counter() + patience
+        while (progress := self._progress) is not None and perf_counter() < until:
+            if not self._goes_on(progress, self._wish_now):
+                break
+            self._advance(progress)
+
+    # -- hidden units ------------------------------------------------------------------------
+
+    def _see_units(self, scene: Scene, *, asked: bool) -> None:
+        """Look at the units of the chosen layer, if that does not take long or somebody waits."""
+        layer = self._layer
+        if layer is None:
+            return
+        cost = self._space.row_seconds * _UNIT_SIDE**2
+        if self._session.training and not asked and cost > _PASSING:
+            return
+        try:
+            self._unit_surfaces = unit_surfaces(
+                scene.predictor,
+                scene.plane,
+                layer,
+                resolution=_UNIT_SIDE,
+                rectangle=scene.rectangle,
+                most=_UNITS,
+            )
+            self._unit_large = None
+            if self._unit is not None and self._unit < self._unit_surfaces.count:
+                self._unit_large = unit_surfaces(
+                    scene.predictor,
+                    scene.plane,
+                    layer,
+                    units=(self._unit,),
+                    resolution=self._large_side,
+                    rectangle=scene.rectangle,
+                )
+            self._unit_problem = None
+        except (ValueError, TypeError) as problem:
+            self._unit_surfaces = self._unit_large = None
+            self._unit_problem = self._sentence_of(problem)
+        self._unit_step = scene.step
+        self._part_changed("_units")
+
+    @property
+    def _large_side(self) -> int:
+        """Places along an axis of an enlarged unit: as many as take about a twentieth second."""
+        row = self._space.row_seconds
+        most = self._given.resolution
+        return most if row <= 0 else int(max(_UNIT_SIDE, min(most, (0.05 / row) ** 0.5)))
+
+    # -- the film ----------------------------------------------------------------------------
+
+    def _backfill(self) -> None:
+        """Make frames of stored weights, some at a time; at rest."""
+        wish = self._wish.timeless
+        if wish.uncertain is not None or self._now.surface is None or self._twin.root is None:
+            return
+        if self._space.row_seconds * SIDE * SIDE > _FILLING / 4:
+            return  # each would take too long
+        self._reels.begin(wish, self._space.era)
+        lacking = self._reels.missing(self._kept.snapshots.steps)
+        until = perf_counter() + _FILLING
+        for step in lacking:
+            if perf_counter() > until or self.closed:
+                break
+            found = self._kept.snapshots.nearest(step)
+            if found is None or found[0] != step or not self._add_frame(wish, step, found[1]):
+                return
+        else:
+            return
+        if self._session.host.soon(_nothing):
+            self._session.submit(self._go_on_filling)
+
+    def _add_frame(self, wish: Wish, step: int, weights: Weights) -> bool:
+        try:
+            with self._twin.open(weights) as root:
+                predictor = self._space.ask(root)
+                plane = self._space.plane(wish, predictor)
+                rectangle = self._space.rectangle(wish, plane)
+                made = surface(predictor, plane, min(SIDE, self._given.resolution), rectangle)
+        except (TwinError, ValueError, TypeError):
+            return False
+        with self._shelf:
+            self._reels.add(step, made)
+        self._part_changed("_film")
+        return True
+
+    def _go_on_filling(self) -> None:
+        if not self._session.training:
+            self._backfill()
+
+    # -- what the session tells ------------------------------------------------------------
+
+    def _look_if_stale(self) -> None:
+        """Look again; what nobody waits for only if the budget allows it."""
+        if self._left_behind or (self._progress is not None and self._session.training):
+            rested = perf_counter() - self._looked_at >= self._looks_apart
+            self._stale = self._stale or rested
+        super()._look_if_stale()
+
+    def on_change(self) -> None:
+        """State, cursor or learning-rate factor changed."""
+        session = self._session
+        # A loop that pauses or ends leaves the picture behind that it could last afford.
+        behind = self._left_behind or self._now.state == "refining" or self._coarse
+        if session.cursor != self._cursor or (behind and not session.training):
+            self._changed()
+        super().on_change()
+
+    @property
+    def _coarse(self) -> bool:
+        """Whether there is more to be seen than was drawn beside a training."""
+        shown = self._now
+        if shown.surface is None or shown.state == "failed":
+            return False
+        return shown.asked < 1 or len(shown.surface.x) < self._given.resolution
+
+    def cell_over(self) -> None:
+        """The cell has ended; with no view to wait in, long answers are waited for here."""
+        if not self._views:
+            self._complete(_PATIENCE)
+        super().cell_over()
+
+    def _complete(self, patience: float) -> None:
+        """Bring the picture up to date, to the last place; at rest."""
+        for _ in range(2):  # what was begun before the last step is worked out again
+            if self._left_behind or self._coarse:
+                self._stale = True
+            if self._stale:
+                self._at_rest(self._look)
+            self._at_rest(lambda: self._finish(patience))
+            self._wait_for_answers(patience)
+
+    def _say_what_is_seen(self, language: str) -> list[str]:
+        session = self._session
+        notes = [*self._space.points.notes, *self._twin.notes, *self._kept.snapshots.notes]
+        said = [text(key, language, **params) for key, params in dict(notes).items()]
+        if session.model is None:
+            said.append(text("status.model_gone", language))
+        elif self._obstacle is not None:
+            said.append(self._sentence_of(self._obstacle))
+        elif not session.slots:
+            said.append(text("explain.boundary.no_optimizer", language))
+        return said or [text("status.ready", language)]
+
+    def _note_ways(self, root: nn.Module) -> None:
+        """Find out which ways to a committee there are, and what stands in the way of others."""
+        found: list[tuple[str, tuple[str, dict[str, str]] | None]] = []
+        for way in WAYS:
+            problem: tuple[str, dict[str, str]] | None = None
+            if way == "mc_dropout" and not dropout_layers(root):
+                problem = ("explain.uncertainty.no_dropout", {})
+            if way == "snapshots" and len(self._kept.snapshots.steps) < 2:
+                count = str(len(self._kept.snapshots.steps))
+                problem = ("explain.uncertainty.few_snapshots", {"count": count})
+            if (
+                way == "laplace"
+                and self._space.regression
+                and self._space.points.snapshot().y is None
+            ):
+                problem = ("explain.uncertainty.no_targets", {})
+            found.append((way, problem))
+        if self._others:
+            found.append(("ensemble", None))
+        if self._ways != tuple(found):
+            self._ways = tuple(found)
+            self._part_changed("_choices")
+
+    def _plan(self) -> Plane:
+        """Find out what the model says of the points at all; at rest.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it cannot be asked.
+        """
+
+        def work() -> Plane:
+            with self._twin.open() as root:
+                self._note_ways(root)
+                predictor = self._space.ask(root)
+                return self._space.plane(self._wish, predictor)
+
+        return self._at_rest(work)
+
+    def _gone(self) -> Exception:
+        try:
+            self._model_or_refuse()
+        except ValueError as refusal:
+            return refusal
+        return ValueError("")
+
+    def close(self) -> None:
+        """Detach from model, optimiser and kernel; the views disappear. Idempotent."""
+        if self.closed:  # or its constructor has refused what it was given
+            return
+        self._session.sampling.remove(self._kept)
+        self._stop_working()
+        super().close()
+        self._stop_working()  # the last picture may have asked for more
+        self._progress = None
+        self._twin.forget()
+        for twin in self._others:
+            twin.forget()
+        self._space.forget()
+
+
+def _nothing(*_: Any) -> None:
+    """Do nothing."""
+
+
+def layer_names(model: nn.Module | None) -> list[tuple[str, str]]:
+    """Return name and type of the modules whose units can be looked at."""
+    if model is None:
+        return []
+    root = unwrap(model)
+    return [
+        (name, type(module).__name__)
+        for name, module in root.named_modules()
+        if name and not any(True for _ in module.children())
+    ]
