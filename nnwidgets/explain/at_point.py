@@ -99,6 +99,8 @@ class AtPoint:
     nearest
         Ids of the training points that are nearest, nearest first; each feature counts in units of
         its standard deviation over them. Points held out for testing are not among them.
+    nearest_y
+        Their labels; None where the points have none.
     distances
         How far they are, in these units.
     changes
@@ -135,6 +137,7 @@ class AtPoint:
     r2: float | None
     rule: Rule | None
     nearest: NDArray[np.int64]
+    nearest_y: NDArray[Any] | None
     distances: Floats
     changes: tuple[Change, ...]
     change_places: tuple[tuple[float, float] | None, ...]
@@ -210,7 +213,7 @@ def at_point(
         raise Refusal("explain.point.point_finite")
     plane.to_plane(at[None])  # refuses another width, before the model is asked
     asked = Asked(predictor, joint, at, target, check)
-    rows, ids = training_rows(snapshot)
+    rows, ids, right = training_rows(snapshot)
     low, high = range_of(rows, at, plane, rectangle)
     sample = None if rows is None else evenly(rows, _ROWS)
     units = feature_units(sample, low, high, len(at))
@@ -253,6 +256,7 @@ def at_point(
         r2=found.r2,
         rule=None if rules is None else rules.rule_for(at),
         nearest=ids[places],
+        nearest_y=None if right is None else right[places],
         distances=distances,
         changes=found.changes,
         change_places=_places(plane, at, found.changes),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnwidgets.explain.plane_base import Plane, Rectangle
 from nnwidgets.explain.point import nearest
-from nnwidgets.explain.points_snapshot import Snapshot
+from nnwidgets.explain.points_snapshot import Snapshot, taken
 from nnwidgets.explain.view_plane import Slice
 
 __all__ = ["label_of", "nearest_rows", "range_of", "spread_of_values", "training_rows"]
@@ -20,16 +20,16 @@ Floats = NDArray[np.float64]
 _CHUNK: Final = 8192  # points whose distances are worked out at once
 
 
-def training_rows(snapshot: Snapshot | None) -> tuple[NDArray[Any] | None, NDArray[np.int64]]:
-    """Return the points that are learned from, finite ones, and their ids."""
+def training_rows(
+    snapshot: Snapshot | None,
+) -> tuple[NDArray[Any] | None, NDArray[np.int64], NDArray[Any] | None]:
+    """Return the points that are learned from, finite ones, with their ids and labels."""
     if snapshot is None:
-        return None, np.zeros(0, np.int64)
+        return None, np.zeros(0, np.int64), None
     keep = ~snapshot.test & np.isfinite(snapshot.X).all(1)
-    if not keep.any():
-        return None, np.zeros(0, np.int64)
-    if keep.all():
-        return snapshot.X, snapshot.ids
-    return snapshot.X[keep], snapshot.ids[keep]
+    if not keep.all():
+        snapshot = taken(snapshot, keep)
+    return snapshot.X if len(snapshot.X) else None, snapshot.ids, snapshot.y
 
 
 def range_of(

@@ -98,8 +98,8 @@ class Rule:
         away = float(np.sqrt(((truth - self.answer) ** 2).mean()))
         return replace(self, coverage=coverage, error=away)
 
-    def line(self, language: str = "en") -> str:
-        """Return the rule as one line, with its figures."""
+    def said(self, language: str = "en") -> str:
+        """Return the rule as one line, without its figures."""
         if self.name is not None:
             answer = self.name
         elif isinstance(self.answer, int):
@@ -108,9 +108,11 @@ class Rule:
             answer = number(self.answer)
         if self.bounds:
             both = text("explain.rules.and", language).join(map(str, self.bounds))
-            said = text("explain.rules.if", language, conditions=both, answer=answer)
-        else:
-            said = text("explain.rules.always", language, answer=answer)
+            return text("explain.rules.if", language, conditions=both, answer=answer)
+        return text("explain.rules.always", language, answer=answer)
+
+    def line(self, language: str = "en") -> str:
+        """Return the rule as one line, with its figures."""
         share = _percent(self.coverage)
         if isinstance(self.answer, int):
             agreed = _percent(self.fidelity)
@@ -118,7 +120,7 @@ class Rule:
         else:
             error = "–" if self.error is None else number(self.error)
             figures = text("explain.rules.figures_values", language, coverage=share, error=error)
-        return f"{said} {figures}"
+        return f"{self.said(language)} {figures}"
 
 
 def rule_lines(rules: Sequence[Rule], language: str) -> str:

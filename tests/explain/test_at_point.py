@@ -231,7 +231,7 @@ def test_members_made_of_one_model_are_asked_and_nothing_is_left_changed(way: st
 
 def test_neighbours_are_the_nearest_training_points_of_all(monkeypatch: Any) -> None:
     test = np.random.default_rng(3).random(60) < 0.4
-    points = snapshot(test=test)
+    points = snapshot(test=test, y=np.arange(60))
     train = np.flatnonzero(~test)
     scale = X[train].std(0)
     away = np.sqrt((((X[train] - POINT) / scale) ** 2).sum(1))
@@ -241,6 +241,8 @@ def test_neighbours_are_the_nearest_training_points_of_all(monkeypatch: Any) -> 
         found = asked(linear(W), snapshot=points)
         assert found.nearest.tolist() == (train[order] * 10).tolist()
         np.testing.assert_allclose(found.distances, away[order])
+        assert found.nearest_y is not None
+        assert found.nearest_y.tolist() == train[order].tolist()
     assert len(asked(linear(W), snapshot=points, neighbours=2).nearest) == 2
     assert len(asked(linear(W), snapshot=points, neighbours=100).nearest) == len(train)
 
