@@ -36,7 +36,7 @@ export function fieldView(context: PictureContext): Picture {
   );
   const readout = h("span", { class: "nnw-readout", "aria-hidden": "true" });
   const scale = scaleFoot(words);
-  const foot = h("div", { class: "nnw-stage-foot" }, scale.element, readout);
+  const foot = h("div", { class: "nnw-stage-foot" }, readout, scale.element);
   const element = h("div", { class: "nnw-plane-part" }, root, help, foot);
 
   const pens = penCase(probe);

@@ -135,7 +135,8 @@ export class PointsLayer {
         ctx.setTransform(ratio, 0, 0, ratio, (look + 0.5) * side, (fill + 0.5) * side);
         shape(ctx, look % 2 === 1, radius);
         ctx.fillStyle = color;
-        ctx.strokeStyle = page;
+        // Where the model is right, a value has the colour of its ground: only the outline is seen.
+        ctx.strokeStyle = scale === null ? page : text;
         ctx.lineWidth = radius < 3 ? 1.4 : 2;
         ctx.lineJoin = "round";
         ctx.stroke();

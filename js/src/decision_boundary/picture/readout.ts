@@ -1,6 +1,6 @@
 /** What the picture says in words: of one place, of one point, and of the whole. */
 
-import { linearLabels, niceStep } from "../../ui/chart_axes";
+import { evenFormat } from "../../ui/even_format";
 import { formatInteger, formatNumber, formatPercent } from "../../ui/format";
 import type { Words } from "../../ui/i18n";
 import { CODE, LEVELS, valueAt } from "../../ui/raster";
@@ -22,8 +22,7 @@ export function placeText(
   labels: readonly [string, string],
   at: Place,
 ): string {
-  const write = (value: number, span: number) => linearLabels([value], niceStep(span / 200), null);
-  const parts = [write(at[0], right - left), write(at[1], top - bottom)];
+  const parts = [evenFormat([right - left])(at[0]), evenFormat([top - bottom])(at[1])];
   return parts.map((value, axis) => `${labels[axis]} ${value}`).join(" · ");
 }
 
