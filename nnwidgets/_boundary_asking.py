@@ -19,6 +19,7 @@ from nnwidgets.explain.landscape import Landscape, landscape
 from nnwidgets.explain.surface import VIEWS, checked_rectangle
 from nnwidgets.live.jobs import CancelledError, Job
 from nnwidgets.live.widget import action
+from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.own_random import OwnRandom
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
@@ -39,7 +40,7 @@ class Asking(Editing):
     _landscape_found: Landscape | None = None
     _landscape_state = "none"
     _landscape_problem: str | None = None
-    _landscape_of: tuple[int, str] = (0, "")  # step, and key of the loss
+    _landscape_of: tuple[int, Words | None] = (0, None)  # step, and which loss
     _landscape_job: Job | None = None
 
     # -- traits --------------------------------------------------------------------------
@@ -300,7 +301,7 @@ class Asking(Editing):
 
     def _surveyed(self, root: Any, job: Job, *, loss: Any = None, **options: Any) -> Landscape:
         """Work the landscape out; the loss is that of the training points unless one is given."""
-        self._landscape_of = self._landscape_of[0], "explain.boundary.loss_given"
+        self._landscape_of = self._landscape_of[0], ("explain.boundary.loss_given", {})
         if loss is None:
             loss = self._own_loss(root)
         try:
@@ -315,6 +316,6 @@ class Asking(Editing):
         if points.y is None or not len(points.train):
             raise Refusal("explain.boundary.no_labels")
         rows, labels = points.X[points.train], points.y[points.train]
-        loss = data_loss(self._space.ask(root), rows, labels)
-        self._landscape_of = self._landscape_of[0], loss.words[0]
+        loss = data_loss(self._space.ask_apart(root), rows, labels)
+        self._landscape_of = self._landscape_of[0], loss.words
         return loss

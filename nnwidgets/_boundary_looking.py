@@ -35,6 +35,8 @@ __all__ = ["Looking"]
 _PASSING: Final = 0.005
 _WAITED_FOR: Final = 0.03
 _AT_REST: Final = 0.08
+_MOVING: Final = 0.001
+_COARSE_SIDE: Final = 48
 _OLD: Final = 3.0  # seconds, after which a slow surface begins anew with the weights of now
 _FEW_POINTS: Final = 200
 _FILLING: Final = 0.2  # seconds at rest, in one go, for frames of stored weights
@@ -143,6 +145,9 @@ class Looking(Working):
         space, side = self._space, self._given.resolution
         training = self._session.training
         seconds = _AT_REST if not training else _WAITED_FOR if asked else _PASSING
+        if training and not asked and side * side * space.row_seconds <= _PASSING:
+            # A picture that moves is worth more than a fine one; at rest it becomes fine.
+            side = self._moving_side
         refinement = None
         if space.row_seconds <= 0 or side * side * space.row_seconds > seconds:
             refinement = Refinement(scene.plane, side, scene.rectangle)
@@ -176,6 +181,12 @@ class Looking(Working):
             perf_counter(),
         )
         self._refine(self._progress, scene.predictor, seconds)
+
+    @property
+    def _moving_side(self) -> int:
+        """Places along an axis that a passing look takes about a millisecond for."""
+        side, row = self._given.resolution, self._space.row_seconds
+        return side if row <= 0 else min(side, max(_COARSE_SIDE, int((_MOVING / row) ** 0.5)))
 
     def _refine(self, progress: Progress, predictor: Predictor, seconds: float) -> None:
         progress.advance(predictor, seconds)

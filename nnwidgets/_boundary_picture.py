@@ -384,7 +384,7 @@ class BoundaryPicture(Picture):
         spot, found = plot._spot, plot._at
         state = "none" if spot is None else self._state_of(found, "point")
         language = plot._shown_language
-        if self._same("point", (spot, id(found), state, language)):
+        if self._same("point", (spot, id(found), id(plot._found_rules), state, language)):
             return None
         meta, arrays = point_part(
             None if found is None else found.result,
@@ -396,6 +396,7 @@ class BoundaryPicture(Picture):
             classes=plot._space.classes,
             features=plot._space.features,
             language=language,
+            rules=None if plot._found_rules is None else plot._found_rules.result,
         )
         return wire.pack({"seq": self._seq(), **meta}, arrays)
 

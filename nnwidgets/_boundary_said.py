@@ -200,9 +200,8 @@ def landscape_part(
     state, problem, step, language
         As for `point_part`.
     loss
-        Which loss it is, as a key of the catalogue with its parameters; None: one that was given.
+        Which loss it is, as a key of the catalogue with its parameters; None where none was asked.
     """
-    key, params = ("explain.boundary.own_loss", {}) if loss is None else loss
     meta: dict[str, Any] = {
         "state": state,
         "problem": problem,
@@ -212,7 +211,7 @@ def landscape_part(
         "low": 0.0,
         "high": 0.0,
         "log": False,
-        "loss_name": text(key, language, **params) if found is not None else "",
+        "loss_name": "" if found is None or loss is None else text(loss[0], language, **loss[1]),
         "notes": [],
     }
     if found is None:

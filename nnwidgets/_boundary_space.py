@@ -69,6 +69,7 @@ class Space:
         self.row_seconds = 0.0
         self.era = 0
         self._base: Predictor | None = None
+        self._newest: Predictor | None = None
         self._planes: dict[tuple[Any, ...], Plane] = {}
         self._rectangles: dict[tuple[Any, ...], Rectangle] = {}
         self._data = self.points.snapshot()
@@ -117,13 +118,21 @@ class Space:
             self.kind, self._base = kind, found.on(nn.Identity())
             if kind.kind != "regression":
                 self.points.classes = kind.classes
-        asked = self._base.on(root)
-        asked.row_seconds = self.row_seconds
-        return asked
+        newest = self._newest
+        if newest is None or newest.root is not root:  # it walks through all parameters
+            newest = self._newest = self.ask_apart(root)
+        newest.row_seconds = self.row_seconds
+        return newest
+
+    def ask_apart(self, root: nn.Module) -> Predictor:
+        """Return who answers for another private module, once `ask` has found out how."""
+        assert self._base is not None
+        return self._base.on(root)
 
     def forget(self) -> None:
         """Find out anew what the model's numbers are, and where planes lie."""
-        self._base, self.kind, self.row_seconds = None, None, 0.0
+        self._base = self._newest = self.kind = None
+        self.row_seconds = 0.0
         self._planes.clear()
 
     def _first(self, root: nn.Module) -> tuple[Predictor, OutputKind]:

@@ -161,7 +161,7 @@ class Working(Sources):
             begun = thread_time()
             try:
                 with OwnRandom():
-                    asked_of = replace(scene, predictor=self._space.ask(copied))
+                    asked_of = replace(scene, predictor=self._space.ask_apart(copied))
                     self._work(job, asked_of, tasks, snapshots, models)
             except Cancelled:
                 raise CancelledError from None

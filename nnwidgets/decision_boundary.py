@@ -522,7 +522,7 @@ class DecisionBoundaryPlot(Asking):
 
         scene, own, models, late = self._at_rest(copied)
         with OwnRandom():
-            scene = replace(scene, predictor=self._space.ask(own))
+            scene = replace(scene, predictor=self._space.ask_apart(own))
             asked: Answering = scene.predictor
             if wish.uncertain is not None:
                 asked = self._space.committee(scene.predictor, wish.uncertain, late, models)
