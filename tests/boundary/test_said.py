@@ -455,12 +455,12 @@ def test_other_losses_are_drawn_as_they_are(loss: np.ndarray) -> None:
     np.testing.assert_allclose(back, loss, atol=np.ptp(loss) / 500 + 1e-12)
 
 
-def test_a_real_landscape_a_loss_of_ones_own_and_none_at_all() -> None:
+def test_a_real_landscape_and_none_at_all() -> None:
     torch.manual_seed(0)
     rows = torch.randn(20, 2)
     found = landscape(nn.Linear(2, 1), lambda module: module(rows).square().mean(), side=5)
     meta, arrays = surveyed(found, loss=None)
-    assert meta["loss_name"] == "The given loss"
+    assert meta["loss_name"] == ""
     assert arrays["loss"].shape == (5, 5)
     values = np.log10(found.loss) if meta["log"] else found.loss
     back = decode(arrays["loss"], meta["low"], meta["high"])
