@@ -205,6 +205,8 @@ def applicable(question: Question, index: int = 0, target: Any = None) -> Applic
         layers = spatial_layers(asked)
         if not layers:
             reasons.update(dict.fromkeys(OF_LAYERS, _no_layers(asked)))
+        elif all(layer.tokens for layer in layers):
+            reasons["guided_grad_cam"] = "explain.why.guided_tokens", {"layer": layers[-1].name}
         structure = structure_of(asked)
         _add(reasons, ("deep_lift",), _lift_obstacle(structure))
         _add(reasons, GUIDED, _guided_obstacle(structure))

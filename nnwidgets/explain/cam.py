@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from nnwidgets.explain.layer_pass import layer_pass
 from nnwidgets.explain.plane import over_inputs
 from nnwidgets.explain.registry import Method, Result, Run, register
-from nnwidgets.explain.spatial import as_maps, spatial_layer
+from nnwidgets.explain.spatial import as_maps, mixed_tokens, spatial_layer
 
 if TYPE_CHECKING:
     from nnwidgets.explain.asked import Asked
@@ -168,7 +168,7 @@ def cam_result(run: Run, weigh: Weighing, *, relu: bool) -> Result:
         asked, found, layer=layer, reached=seen.reached, mode=options.get("interpolate_mode")
     )
     details = {"layer_map": found[0, 0].float().cpu().numpy()}
-    return Result(values, warnings=warned, details=details)
+    return Result(values, warnings=(*warned, *mixed_tokens(asked, layer)), details=details)
 
 
 def _places(maps: Tensor) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from nnwidgets.explain.cam import maps_of
 from nnwidgets.explain.layer_pass import LayerPass, layer_pass
 from nnwidgets.explain.plane import over_inputs
 from nnwidgets.explain.registry import Method, Result, Run, register
+from nnwidgets.explain.spatial import mixed_tokens
 
 if TYPE_CHECKING:
     from nnwidgets.explain.asked import Asked
@@ -182,6 +183,7 @@ def _run(run: Run) -> Result:
     values, warned = over_inputs(
         asked, found, layer=layer, reached=seen.reached, mode=run.options.get("interpolate_mode")
     )
+    warned += mixed_tokens(asked, layer)
     details: dict[str, Any] = {
         "rule": "gradient" if head is None else f"linear_{head.pooling}",
         "layer_map": found[0, 0].float().cpu().numpy(),

@@ -19,6 +19,7 @@ import torch
 from nnwidgets.explain.cam import cam_result, grad_cam_map
 from nnwidgets.explain.methods_gradient import Gradients, plain, with_gradient
 from nnwidgets.explain.registry import Method, Result, Run, Warned, register
+from nnwidgets.explain.spatial import spatial_layers
 from nnwidgets.probe.refusal import Refusal
 
 __all__: list[str] = []
@@ -28,6 +29,8 @@ def _guided_grad_cam(run: Run) -> Result:
     from captum.attr import GuidedGradCam
 
     asked, name = run.asked, str(run.layer)
+    if any(layer.tokens for layer in spatial_layers(asked) if layer.name == name):
+        raise Refusal("explain.why.guided_tokens", layer=name)
     method: Any = GuidedGradCam(asked.model, asked.root.get_submodule(name))
     gradients = Gradients(asked)
     method.guided_backprop.gradient_func = gradients

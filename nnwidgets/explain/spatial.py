@@ -1,4 +1,4 @@
-"""Layers that keep the places of the input: maps of channels, and tokens that form a grid.
+"""Layers that keep the places of the input: maps of channels, and tokens.
 
 They are found by running the model and looking: what a layer returned, and whether the score's
 gradient reaches those places. The last block of a transformer that classifies by a class token is
@@ -21,8 +21,16 @@ from nnwidgets.probe.refusal import Refusal
 if TYPE_CHECKING:
     from nnwidgets.explain.asked import Asked
     from nnwidgets.explain.inputs import Slot
+    from nnwidgets.explain.registry import Warned
 
-__all__ = ["SpatialLayer", "as_maps", "default_layer", "spatial_layer", "spatial_layers"]
+__all__ = [
+    "SpatialLayer",
+    "as_maps",
+    "default_layer",
+    "mixed_tokens",
+    "spatial_layer",
+    "spatial_layers",
+]
 
 _CHANNELS_FIRST: Final = (nn.Conv1d, nn.ConvTranspose1d)
 _TOKENS_FIRST: Final = (nn.Linear, nn.LayerNorm, nn.MultiheadAttention, nn.RNNBase, nn.Embedding)
@@ -114,6 +122,17 @@ def spatial_layer(asked: Asked, name: str) -> SpatialLayer:
     raise Refusal("explain.layer_not_spatial", layer=name, layers=", ".join([*found][-6:]) or "–")
 
 
+def mixed_tokens(asked: Asked, layer: str) -> tuple[Warned, ...]:
+    """Return the sentence on a map over the tokens of a text or a sequence; none on pictures.
+
+    In a layer behind attention or recurrence each of them holds some of the others.
+    """
+    found = next((one for one in spatial_layers(asked) if one.name == layer), None)
+    if found is None or not found.tokens or len(found.grid) > 1:
+        return ()
+    return (("explain.cam.mixed", {"layer": layer}),)
+
+
 def as_maps(activation: Tensor, layer: SpatialLayer) -> Tensor:
     """Bring what a spatial layer returned (or its gradient) into the form of maps.
 
@@ -161,18 +180,27 @@ def _found(asked: Asked) -> list[tuple[SpatialLayer, Key]]:
 
 def _looked(asked: Asked) -> list[tuple[SpatialLayer, Key]]:
     calls, gradients = _run(asked)
-    plane = _plane(asked.slots)
+    plane, steps = _plane(asked.slots)
     grids = [call.output.shape[2:] for call in calls if call.output.dim() == 4]
     found: dict[str, tuple[SpatialLayer, Key]] = {}
     for call, gradient in zip(calls, gradients, strict=True):
-        layer = _layer(call, plane, [tuple(grid) for grid in grids])
+        layer = _layer(call, plane, [tuple(grid) for grid in grids], steps=steps)
         if layer is None or gradient is None:
             continue
-        if not bool((as_maps(gradient, layer) != 0).any()) and layer.dropped:
+        if layer.tokens and not _reaches(gradient, layer):
             continue
         found.pop(layer.name, None)  # of several calls the last one counts, at its own place
         found[layer.name] = layer, (call.output.data_ptr(), layer.shape)
     return list(found.values())
+
+
+def _reaches(gradient: Tensor, layer: SpatialLayer) -> bool:
+    """Whether the score depends on the tokens of the grid; of a row of them, on more than one.
+
+    A map of the one token that a sentence is classified by would say nothing.
+    """
+    reached = (as_maps(gradient, layer) != 0).any(1)
+    return int(reached.sum()) > (1 if len(layer.grid) == 1 else 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,23 +256,23 @@ def _first(output: Any) -> Tensor | None:
     return None
 
 
-def _plane(slots: Sequence[Slot]) -> tuple[int, ...]:
-    """Return the size of the plane of the first input that has one; of a sequence its steps."""
+def _plane(slots: Sequence[Slot]) -> tuple[tuple[int, ...], bool]:
+    """Return the size of the plane of the first input that has one, and whether it is of steps."""
     for slot in slots:
         if slot.kind == "image":
             if slot.channel_axis is None:
-                return slot.shape
-            return slot.shape[1:] if slot.channel_axis == 0 else slot.shape[:-1]
+                return slot.shape, False
+            return (slot.shape[1:] if slot.channel_axis == 0 else slot.shape[:-1]), False
     for slot in slots:
         if slot.kind == "signal":
-            return slot.shape[-1:]
+            return slot.shape[-1:], False
         if slot.kind in ("tokens", "sequence") and slot.shape:
-            return slot.shape[:1]
-    return ()
+            return slot.shape[:1], True
+    return (), False
 
 
 def _layer(
-    call: _Call, plane: tuple[int, ...], grids: Sequence[tuple[int, ...]]
+    call: _Call, plane: tuple[int, ...], grids: Sequence[tuple[int, ...]], *, steps: bool
 ) -> SpatialLayer | None:
     shape = tuple(call.output.shape[1:])
     if len(plane) == 2 and len(shape) == 3:
@@ -258,6 +286,12 @@ def _layer(
         return SpatialLayer(call.name, call.type, shape, tokens[0], True, tokens[1])
     if len(plane) == 1 and len(shape) == 2 and call.first and 1 < shape[1] <= 2 * plane[0]:
         return SpatialLayer(call.name, call.type, shape, shape[1:])
+    if steps and len(shape) == 2 and not call.first and plane[0] > 1:
+        extra = shape[0] - plane[0]  # a class token that the model itself puts in front
+        # An embedding is the input itself, of which the gradient methods tell.
+        turned = extra == 1 and shape[1] == plane[0]  # features of tokens that stand behind
+        if extra in (0, 1) and not turned and call.type != nn.Embedding.__name__:
+            return SpatialLayer(call.name, call.type, shape, plane, True, extra)
     return None
 
 

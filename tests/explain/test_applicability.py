@@ -80,7 +80,7 @@ CASES: dict[str, tuple[Any, Any, set[str], str]] = {
     "tokens": (
         models.TokenTransformer,
         {"input_ids": ids(3, 5)},
-        PLAIN | {"occlusion", "attention_rollout"},
+        PLAIN | CAM | {"occlusion", "attention_rollout", "activation_x_weight"},
         "integrated_gradients",
     ),
     "signal": (

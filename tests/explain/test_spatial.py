@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from nnwidgets.explain.applicability import applicable
 from nnwidgets.explain.asked import Asked
+from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
 from nnwidgets.explain.spatial import (
     SpatialLayer,
@@ -132,14 +135,90 @@ def test_signals_have_one_axis() -> None:
     ("make", "sample"),
     [
         (models.MLP, noise(3, 6)),
-        (models.SequenceLSTM, noise(3, 7, 3)),
-        (models.TokenTransformer, {"input_ids": ids(2, 5)}),
+        (models.SequenceLSTM, noise(3, 7, 3)),  # which is read at its last step
     ],
 )
 def test_there_may_be_none(make: Any, sample: Any) -> None:
     asked = asked_of(make, sample)
     assert spatial_layers(asked) == ()
     assert default_layer(asked) is None
+
+
+class ReadAt(nn.Module):
+    """Token ids, two linear layers with a norm between them; read at one token or at all."""
+
+    def __init__(self, read: str, front: int = 0, wide: int = 8) -> None:
+        super().__init__()
+        self.read, self.front = read, nn.Parameter(torch.randn(1, front, 4))
+        self.embed = nn.Embedding(20, 4)
+        self.first, self.norm = nn.Linear(4, wide), nn.LayerNorm(wide)
+        self.last = nn.Linear(wide, wide)
+        self.mix = nn.Linear(5 + front, 5 + front)
+        self.head = nn.Linear(wide, 3)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Give logits (N, 3)."""
+        x = self.embed(ids)
+        x = torch.cat([self.front.expand(len(x), -1, -1), x], 1)
+        x = self.norm(self.first(x).relu())
+        x = self.last(x + self.mix(x.transpose(1, 2)).transpose(1, 2))
+        logits: Tensor = self.head(x[:, 0] if self.read == "first" else x.mean(1))
+        return logits
+
+
+@pytest.mark.parametrize("front", [0, 1])
+def test_the_tokens_of_a_text_are_places(front: int) -> None:
+    """Where more than one of them reaches the score; the embedding is the input itself."""
+    asked = asked_of(lambda: ReadAt("mean", front), ids(2, 5))
+    assert grids(asked) == {"first": (5,), "norm": (5,), "last": (5,)}
+    assert default_layer(asked) == "last"
+    assert spatial_layer(asked, "last") == SpatialLayer(
+        "last", "Linear", (5 + front, 8), (5,), True, front
+    )
+    # One feature more than there are tokens, turned round, is no row of tokens with a class token.
+    turned = asked_of(lambda: ReadAt("mean", 0, 6), ids(2, 5))
+    assert grids(turned) == {"first": (5,), "norm": (5,), "last": (5,)}
+    # Read at one token, the last layer tells of no other one.
+    assert grids(asked_of(lambda: ReadAt("first", front), ids(2, 5))) == {
+        "first": (5,),
+        "norm": (5,),
+    }
+
+
+@pytest.mark.parametrize("front", [0, 1])
+@pytest.mark.parametrize("layer", ["norm", "last"])
+def test_the_map_over_tokens_by_hand(layer: str, front: int) -> None:
+    """Grad-CAM, Σ_k mean_t(g_tk) A_tk, and LayerCAM, with plain hooks; a class token left out."""
+    torch.manual_seed(0)
+    model = ReadAt("mean", front).eval()
+    sample = ids(2, 5)
+    question = Question(model, sample)
+    kept: list[Tensor] = []
+    handle = getattr(model, layer).register_forward_hook(lambda m, a, out: kept.append(out))
+    score = model(sample[1:2])[0, 2]
+    handle.remove()
+    (gradient,) = torch.autograd.grad(score, kept[0])
+    of_places = kept[0][0, front:].detach(), gradient[0, front:]
+    grad_cam = (of_places[0] * of_places[1].mean(0)).sum(1)
+    layer_cam = (of_places[0] * of_places[1].relu()).sum(1).relu()
+    asked = question.ask(1, 2)
+    for method, expected in (("grad_cam", grad_cam), ("layer_cam", layer_cam)):
+        found = explain(asked, method, question=question, layer=layer)
+        np.testing.assert_allclose(found.arrays[0], expected.numpy(), rtol=1e-5, atol=1e-7)
+        assert found.arrays[0].shape == (5,)
+
+
+def test_guided_grad_cam_of_tokens_is_refused_with_a_reason() -> None:
+    """captum would take the tokens for channels."""
+    net = nn.Sequential(
+        nn.Embedding(20, 4), nn.Linear(4, 6), nn.ReLU(), nn.Flatten(), nn.Linear(30, 2)
+    )
+    question = Question(net.eval(), ids(2, 5))
+    found = applicable(question)
+    assert {"grad_cam", "guided_backprop"} <= set(found.methods)
+    assert found.unavailable["guided_grad_cam"][0] == "explain.why.guided_tokens"
+    with pytest.raises(Refusal, match="the tokens stand there"):
+        explain(question.ask(0, 0), "guided_grad_cam", question=question)
 
 
 def test_a_layer_that_cannot_be_drawn_is_said() -> None:

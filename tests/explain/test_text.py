@@ -65,6 +65,27 @@ def test_methods_find_the_word_that_decides(
     assert share > 0.7  # by chance: one in ten
 
 
+@pytest.mark.parametrize("method", ["grad_cam", "layer_cam"])
+def test_the_map_over_tokens_finds_it_where_they_stay_apart(
+    method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the states of the LSTM; behind attention a token holds the others too, which is said."""
+    world, kept = text(), apart()
+    shares = {}
+    for kind in KINDS:
+        question = Question(read_by(kind), world.ids[torch.as_tensor(kept)])
+        found = 0
+        for index, number in enumerate(kept):
+            asked = question.ask(index, int(world.labels[number]))
+            seen = explain(asked, method, question=question)
+            found += bool(seen.arrays[0].argmax() == world.places[number])
+            assert "explain.cam.mixed" in [key for key, _ in seen.words]
+        shares[kind] = found / len(kept)
+    with capsys.disabled():
+        print(f"\n  {method} finds the word that decides: {shares}")
+    assert shares["lstm"] > 0.7  # by chance: one in ten
+
+
 def test_integrated_gradients_of_tokens_add_up() -> None:
     world = text()
     model = read_by("lstm")
