@@ -189,7 +189,8 @@ class Predictor:
         # Cloned: what works in place must not reach the caller's numbers.
         rows = points.to(self.device, self.dtype).reshape(len(points), *shape).clone()
         args, kwargs = call_arguments(rows if self._preprocess is None else self._preprocess(rows))
-        return readout.scores(self.root(*args, **kwargs)).flatten(1)
+        scores = readout.scores(self.root(*args, **kwargs)).flatten(1)
+        return scores.float() if scores.dtype in _HALVES else scores
 
     def probabilities(self, points: Any, check: Callable[[], None] = waiting) -> Points:
         """Return probabilities, (n, classes).

@@ -412,6 +412,17 @@ def test_preprocessing_in_torch_has_a_gradient() -> None:
     np.testing.assert_allclose(found.weights, exact.weights, rtol=1e-9)
 
 
+def test_a_network_in_half_precision_has_a_gradient() -> None:
+    model = nn.Linear(2, 3)
+    with torch.no_grad():
+        model.weight.copy_(torch.as_tensor(W.T))
+        model.bias.zero_()
+    found = asked(model.to(torch.bfloat16).eval())
+    assert found.slope_by == "autograd"
+    exact = asked(linear(W)).weights
+    np.testing.assert_allclose(found.weights, exact, atol=0.02 * np.abs(exact).max())
+
+
 def test_a_gradient_of_something_else_is_not_believed() -> None:
     """Preprocessing may make other numbers of a tensor than of an array."""
 
