@@ -55,7 +55,7 @@ export const KEYS = {
   },
   decision_boundary: {
     keep: [...SHARED, ...LOOKING, "ui.boundary."],
-    leave: ["ui.export."],
+    leave: ["ui.export.", "ui.inspector.samples", "ui.severity."],
     foreign: [],
   },
   offline: { keep: ["ui.connection.offline"], leave: [], foreign: [] },

@@ -45,6 +45,7 @@ const bundles = [
   ["training_monitor", "../src/training_monitor/index.ts"],
   ["layer_inspector", "../src/layer_inspector/index.ts"],
   ["saliency_viewer", "../src/saliency_viewer/index.ts"],
+  ["decision_boundary", "../src/decision_boundary/index.ts"],
   ["offline", "../src/offline.ts"],
 ] as const;
 

@@ -70,7 +70,7 @@ const sameText = (a: unknown, b: unknown): boolean => String(a) === String(b);
 const sameHeld = (a: HeldAt, b: HeldAt): boolean => a.others === b.others && a.sample === b.sample;
 
 /** A drawn point is the same wherever it has been dragged to. */
-function samePlace(a: Chosen | null, b: Chosen | null): boolean {
+export function samePlace(a: Chosen | null, b: Chosen | null): boolean {
   if (a === null || b === null) return a === b;
   return a.id === b.id && (a.id !== null || sameText(a.at, b.at));
 }

@@ -105,7 +105,6 @@ export function bar(words: Words, signal: AbortSignal, actions: BarActions): Bar
     plane,
     held.element,
     whole.element,
-    h("span", { class: "nnw-spring" }),
     files.element,
   );
 

@@ -4,6 +4,7 @@ import { chooser } from "../ui/chooser";
 import { isDark } from "../ui/colormap";
 import { type Button, button, segmented } from "../ui/controls";
 import { h, setHidden } from "../ui/dom";
+import { evenFormat } from "../ui/even_format";
 import { formatNumber } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { slider } from "../ui/slider";
@@ -47,6 +48,7 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
   let brush = 0;
   let value = 0;
   let test = false;
+  let write: (value: number) => string = formatNumber;
   let kind: "class" | "value" | "none" = "class";
 
   const tools = TOOLS.map((one) => ({
@@ -83,7 +85,7 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
     step: 1 / STEPS,
     value: 0,
     valueWidth: 6,
-    format: (now) => formatNumber(now),
+    format: (now) => write(now),
     signal,
     onInput(now) {
       value = now;
@@ -210,6 +212,7 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
     if (kind !== "value") return;
     const [low, high] =
       points !== null && points.high > points.low ? [points.low, points.high] : [0, 1];
+    write = evenFormat([low, high], 2);
     level.setRange(low, high, (high - low) / STEPS);
     value = Math.min(high, Math.max(low, value));
     level.set(value);

@@ -1,6 +1,7 @@
 /** "Held fixed": where the features are that are not plotted, each with a slider. */
 
 import { chooser } from "../ui/chooser";
+import { button } from "../ui/controls";
 import { h, setHidden, setText } from "../ui/dom";
 import { formatNumber } from "../ui/format";
 import type { Words } from "../ui/i18n";
@@ -42,20 +43,32 @@ export function heldPanel(words: Words, signal: AbortSignal, actions: HeldAction
   const where = chooser({
     label: words("ui.boundary.held.at"),
     signal,
-    onChange(value) {
-      const others = KNOWN.find((one) => one === value);
-      if (others !== undefined) actions.others(others, others === "sample" ? sampleAsked() : null);
-    },
+    onChange: () => choose(),
   });
   const sampleAsked = (): number => Math.max(0, Math.round(number.valueAsNumber || 0));
+  const choose = (): void => {
+    const others = KNOWN.find((one) => one === where.list.value);
+    if (others !== undefined) actions.others(others, others === "sample" ? sampleAsked() : null);
+  };
   number.addEventListener("change", () => actions.others("sample", sampleAsked()), { signal });
+  // A slider leaves the choice as it is, so the list alone could not lead back to it.
+  const again = button({
+    label: words("ui.boundary.held.again"),
+    kind: "plain",
+    signal,
+    onClick: () => choose(),
+  });
   const rows = h("div", { class: "nnw-held-rows" });
   const note = h("p", { class: "nnw-muted" });
   const { element, panel, opener } = drawer(words("ui.boundary.held"), signal, {
     hint: words("ui.boundary.held.hint"),
   });
   panel.classList.add("nnw-held");
-  panel.append(h("div", { class: "nnw-held-head" }, where.element, number), rows, note);
+  panel.append(
+    h("div", { class: "nnw-held-head" }, where.element, number, again.element),
+    rows,
+    note,
+  );
   let made: Row[] = [];
   let of = "";
 
@@ -109,6 +122,7 @@ export function heldPanel(words: Words, signal: AbortSignal, actions: HeldAction
       number.max = String(Math.max(0, (choices?.samples ?? 0) - 1));
       number.disabled = !reachable;
       if (sample !== null && document.activeElement !== number) number.value = String(sample);
+      again.set({ disabled: !reachable });
       made.forEach((row, at) => {
         row.slider.set(actions.heldAt(row.column, held[at]?.value ?? 0));
         row.slider.setDisabled(!reachable);

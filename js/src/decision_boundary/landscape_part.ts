@@ -1,5 +1,6 @@
 /** The loss around the weights: asked for, computed, drawn, and what it says. */
 
+import type { Pending } from "../requests";
 import type { Work } from "../ui/busy";
 import { button } from "../ui/controls";
 import { h, setAttribute, setHidden, setText } from "../ui/dom";
@@ -11,7 +12,9 @@ import type { Landscape } from "./state";
 
 export interface LandscapeInput {
   landscape: Landscape | null;
-  /** What the kernel says of the work, if it is at this. */
+  /** A click of this page that is being worked on. */
+  own: Pending | null;
+  /** What the kernel says of the work, whoever asked for it. */
   work: Work | null;
   reachable: boolean;
   /** The kernel is at something long already. */
@@ -26,9 +29,15 @@ export interface LandscapePart {
 
 export function landscapePart(
   context: StageContext,
-  actions: { show(on: boolean): void; stop(): void },
+  actions: {
+    show(on: boolean): void;
+    cancel(id: number): void;
+    /** Ends what another page has asked for. */
+    stop(): void;
+  },
 ): LandscapePart {
   const { words, signal } = context;
+  let current: Pending | null = null;
   const compute = button({
     label: words("ui.boundary.landscape.compute"),
     signal,
@@ -44,7 +53,7 @@ export function landscapePart(
     label: words("ui.boundary.stop"),
     kind: "plain",
     signal,
-    onClick: actions.stop,
+    onClick: () => (current === null ? actions.stop() : actions.cancel(current.id)),
   });
   const bar = h("div", { class: "nnw-progress-bar" });
   const progress = h(
@@ -70,7 +79,9 @@ export function landscapePart(
 
   return {
     element,
-    draw({ landscape, work, reachable, busy }) {
+    draw({ landscape, own, work: elsewhere, reachable, busy }) {
+      current = own;
+      const work = own ?? elsewhere;
       const state = landscape?.state ?? "none";
       const running = work !== null || state === "working";
       const shown = landscape !== null && landscape.loss !== null && !running ? landscape : null;
@@ -103,10 +114,10 @@ export function landscapePart(
     repaint: picture.repaint,
   };
 
-  function caption({ centre, step, lossName }: Landscape): string {
-    const at = step === null ? "" : words("ui.step_at", { step: formatInteger(step) });
-    if (centre === null) return [lossName, at].filter((part) => part !== "").join(" · ");
+  function caption({ centre, step, lossName: name }: Landscape): string {
+    if (centre === null) return name;
     const loss = formatNumber(centre);
-    return words("ui.boundary.landscape.centre", { name: lossName, loss, step: at });
+    if (step === null) return words("ui.boundary.landscape.centre", { name, loss });
+    return words("ui.boundary.landscape.centre_at", { name, loss, step: formatInteger(step) });
   }
 }

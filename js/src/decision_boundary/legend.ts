@@ -2,7 +2,7 @@
 
 import { isDark } from "../ui/colormap";
 import { type Button, button, checkbox } from "../ui/controls";
-import { h, setHidden, setText } from "../ui/dom";
+import { h, setHidden } from "../ui/dom";
 import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { classColour } from "./picture/palette";
@@ -12,6 +12,7 @@ export interface LegendInput {
   surface: Surface | null;
   points: Points | null;
   classes: readonly string[];
+  labelled: boolean;
   hidden: ReadonlySet<number>;
   dots: boolean;
 }
@@ -47,6 +48,7 @@ export function legend(
   );
   let made: { button: Button; swatch: HTMLElement }[] = [];
   let names = "";
+  let written = "";
 
   const build = (all: readonly string[]): void => {
     const now = JSON.stringify(all);
@@ -70,28 +72,33 @@ export function legend(
 
   return {
     element,
-    draw({ surface, points, classes: all, hidden, dots }) {
+    draw({ surface, points, classes: all, labelled, hidden, dots }) {
       const dark = isDark(element);
       const classy = surface?.kind !== "values";
       build(classy ? all : []);
       setHidden(classes, !classy || all.length === 0);
       made.forEach(({ button: one, swatch }, k) => {
-        one.set({ pressed: dots && !hidden.has(k) });
+        one.set({ pressed: dots && !hidden.has(k), disabled: !labelled });
         swatch.style.background = classColour(k, dark);
       });
       const { train, test } = surface?.counts ?? points?.count ?? { train: 0, test: 0 };
-      setText(key, keyText(train, test));
+      const parts = keyParts(train, test, classy && labelled);
+      if (parts.join() !== written) {
+        written = parts.join();
+        key.replaceChildren(...parts.map((part) => h("span", {}, part)));
+      }
       setHidden(shown, train + test === 0);
       if (box.checked !== dots) box.checked = dots;
     },
   };
 
-  /** "● train 240 ▲ test 60 · ringed: wrong" */
-  function keyText(train: number, test: number): string {
-    const parts: string[] = [];
-    if (train > 0) parts.push(words("ui.boundary.legend.train", { count: formatInteger(train) }));
-    if (test > 0) parts.push(words("ui.boundary.legend.test", { count: formatInteger(test) }));
-    if (parts.length > 0) parts.push(words("ui.boundary.legend.wrong"));
-    return parts.join("  ");
+  /** "● train 240", "▲ test 60", "ringed: wrong" */
+  function keyParts(train: number, test: number, known: boolean): string[] {
+    if (train + test === 0) return [];
+    return [
+      train > 0 && words("ui.boundary.legend.train", { count: formatInteger(train) }),
+      test > 0 && words("ui.boundary.legend.test", { count: formatInteger(test) }),
+      known && words("ui.boundary.legend.wrong"),
+    ].filter((part) => part !== false);
   }
 }

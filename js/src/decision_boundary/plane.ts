@@ -85,7 +85,8 @@ export function planePart(context: PictureContext, redraw: () => void): PlanePar
         classes,
       });
       element.classList.toggle("nnw-loading", loading && input.past === null);
-      key.draw({ surface, points, classes, hidden, dots });
+      const labelled = choices?.labelled !== false;
+      key.draw({ surface, points, classes, labelled, hidden, dots });
       const said = stateText(surface);
       setText(state, said);
       setHidden(state, said === "");
@@ -112,8 +113,10 @@ export function planePart(context: PictureContext, redraw: () => void): PlanePar
 
   function qualityText(surface: Surface | null): string {
     if (surface === null) return "";
-    const { asked, members, quality: sentence } = surface;
+    const { asked, members, past, quality: sentence, state: how, step } = surface;
     const parts = [sentence];
+    const old = how === "stale" && !past;
+    if (old) parts.push(words("ui.boundary.stale", { step: formatInteger(step) }));
     if (members > 1) parts.push(words("ui.boundary.members", { count: members }));
     if (asked < 1) parts.push(words("ui.boundary.asked", { share: formatPercent(asked) }));
     return parts.filter((part) => part !== "").join(" ");

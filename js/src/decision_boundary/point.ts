@@ -1,21 +1,24 @@
 /** What the model says of one place, how sure it is, what that depends on, what would change it. */
 
+import { linearLabels, niceStep } from "../ui/chart_axes";
 import { isDark } from "../ui/colormap";
 import { button } from "../ui/controls";
 import { h, setAttribute, setHidden, setText } from "../ui/dom";
 import { evenFormat } from "../ui/even_format";
 import { formatInteger, formatNumber, formatPercent } from "../ui/format";
 import type { Words } from "../ui/i18n";
-import type { Chosen } from "./asking";
+import { type Chosen, chosenOf, samePlace } from "./asking";
 import { type BarRow, bars } from "./bars";
 import { classColour } from "./picture/palette";
 import { say, section, sentences } from "./section";
-import type { Choices, Place, PointSaid, Points } from "./state";
+import type { Choices, Place, PointSaid, Points, Rectangle } from "./state";
 
 export interface PointInput {
   point: PointSaid | null;
   points: Points | null;
   choices: Choices | null;
+  /** What the picture shows: of it two decimals matter. */
+  rectangle: Rectangle | null;
   /** The place that is asked about, whether or not the kernel has said anything of it. */
   chosen: Chosen | null;
   reachable: boolean;
@@ -38,6 +41,9 @@ const MOST_WEIGHTS = 8;
 /** Features whose values are written: of more, the first. */
 const MOST_VALUES = 12;
 
+/** The code of a point without a class. */
+const NO_CLASS = 255;
+
 /** The places of the largest values, in their own order. */
 export function largest(values: ArrayLike<number>, most: number, keep: number | null): number[] {
   const size = (place: number) =>
@@ -55,6 +61,21 @@ export function placeOfPoint(points: Points | null, id: number): Place | null {
   return [points.xy[2 * place] as number, points.xy[2 * place + 1] as number];
 }
 
+/** A place with as many decimals as can be told apart in the picture. */
+export function placeWords(at: Place, rectangle: Rectangle | null): [x: string, y: string] {
+  if (rectangle === null) return [formatNumber(at[0]), formatNumber(at[1])];
+  const [left, right, bottom, top] = rectangle;
+  const write = (value: number, span: number) =>
+    String(linearLabels([value], niceStep(span / 200), null));
+  return [write(at[0], right - left), write(at[1], top - bottom)];
+}
+
+/** The colour of a drawn point's class; null if it has none. */
+function colorOfPoint(points: Points | null, id: number, night: boolean): string | null {
+  const y = points?.kind === "classes" ? points.y[points.id.indexOf(id)] : undefined;
+  return y === undefined || y === NO_CLASS ? null : classColour(y, night);
+}
+
 export function pointPart(words: Words, signal: AbortSignal, actions: PointActions): PointPart {
   const hint = h("p", { class: "nnw-muted" });
   const close = button({
@@ -67,7 +88,7 @@ export function pointPart(words: Words, signal: AbortSignal, actions: PointActio
   const verdict = h("p", { class: "nnw-verdict" });
   const chances = bars(words("ui.boundary.point.chances"));
   const values = h("dl", { class: "nnw-point-values" });
-  const at = section("", [close.element], state, verdict, chances.element, values);
+  const at = section("", [close.element], state);
   const sure = h("p");
   const sureness = section(words("ui.boundary.point.sure"), [], sure);
   const weights = bars(words("ui.boundary.point.weights"), true);
@@ -81,37 +102,37 @@ export function pointPart(words: Words, signal: AbortSignal, actions: PointActio
   const nearest = goList(signal, actions.explain);
   const near = section(words("ui.boundary.point.nearest"), [], nearest.element);
   const notes = sentences();
-  const parts = [sureness, depends, applies, smallest, near];
-  const whole = h(
+  const facts = h(
     "div",
-    { class: "nnw-point" },
-    at.element,
-    ...parts.map((part) => part.element),
+    { class: "nnw-point-facts" },
+    h("div", { class: "nnw-part" }, verdict, chances.element, values),
+    ...[sureness, depends, applies, smallest, near].map((part) => part.element),
     notes.element,
   );
+  const whole = h("div", { class: "nnw-point" }, at.element, facts);
   const element = h("div", { class: "nnw-said" }, hint, whole);
   let drawn: PointSaid | null = null;
   let dark: boolean | null = null;
 
   return {
     element,
-    draw({ point, points, choices, chosen, reachable }) {
+    draw({ point, points, choices, rectangle, chosen, reachable }) {
       setHidden(whole, chosen === null);
-      say(
-        hint,
-        chosen === null ? words(`ui.boundary.point.hint.${reachable ? "live" : "saved"}`) : "",
-      );
+      const saved = reachable ? "live" : "saved";
+      say(hint, chosen === null ? words(`ui.boundary.point.hint.${saved}`) : "");
       if (chosen === null) return;
       close.set({ disabled: !reachable });
-      const [x, y] = chosen.at.map((one) => formatNumber(one)) as [string, string];
+      const [x, y] = placeWords(chosen.at, rectangle);
       setText(at.heading, words("ui.boundary.point.at", { x, y }));
-      const known = point !== null && point.state !== "none";
-      const outdated = known && point.state !== "ready";
-      whole.classList.toggle("nnw-outdated", outdated && point.problem === null);
-      say(state, stateText(point));
-      state.classList.toggle("nnw-bad", point?.problem !== null && point !== null);
+      // What is said may still be of the place before.
+      const here = samePlace(chosen, chosenOf(point)) ? point : null;
+      say(state, stateText(here));
+      state.classList.toggle("nnw-bad", here !== null && here.problem !== null);
+      const told = point !== null && (point.probabilities.length > 0 || point.value !== null);
+      setHidden(facts, !told || point.state === "failed");
+      facts.classList.toggle("nnw-outdated", here?.state !== "ready");
       const now = isDark(element);
-      if (known && (point !== drawn || now !== dark)) write(point, choices, points, now);
+      if (told && (point !== drawn || now !== dark)) write(point, choices, points, now);
       drawn = point;
       dark = now;
       for (const list of [changes, nearest]) list.setUsable(reachable);
@@ -119,12 +140,10 @@ export function pointPart(words: Words, signal: AbortSignal, actions: PointActio
   };
 
   function stateText(point: PointSaid | null): string {
-    if (point === null || point.state === "none" || point.state === "working") {
-      return words("ui.boundary.point.working");
-    }
+    if (point === null || point.state === "working") return words("ui.boundary.point.working");
     if (point.problem !== null) return point.problem;
     if (point.state !== "stale" || point.step === null) return "";
-    return words("ui.boundary.point.stale", { step: formatInteger(point.step) });
+    return words("ui.boundary.stale", { step: formatInteger(point.step) });
   }
 
   function write(
@@ -152,13 +171,21 @@ export function pointPart(words: Words, signal: AbortSignal, actions: PointActio
     setHidden(applies.element, point.rule === null);
     changes.draw(
       point.changes.map(({ text, at: place, answer }) => ({
-        text: answer === null ? text : `${text} → ${nameOf(answer)}`,
+        text,
         at: place,
         id: null,
+        color: answer === null ? null : classColour(answer, night),
       })),
     );
     setHidden(smallest.element, point.changes.length === 0);
-    nearest.draw(point.nearest.map(({ id, text }) => ({ text, at: placeOfPoint(points, id), id })));
+    nearest.draw(
+      point.nearest.map(({ id, text }) => ({
+        text,
+        at: placeOfPoint(points, id),
+        id,
+        color: colorOfPoint(points, id, night),
+      })),
+    );
     setHidden(near.element, point.nearest.length === 0);
     notes.draw(point.notes);
   }
@@ -237,6 +264,8 @@ interface Leading {
   text: string;
   at: Place | null;
   id: number | null;
+  /** Of the class that it is about. */
+  color: string | null;
 }
 
 /** Sentences of which some lead to a place of the picture. */
@@ -248,11 +277,14 @@ function goList(signal: AbortSignal, go: (at: Place, id: number | null) => void)
     draw(all: readonly Leading[]) {
       buttons = [];
       element.replaceChildren(
-        ...all.map(({ text, at, id }) => {
-          if (at === null) return h("li", {}, text);
+        ...all.map(({ text, at, id, color }) => {
+          const mark =
+            color !== null && h("span", { class: "nnw-swatch-dot", "aria-hidden": "true" });
+          if (mark) mark.style.background = color;
+          if (at === null) return h("li", {}, mark, text);
           const lead = button({ label: text, kind: "quiet", signal, onClick: () => go(at, id) });
           buttons.push(lead.element);
-          return h("li", {}, lead.element);
+          return h("li", {}, mark, lead.element);
         }),
       );
     },

@@ -81,9 +81,10 @@ export function rulesPart(
       const shown = on && rules !== null && rules.state !== "none" ? rules : null;
       say(state, stateText(shown, on, available));
       state.classList.toggle("nnw-bad", shown?.problem !== null && shown !== null);
-      say(fidelity, shown === null ? "" : fidelityText(shown));
-      setHidden(list, shown === null || shown.rules.length === 0);
-      notes.draw(shown?.notes ?? []);
+      const told = shown === null || shown.state === "failed" ? null : shown;
+      say(fidelity, told === null ? "" : fidelityText(told));
+      setHidden(list, told === null || told.rules.length === 0);
+      notes.draw(told?.notes ?? []);
       const now = isDark(element);
       if (shown !== null && (shown !== drawn || now !== dark)) {
         list.replaceChildren(...shown.rules.map((rule) => row(rule, choices, now)));
@@ -99,7 +100,7 @@ export function rulesPart(
     if (rules === null || rules.state === "working") return words("ui.boundary.rules.working");
     if (rules.problem !== null) return rules.problem;
     if (rules.state !== "stale" || rules.step === null) return "";
-    return words("ui.boundary.rules.stale", { step: formatInteger(rules.step) });
+    return words("ui.boundary.stale", { step: formatInteger(rules.step) });
   }
 
   function fidelityText({ fidelity: score, score: kind, rules }: Rules): string {

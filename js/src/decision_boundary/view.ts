@@ -132,7 +132,7 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
   const rules = rulesPart(words, signal, asking.rules);
   const landscape = landscapePart(
     { words, signal, say },
-    { show: (on) => void asking.act("landscape", { on }), stop },
+    { show: (on) => void asking.act("landscape", { on }), cancel, stop },
   );
   const queued = queueNotice(words, signal, {
     label,
@@ -145,13 +145,14 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
     stop,
   });
   const notices = h("div", { class: "nnw-over" }, busy.element, queued.element);
+  const hands = h("div", { class: "nnw-boundary-hands" }, plane.element, tools.element);
   const side = h(
     "div",
     { class: "nnw-boundary-side" },
     point.element,
-    h("div", { class: "nnw-boundary-tools" }, tools.element, rules.element, landscape.element),
+    h("div", { class: "nnw-boundary-more" }, rules.element, landscape.element),
   );
-  const main = h("div", { class: "nnw-boundary" }, plane.element, side, notices);
+  const main = h("div", { class: "nnw-boundary" }, hands, side, notices);
   const emptyText = h("p", { class: "nnw-empty-text" });
   const empty = h("div", { class: "nnw-empty", role: "status" }, emptyText);
   const units = unitsPart({ words, signal, say }, { layer: asking.units, unit: asking.unit });
@@ -209,12 +210,15 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
       const { pending } = link.requests;
       const working = pending.filter(({ action, state }) => state === "working" && label(action));
       const underWay = reachable ? (live?.busy ?? null) : null;
+      // The landscape says itself how far it is.
+      const ofLandscape = working.find(({ action }) => action === "landscape") ?? null;
+      const others = working.filter((one) => one !== ofLandscape);
       const elsewhere = underWay?.action === "landscape" ? null : underWay;
       queued.draw(
         pending.filter(({ state }) => state !== "working"),
         live,
       );
-      busy.draw(working[0] ?? null, elsewhere);
+      busy.draw(others[0] ?? null, elsewhere);
 
       setHidden(how.element, choices === null);
       how.draw({
@@ -243,10 +247,18 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
         loading: choice.loading,
         connection: link.connection,
       });
-      point.draw({ point: explained, points, choices, chosen: choice.chosen, reachable });
+      point.draw({
+        point: explained,
+        points,
+        choices,
+        rectangle: surface?.rectangle ?? null,
+        chosen: choice.chosen,
+        reachable,
+      });
       rules.draw({ rules: found, choices, depth: choice.rules, reachable });
       landscape.draw({
         landscape: around,
+        own: ofLandscape,
         work: underWay?.action === "landscape" ? underWay : null,
         reachable,
         busy: working.length > 0 || underWay !== null,
