@@ -252,11 +252,10 @@ export function fieldView(context: PictureContext): Picture {
     changed();
     context.say(words("ui.boundary.picture.removed"));
   };
-  const lift = (id: number): void => {
+  const lift = (id: number, at: Place): void => {
     const index = indexOf(id);
     if (!input?.points || index < 0) return;
     const from = placeAt(input.points, index);
-    const at = look?.at ?? from;
     grip = [from[0] - at[0], from[1] - at[1]];
     carried.lift(id, from);
   };

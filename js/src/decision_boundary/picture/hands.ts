@@ -87,7 +87,7 @@ export function hands(options: HandsOptions): Hands {
     const at = pixelOf(event);
     if (doing === "ask" && id !== null && options.editable() && far(at, start) >= STILL) {
       doing = "carry";
-      options.lift(id);
+      options.lift(id, placeAt(start));
     }
     options.look(inside(at) || doing === "carry" ? placeAt(at) : null);
     if (doing === "carry") options.carry(placeAt(at));

@@ -92,8 +92,10 @@ export function listenForKeys(options: KeysOptions): { forget(): void } {
     return true;
   };
   const pickUp = (id: number): void => {
-    look(options.placeOf(id), true);
-    options.lift(id);
+    const at = options.placeOf(id);
+    if (at === null) return;
+    look(at, true);
+    options.lift(id, at);
     options.said("carried", id);
   };
   const nextBy = (key: string): Place | null => {

@@ -13,7 +13,7 @@ import type { Surface } from "../state";
 const LIGHT =
   "2f72c4d9772b2b9a77563280b3202e235b60bfbb66db8fc893a5ead8359c8f1a55ae6ae6623f0fdb7885d8bfa276904ad0a61e7ee58a8c6551791526";
 const DARK =
-  "6cabf2f0a2645cc7a37b63e0d0324f86ecfbf3ca3db5428faef285f7bcd84f7fd8b9e2b88a68bdba855cfb917fc9dc8c8c8567f660b5de5a359e4c06";
+  "6cabf2f0a2645cc7a37b63e0d0324f86ecfbf3ca3db5428faef285f7bcd84f7fd8b9e2b88a68bdba865cfb917fc9dc8c8c8567f660b5de5a359e4c06";
 
 export const CLASSES = LIGHT.length / 6;
 /** How much of its colour covers the ground where a class is least and most probable. */

@@ -66,8 +66,8 @@ export interface Deeds {
   ask(at: Place, id: number | null): void;
   add(at: Place): void;
   remove(id: number): void;
-  /** Takes a point up, at the place that is looked at. */
-  lift(id: number): void;
+  /** Takes a point up, at this place. */
+  lift(id: number, at: Place): void;
   carry(to: Place): void;
   /** Leaves what is carried where it is. */
   drop(): void;
