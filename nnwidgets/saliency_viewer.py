@@ -249,7 +249,8 @@ class SaliencyViewer(Asking):
             answers. By default the target of the shown sample, of another one that given to the
             constructor.
         **options
-            Of the method, by captum's names (``n_steps=200``), and ``seed``.
+            Of the method, by captum's names (``n_steps=200``), and ``seed``. The ``method`` of
+            captum's integrated gradients is called ``integration`` here (``"riemann_middle"``).
 
         Returns
         -------

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.sentences import number
 
 if TYPE_CHECKING:
     from nnwidgets.explain.inputs import Slot
@@ -111,7 +112,7 @@ def guess(images: Tensor) -> Inverse:
         "explain.picture.stretched",
         (1 / span,),
         (-low / span,),
-        (("low", f"{low:.3g}"), ("high", f"{high:.3g}")),
+        (("low", number(low)), ("high", number(high))),
     )
 
 

@@ -84,7 +84,9 @@ def explain(
         takes a tensor of several rows, from which it draws.
     options
         By captum's names. Random methods also take ``seed``. Beyond captum's: ``baselines`` is the
-        same as `baseline`; ``seeds`` of LIME and kernel SHAP repeats them to see their spread.
+        same as `baseline`; ``seeds`` of LIME and kernel SHAP repeats them to see their spread;
+        ``integration`` is another name of integrated gradients' ``method``, for functions that have
+        an argument `method` themselves.
     cancelled
         Asked again and again whether nobody waits any more, from this thread.
     progress

@@ -122,9 +122,13 @@ def _integrated_gradients(run: Run) -> Result:
     by_inputs = bool(options.pop("multiply_by_inputs", True))
     steps = whole_number(options, "n_steps", 50)
     options.pop("n_steps", None)
-    rule = options.get("method", "gausslegendre")
+    # Where `method` is the name of the explanation, captum's option goes by another one.
+    name = "integration" if "integration" in options else "method"
+    if name == "integration" and "method" in options:
+        raise ValueError("integration is captum's method: give one of them, not both")
+    rule = options.pop(name, "gausslegendre")
     if rule not in _RULES:
-        raise ValueError(f"method is one of {', '.join(_RULES)}, not {rule!r}")
+        raise ValueError(f"{name} is one of {', '.join(_RULES)}, not {rule!r}")
     batch = options.pop("internal_batch_size", None)
     if batch is None:
         # captum keeps each scaled input and each gradient of a batch, in float.
@@ -138,6 +142,7 @@ def _integrated_gradients(run: Run) -> Result:
         baselines=run.baselines,
         additional_forward_args=run.asked.others or None,
         n_steps=steps,
+        method=rule,
         internal_batch_size=batch,
         return_convergence_delta=True,
         **options,
@@ -279,7 +284,9 @@ register(
         "integrated_gradients",
         _integrated_gradients,
         uses_baseline=True,
-        options=frozenset({"n_steps", "method", "internal_batch_size", "multiply_by_inputs"}),
+        options=frozenset(
+            {"n_steps", "method", "integration", "internal_batch_size", "multiply_by_inputs"}
+        ),
         promises_completeness=True,
         cost=_count("n_steps", 50),
     )

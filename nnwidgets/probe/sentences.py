@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def number(value: float) -> str:
-    """Write a number with three significant digits: ``0.212``, ``12.3``, ``4,560``, ``1.2e-7``."""
+    """Write a number with three significant digits: ``0.212``, ``12.3``, ``4,560``, ``1.2e−7``."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -22,7 +22,12 @@ def number(value: float) -> str:
         return f"{sign}{abs(value):,.0f}"
     if -3 <= exponent < 3:
         return f"{sign}{abs(value):.{2 - exponent}f}"
-    return f"{sign}{mantissa.rstrip('0').rstrip('.')}e{exponent}"
+    return f"{sign}{mantissa.rstrip('0').rstrip('.')}{power(exponent)}"
+
+
+def power(exponent: int) -> str:
+    """Write what comes behind a mantissa, with the minus sign of all numbers: ``e5``, ``e−7``."""
+    return f"e{'−' if exponent < 0 else ''}{abs(exponent)}"
 
 
 def whole(value: float) -> str:

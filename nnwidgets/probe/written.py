@@ -14,7 +14,7 @@ import numpy as np
 from nnwidgets.catalogue import text
 from nnwidgets.probe.blocks import Block
 from nnwidgets.probe.contributions import Contributions
-from nnwidgets.probe.sentences import whole
+from nnwidgets.probe.sentences import power, whole
 from nnwidgets.probe.units import unit_words
 
 __all__ = ["SHOWN", "Written", "digits", "joined"]
@@ -25,14 +25,16 @@ _CLOSE = 2e-6
 
 
 def digits(value: float) -> str:
-    """Write a number with five significant digits: ``0.5``, ``−12.346``, ``1.2e-7``, ``∞``."""
+    """Write a number with five significant digits: ``0.5``, ``−12.346``, ``1.2e−7``, ``∞``."""
     if math.isnan(value):
         return "NaN"
     sign = "−" if value < 0 else ""
     if math.isinf(value):
         return f"{sign}∞"
     mantissa, _, exponent = f"{abs(value):.5g}".partition("e")
-    return f"{sign}{mantissa}e{int(exponent)}" if exponent else f"{sign if value else ''}{mantissa}"
+    if exponent:
+        return f"{sign}{mantissa}{power(int(exponent))}"
+    return f"{sign if value else ''}{mantissa}"
 
 
 def joined(first: float, second: float) -> str:

@@ -99,7 +99,7 @@ def test_what_is_not_known_is_stretched_and_said() -> None:
     images = torch.tensor([-40.0, 10.0, 60.0]).reshape(1, 1, 1, 3)
     pixels, (key, params) = picture_of(images[0], slot(1))
     assert key == "explain.picture.stretched"
-    assert params == {"low": "-40", "high": "60"}
+    assert params == {"low": "−40.0", "high": "60.0"}
     np.testing.assert_array_equal(pixels, [[0, 128, 255]])
 
 

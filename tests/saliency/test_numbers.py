@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nnwidgets.explain.methods import explain
+from nnwidgets.explain.question import Question
 from nnwidgets.probe.blocks import LEVELS
 from tests.saliency.conftest import Make, decoded, part, summed
 
@@ -56,6 +58,31 @@ def test_what_captum_says(make: Make, method: str) -> None:
     np.testing.assert_allclose(found.arrays[0], expected, rtol=1e-4, atol=1e-6)
     assert (found.method, found.target, found.index) == (method, 2, 1)
     assert model.training
+
+
+def test_captums_option_that_has_the_name_of_our_argument(make: Make) -> None:
+    """`method` of integrated gradients is called `integration`."""
+    model = net().eval()
+    x = torch.randn(3, 3, 12, 12)
+    viewer = make(model, x)
+    rules = ("riemann_left", "riemann_trapezoid", "gausslegendre")
+    found = {}
+    for rule in rules:
+        expected = ca.IntegratedGradients(model).attribute(x[:1], target=2, n_steps=4, method=rule)
+        found[rule] = viewer.explain(
+            0, method="integrated_gradients", target=2, n_steps=4, integration=rule
+        ).arrays[0]
+        np.testing.assert_allclose(found[rule], expected[0].detach(), rtol=1e-4, atol=1e-6)
+    assert not np.allclose(found["riemann_left"], found["gausslegendre"], rtol=1e-3)
+    with pytest.raises(ValueError, match="integration is one of gausslegendre, riemann_left"):
+        viewer.explain(0, method="integrated_gradients", integration="simpson")
+    asked = Question(model, x).ask(0, 2)
+    with pytest.raises(ValueError, match="one of them, not both"):
+        explain(
+            asked,
+            "integrated_gradients",
+            options={"integration": rules[0], "method": rules[1]},
+        )
 
 
 def test_grad_cam(make: Make) -> None:
