@@ -23,6 +23,7 @@ from nnwidgets.explain.plane_base import Rectangle
 from nnwidgets.explain.rules import Rule, Rules
 from nnwidgets.explain.view_plane import Slice
 from nnwidgets.probe.blocks import Words, encode, span
+from nnwidgets.probe.sentences import names as listing
 from nnwidgets.probe.sentences import number
 
 __all__ = ["Part", "landscape_part", "point_part", "rules_part"]
@@ -31,6 +32,7 @@ Part = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 """Words and arrays of a trait, without its number in the sequence."""
 
 _FEATURES: Final = 64  # that travel; of more, those that the explanation looked at
+_STILL: Final = 2  # features of which it is said one by one that nothing changes the answer
 _FACTOR: Final = 30.0  # between the ends of a loss that is drawn by its logarithm
 
 
@@ -116,17 +118,7 @@ def point_part(
             {"id": int(one), "text": near(found, order, classes, language)}
             for order, one in enumerate(found.nearest)
         ],
-        changes=[
-            {
-                "feature": names[change.feature],
-                "text": changed(change, names[change.feature], classes, language),
-                "to": _finite(change.to),
-                # A class; a value stands in the sentence.
-                "answer": change.answer if found.label is not None else None,
-                "at": None if reached is None else list(reached),
-            }
-            for change, reached in zip(found.changes, found.change_places, strict=True)
-        ],
+        changes=_changes(found, names, classes, language),
         notes=[text(key, language, **params) for key, params in _notes(found)],
     )
     arrays: dict[str, NDArray[Any]] = {
@@ -245,6 +237,31 @@ def _shown(found: AtPoint) -> list[int]:
     return [change.feature for change in found.changes] or [
         int(column) for column in np.flatnonzero(np.isfinite(found.fit_weights))
     ]
+
+
+def _changes(
+    found: AtPoint, names: Sequence[str], classes: Sequence[str], language: str
+) -> list[dict[str, Any]]:
+    """Return the changes; what changes nothing is one sentence where it would be a list of them."""
+    still = [names[change.feature] for change in found.changes if change.to is None]
+    listed = len(still) <= _STILL
+    said = [
+        {
+            "feature": names[change.feature],
+            "text": changed(change, names[change.feature], classes, language),
+            "to": _finite(change.to),
+            # A class; a value stands in the sentence.
+            "answer": change.answer if found.label is not None else None,
+            "at": None if reached is None else list(reached),
+        }
+        for change, reached in zip(found.changes, found.change_places, strict=True)
+        if listed or change.to is not None
+    ]
+    if not listed:
+        feature = listing(still)
+        words = text("explain.boundary.no_changes", language, features=feature)
+        said.append({"feature": feature, "text": words, "to": None, "answer": None, "at": None})
+    return said
 
 
 def _uncertainty(found: AtPoint, language: str) -> dict[str, Any] | None:

@@ -82,11 +82,16 @@ def changed(change: Change, feature: str, classes: Sequence[str], language: str)
 
 def near(found: AtPoint, order: int, classes: Sequence[str], language: str) -> str:
     """Say what a near training point is, and how far away."""
-    distance = number(float(found.distances[order]))
+    away = float(found.distances[order])
+    distance = number(away)
     if found.nearest_y is None:
+        if not away:
+            return text("explain.boundary.near_here_unlabelled", language)
         return text("explain.boundary.near_unlabelled", language, distance=distance)
     y: Any = found.nearest_y[order].item()
     name = class_name(y, classes, language) if isinstance(y, int) else number(y)
+    if not away:
+        return text("explain.boundary.near_here", language, name=name)
     return text("explain.boundary.near", language, name=name, distance=distance)
 
 

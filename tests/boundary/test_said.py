@@ -261,6 +261,41 @@ def test_classes_without_names_and_points_without_labels() -> None:
     assert meta["rule"] is None
 
 
+def test_a_training_point_is_at_its_own_place() -> None:
+    here = replace(FOUND, distances=np.array([0.0, 1.0]))
+    assert [near["text"] for near in said(here)[0]["nearest"]] == [
+        "B, at this very place",
+        "A, 1.00 standard deviations away",
+    ]
+    (first, _) = said(replace(here, nearest_y=None))[0]["nearest"]
+    assert first["text"] == "at this very place"
+
+
+def test_what_changes_nothing_is_not_a_long_list() -> None:
+    names = list("abcdefg")
+    still = [Change(n, None, None, None, None, (0.0, 1.0), 0.1) for n in range(7)]
+    still[4] = Change(4, 0.9, 0.3, 0, 1e-6, (0.0, 1.0), 0.1)
+    wide = replace(
+        FOUND,
+        point=np.arange(7.0),
+        weights=np.zeros(7),
+        fit_weights=np.zeros(7),
+        changes=tuple(still),
+        change_places=(None,) * 7,
+    )
+    meta, _ = said(wide, features=names)
+    assert [change["text"] for change in meta["changes"]] == [
+        "e + 0.300 → A",
+        "no change of a, b, c, d … (+2) alone, within the data, changes the answer",
+    ]
+    few = replace(wide, changes=tuple(still[3:6]), change_places=(None,) * 3)
+    assert [change["feature"] for change in said(few, features=names)[0]["changes"]] == [
+        "d",
+        "e",
+        "f",
+    ]
+
+
 def test_a_rule_may_come_later() -> None:
     rules = fitted()
     late, _ = said(replace(FOUND, rule=None), rules=rules)
