@@ -4,7 +4,7 @@ import { h, setAttribute, setHidden, setText } from "../../ui/dom";
 import { formatPercent } from "../../ui/format";
 import type { Words } from "../../ui/i18n";
 import { countMarks, valueAt } from "../../ui/raster";
-import { marksText, scaleBar } from "../../ui/scale_bar";
+import { scaleBar } from "../../ui/scale_bar";
 import type { Surface } from "../state";
 import { strengthOf } from "./palette";
 import type { Sheet } from "./surface_layer";
@@ -25,9 +25,8 @@ export function scaleFoot(words: Words): ScaleFoot {
   const high = h("span");
   const colors = h("span", { class: "nnw-scale-bar nnw-plane-strength" });
   const strength = h("span", { class: "nnw-scale-colors", role: "img" }, low, colors, high);
-  const marks = h("span");
-  const own = h("div", { class: "nnw-scale" }, strength, marks);
-  const element = h("div", { class: "nnw-plane-scale" }, bar.element, unit, own);
+  const own = h("span", { class: "nnw-muted" }, strength);
+  const element = h("div", { class: "nnw-plane-scale" }, own, bar.element, unit);
   let shown: Sheet | null = null;
   let map = false;
 
@@ -36,20 +35,21 @@ export function scaleFoot(words: Words): ScaleFoot {
     draw(surface, sheet, classes, dark) {
       shown = sheet;
       map = sheet !== null && (sheet.palette === "sequential" || sheet.palette === "diverging");
-      setHidden(bar.element, !map);
+      setHidden(bar.element, sheet === null);
       setHidden(unit, !map);
-      setHidden(own, sheet === null || map);
+      setHidden(own, map || sheet?.palette !== "classes");
+      // Of a picture of classes, the bar keeps the signs for what is not finite.
+      bar.element.classList.toggle("nnw-plane-signs", !map);
       if (sheet === null) return;
       const found = sheet.value === null ? NONE : countMarks(sheet.value);
+      const signed = sheet.palette === "diverging";
+      bar.draw({ low: sheet.low, high: sheet.high, signed }, found, dark);
       if (map) {
-        const signed = sheet.palette === "diverging";
-        bar.draw({ low: sheet.low, high: sheet.high, signed }, found, dark);
         const name = surface?.interestName;
         const what = words(`ui.boundary.picture.scale.${surface?.unit ?? "value"}`);
         setText(unit, name ? `${what} · ${name}` : what);
         return;
       }
-      setHidden(strength, sheet.palette !== "classes");
       const ends = { low: formatPercent(sheet.low), high: formatPercent(sheet.high) };
       setText(low, ends.low);
       setText(high, ends.high);
@@ -58,7 +58,6 @@ export function scaleFoot(words: Words): ScaleFoot {
       const mixed = (share: number | undefined) =>
         `color-mix(in srgb, var(--nnw-text) ${share?.toFixed(0)}%, var(--nnw-surface))`;
       colors.style.backgroundImage = `linear-gradient(to right, ${mixed(from)}, ${mixed(to)})`;
-      setText(marks, marksText(words, found));
     },
     point(index) {
       const value = shown?.value;
