@@ -119,7 +119,7 @@ def point_part(
             for order, one in enumerate(found.nearest)
         ],
         changes=_changes(found, names, classes, language),
-        notes=[text(key, language, **params) for key, params in _notes(found)],
+        notes=[text(key, language, **params) for key, params in _notes(found, rule)],
     )
     arrays: dict[str, NDArray[Any]] = {
         "weights": found.weights[shown].astype(np.float32),
@@ -277,10 +277,12 @@ def _uncertainty(found: AtPoint, language: str) -> dict[str, Any] | None:
     }
 
 
-def _notes(found: AtPoint) -> list[Words]:
+def _notes(found: AtPoint, rule: Rule | None) -> list[Words]:
     notes = list(found.notes)
     if found.by is not None and found.changes:
         notes.append(("explain.boundary.by", {"by": number(found.by)}))
+    if rule is not None and found.label is not None and rule.answer != found.label:
+        notes.append(("explain.boundary.rule_differs", {}))
     return notes
 
 

@@ -305,6 +305,16 @@ def test_a_rule_may_come_later() -> None:
     assert said(rules=rules)[0]["rule"] == "If x₁ > 0.00: B"
 
 
+def test_a_rule_that_is_wrong_here_is_not_passed_over() -> None:
+    assert FOUND.rule is not None
+    meta, _ = said(replace(FOUND, notes=(), rule=replace(FOUND.rule, answer=0, name="A")))
+    assert meta["rule"] == "If x₁ > 0.00: A"
+    assert meta["notes"] == [
+        "The rule that applies here says something else than the model: rules follow it only nearly."
+    ]
+    assert said(replace(FOUND, notes=()))[0]["notes"] == []
+
+
 def test_numbers_that_json_does_not_know_are_left_out() -> None:
     odd = replace(FOUND, r2=float("nan"), epistemic=float("inf"), weights=np.array([np.inf, 1]))
     meta, arrays = said(odd)
