@@ -133,9 +133,10 @@ def units_part(units: Said, style: Style, width: float) -> Part | None:
     words = [say("figure.boundary.units.own", language)]
     if total > count:
         shown = {"shown": whole(count), "all": whole(total)}
-        words.append(say("ui.saliency.classes.shown", language, **shown))
+        words.insert(0, say("ui.saliency.classes.shown", language, **shown))
+    about = [(cut(" · ".join(words), width, 8), look.muted)]
     if units.state == "stale":
-        words.append(say("figure.boundary.stale", language))
+        about.append((say("figure.boundary.stale", language), look.series_text[1]))
     ends = low.size >= count and high.size >= count
 
     def draw(sheet: Sheet) -> None:
@@ -159,7 +160,7 @@ def units_part(units: Said, style: Style, width: float) -> Part | None:
 
     return stacked(
         [
-            Piece(title, words_part([(cut(" · ".join(words), width, 8), look.muted)], 8)),
+            Piece(title, words_part(about, 8)),
             Piece("", Part(max(lines * step - _GAP, 0.0), draw)),
         ],
         style,

@@ -92,7 +92,7 @@ def boundary_figure(
     figure.suppressComposite = True  # else the small pictures of an SVG become one coarse one
     FigureCanvasAgg(figure)
     head = Sheet(figure, style, (_LEFT, _EDGE - 0.06, ROOM, _TITLE), "title")
-    name = cut(title or say("figure.boundary.title", language), 0.6 * ROOM, 12, "bold")
+    name = cut(title or say("ui.boundary.title", language), 0.6 * ROOM, 12, "bold")
     x = head.write(0, 0.18, name, style.look.text, size=12, weight="bold") + 0.15
     rest = "" if field is None else _headline(field, language)
     head.write(x, 0.18, cut(rest, ROOM - x, 9), style.look.muted, size=9)
@@ -166,7 +166,8 @@ def _picture(field: Field, dots: Dots, style: Style, point: Said, rules: Said) -
         pieces.append(Piece("", point_part(point, style, width, field.classes)))
     right = stacked(pieces, style)
     below = rules_part(rules, field, style, _PICTURE)
-    ruled = below is not None and left.height + below.height <= right.height + _GAP
+    # A little longer than what is beside it is still shorter than a row of its own.
+    ruled = below is not None and left.height + below.height / 2 <= right.height
     if below is not None and ruled:
         left = stacked([*shown, Piece("", below)], style)
 

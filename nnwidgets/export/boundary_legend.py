@@ -10,6 +10,7 @@ from nnwidgets.catalogue import text as say
 from nnwidgets.export.blocks_colours import MARKS
 from nnwidgets.export.blocks_sheet import LINE, SCALE, Part, Sheet, Style
 from nnwidgets.export.blocks_words import cut, told, whole, width_of, wrapped
+from nnwidgets.export.boundary_point import Piece, stacked
 from nnwidgets.export.boundary_reading import NO_LABEL, Dots, Field, name_of
 from nnwidgets.export.boundary_surface import MARKERS, scale_of
 from nnwidgets.export.class_colours import FLAT, STRENGTHS, class_colour, tinted
@@ -33,19 +34,12 @@ _UNITS: Final = {
 
 def legend_part(field: Field, dots: Dots, style: Style, width: float) -> Part:
     """Draw the classes with their counts, the scale with its unit, and the signs of points."""
-    parts = [_classes_part(field, dots, style, width)] if field.of_classes else []
+    coloured = field.palette in ("classes", "labels") or bool((dots.y != NO_LABEL).any())
+    parts = [_classes_part(field, dots, style, width)] if field.of_classes and coloured else []
     if field.palette in ("sequential", "diverging"):
         parts.append(_scale_part(field, style, width))
     parts.append(_signs_part(field, dots, style, width))
-
-    def draw(sheet: Sheet) -> None:
-        top = sheet.box[1]
-        for part in parts:
-            left, _, across, _ = sheet.box
-            part.draw(Sheet(sheet.figure, style, (left, top, across, part.height), "legend"))
-            top += part.height + 0.08
-
-    return Part(sum(part.height + 0.08 for part in parts) - 0.08, draw)
+    return stacked([Piece("", part) for part in parts], style)
 
 
 def _classes_part(field: Field, dots: Dots, style: Style, width: float) -> Part:

@@ -42,7 +42,8 @@ def percent(share: float) -> str:
 
 
 def stacked(pieces: Sequence[Piece], style: Style) -> Part:
-    """Draw pieces below each other, each with its heading."""
+    """Draw pieces below each other, each with its heading; nothing of those that hold nothing."""
+    pieces = [piece for piece in pieces if piece.part.height > 0]
     heights = [(_HEAD if piece.title else 0.0) + piece.part.height for piece in pieces]
 
     def draw(sheet: Sheet) -> None:

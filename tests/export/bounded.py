@@ -57,7 +57,7 @@ def sent_surface(surface: Surface, points=None, view=None, interest=None, **meta
         else:
             unit = {"probability": unit, "margin": "difference"}.get(view, "nats")
             values = surface.view(view, interest)
-            high = 1.0 if unit != "nats" else float(values[np.isfinite(values)].max())
+            high = 1.0 if unit != "nats" else np.log(len(surface.probabilities))
             arrays["value"] = encode(values, low, high)
     else:
         values = surface.view(view, interest)
