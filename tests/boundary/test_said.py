@@ -310,7 +310,8 @@ def test_a_rule_that_is_wrong_here_is_not_passed_over() -> None:
     meta, _ = said(replace(FOUND, notes=(), rule=replace(FOUND.rule, answer=0, name="A")))
     assert meta["rule"] == "If x₁ > 0.00: A"
     assert meta["notes"] == [
-        "The rule that applies here says something else than the model: rules follow it only nearly."
+        "The rule that applies here says something else than the model: rules follow it only "
+        "nearly."
     ]
     assert said(replace(FOUND, notes=()))[0]["notes"] == []
 
