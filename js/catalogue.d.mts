@@ -5,7 +5,7 @@ export interface Part {
 }
 
 export const KEYS: Record<
-  "training_monitor" | "layer_inspector" | "saliency_viewer" | "offline",
+  "training_monitor" | "layer_inspector" | "saliency_viewer" | "decision_boundary" | "offline",
   Part
 >;
 

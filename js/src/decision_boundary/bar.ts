@@ -152,18 +152,18 @@ export function bar(words: Words, signal: AbortSignal, actions: BarActions): Bar
     const alone = values ? count > 1 : choice.view === "probability" && count > 1;
     setHidden(interest.element, !alone);
     if (!alone) return;
-    const names = Array.from({ length: count }, (_, place) => ({
-      value: String(place),
-      label: choices?.classes[place] ?? words("ui.boundary.output", { number: place }),
-    }));
-    const all = { value: "", label: words("ui.boundary.interest.all") };
-    const shown = choice.interest ?? (values ? 0 : "");
-    const other = choice.interest === 0 ? 1 : 0;
-    interest.draw(
-      values ? names : [all, ...names],
-      String(shown),
-      can("interest", { interest: other }),
+    const shown = choice.interest ?? (values ? 0 : null);
+    const item = (one: number | null, label: string) => ({
+      value: String(one ?? ""),
+      label,
+      disabled: one !== shown && !can("interest", { interest: one }),
+    });
+    const items = Array.from({ length: count }, (_, place) =>
+      item(place, choices?.classes[place] ?? words("ui.boundary.output", { number: place })),
     );
+    if (!values) items.unshift(item(null, words("ui.boundary.interest.all")));
+    const usable = items.some(({ value, disabled }) => value !== String(shown ?? "") && !disabled);
+    interest.draw(items, String(shown ?? ""), usable);
   }
 }
 

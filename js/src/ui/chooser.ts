@@ -7,6 +7,8 @@ export interface ChooserItem {
   label: string;
   /** Why it cannot be chosen; null or absent: it can. */
   problem?: string | null;
+  /** It cannot be chosen now, for a reason that stands elsewhere. */
+  disabled?: boolean;
 }
 
 export interface Chooser {
@@ -30,8 +32,12 @@ export function chooser(options: {
   const { label, name = label, hint, signal } = options;
   const list = h("select", { class: "nnw-select", "aria-label": name, title: hint });
   list.addEventListener("change", () => options.onChange(list.value), { signal });
-  const words = label === "" ? null : h("span", { class: "nnw-muted" }, label);
-  const element = h("label", { class: "nnw-field" }, words, list);
+  const element = h(
+    "label",
+    { class: "nnw-field" },
+    h("span", { class: "nnw-muted" }, label),
+    list,
+  );
   let shown = "";
   return {
     element,
@@ -39,18 +45,17 @@ export function chooser(options: {
     draw(items, value, usable) {
       // A value that is in no list is shown all the same: it may have been given in Python.
       const given = items.some((item) => item.value === value);
-      const all = given ? items : [...items, { value, label: value }];
+      const all: readonly ChooserItem[] = given ? items : [...items, { value, label: value }];
       const key = JSON.stringify(all);
       if (key !== shown) {
         shown = key;
         list.replaceChildren(
-          ...all.map(({ value: one, label: text, problem }) =>
-            h(
-              "option",
-              { value: one, disabled: (problem ?? "") !== "", title: problem },
-              (problem ?? "") === "" ? text : `${text} – ${problem}`,
-            ),
-          ),
+          ...all.map(({ value: one, label: text, problem, disabled }) => {
+            const why = problem ?? "";
+            const off = disabled === true || why !== "";
+            const words = why === "" ? text : `${text} – ${why}`;
+            return h("option", { value: one, disabled: off, title: problem }, words);
+          }),
         );
       }
       if (list.value !== value) list.value = value;

@@ -1,0 +1,356 @@
+import { describe, expect, it } from "vitest";
+import { pack } from "../../demo/pack";
+import { chosenOf, samePlace } from "../../src/decision_boundary/asking";
+import { accuracyText } from "../../src/decision_boundary/header";
+import { largest, placeOfPoint, placeWords } from "../../src/decision_boundary/point";
+import { readPoints, readSurface } from "../../src/decision_boundary/state";
+import { wordsFor } from "../../src/ui/i18n";
+import { unpack } from "../../src/wire";
+import { boundary, page, requests, settle, shown } from "./boundary";
+
+/** Asks about a place as another page would, so that this one has to take over what it reads. */
+const elsewhere = (model: { send(content: unknown): void }, action: string, args: object) =>
+  model.send({ type: "request", id: -1, action, args });
+
+describe("a place that is explained", () => {
+  it("is asked for with the keys, shown at once, and closed again", async () => {
+    const { model, find, press, part, text, shown: seen, named } = boundary();
+    expect(text(".nnw-said")).toContain("Click the picture");
+    find(".nnw-plane").focus();
+    press("ArrowRight");
+    press("Enter");
+    await settle(1);
+    expect(seen(".nnw-point")).toBe(true);
+    expect(text(".nnw-point-state")).toContain("being asked");
+    expect(seen(".nnw-point-facts")).toBe(false);
+    await settle();
+    const [action, args] = requests(model)[0] as [string, { at: number[]; id: null }];
+    expect([action, args.at.length, args.id]).toEqual(["point", 2, null]);
+    expect(seen(".nnw-point-state")).toBe(false);
+    const heading = find(".nnw-point h3").textContent ?? "";
+    expect(heading).toMatch(/^At \(−?\d/);
+    const rows = [
+      ...(part(heading).parentElement?.querySelectorAll(".nnw-bars .nnw-bar-row") ?? []),
+    ];
+    expect(rows.length).toBeGreaterThan(3);
+    named("Close").click();
+    await settle();
+    expect(requests(model).at(-1)).toEqual(["unpoint", {}]);
+    expect(seen(".nnw-point")).toBe(false);
+  });
+
+  it("has the probabilities of the classes, weights, a rule, changes, near points", async () => {
+    const { model, all, part, seen } = boundary({ uncertain: "ensemble", trained: 200 });
+    elsewhere(model, "rules", { on: true, max_depth: 2 });
+    elsewhere(model, "point", { at: [0.42, -0.31], id: null });
+    await settle();
+    const meta = (model.get("_point") as { meta: Record<string, unknown> }).meta;
+    const numbers = all(".nnw-bars:not(.nnw-bars-signed) .nnw-bar-number").map((one) =>
+      Number(one.textContent),
+    );
+    expect(numbers).toHaveLength(3);
+    expect(Math.abs(numbers.reduce((sum, one) => sum + one, 0) - 100)).toBeLessThan(0.2);
+    expect(all(".nnw-bar-spread").some(seen)).toBe(true);
+    const strong = all(".nnw-bar-row[data-strong] .nnw-bar-name").map((one) => one.textContent);
+    expect(strong).toEqual(["ABC"[meta.label as number]]);
+    expect(part("How sure").textContent).toContain((meta.uncertainty as { text: string }).text);
+    const weights = all(".nnw-bars-signed .nnw-bar-name").map((one) => one.textContent);
+    expect(weights).toEqual(["x₁", "x₂", "humidity"]);
+    expect(part("Rule that applies").textContent).toContain(meta.rule as string);
+    const changes = meta.changes as { text: string; at: number[] | null }[];
+    expect(part("Smallest change to another answer").querySelectorAll("li")).toHaveLength(
+      changes.length,
+    );
+    const reached = changes.find(({ at }) => at !== null);
+    const lead = [...part("Smallest change to another answer").querySelectorAll("button")].find(
+      ({ textContent }) => textContent === reached?.text,
+    );
+    lead?.click();
+    await settle();
+    expect(requests(model).at(-1)).toEqual(["point", { at: reached?.at, id: null }]);
+  });
+
+  it("leads to near points, which are drawn", async () => {
+    const { model, part } = boundary();
+    elsewhere(model, "point", { at: [0.42, -0.31], id: null });
+    await settle();
+    const near = part("Nearest training points").querySelectorAll("button");
+    expect(near.length).toBeGreaterThan(0);
+    near[0]?.click();
+    await settle();
+    const [action, args] = requests(model).at(-1) as [string, { at: number[]; id: number }];
+    expect(action).toBe("point");
+    const drawn = model.world.points.all.find(({ id }) => id === args.id);
+    expect(drawn?.x[0]).toBeCloseTo(args.at[0] as number, 4);
+  });
+
+  it("says the value of a regression, and no more than a problem when it failed", async () => {
+    const values = boundary({ data: "values" });
+    elsewhere(values.model, "point", { at: [0.2, 0.1], id: null });
+    await settle();
+    expect(values.text(".nnw-verdict")).toMatch(/^The model says −?\d/);
+    expect(values.shown(".nnw-bars:not(.nnw-bars-signed)")).toBe(false);
+    const failed = boundary({ said: "failed" });
+    elsewhere(failed.model, "point", { at: [0.2, 0.1], id: null });
+    await settle();
+    expect(failed.text(".nnw-point-state")).toBe("The model raised an error in layer 2.");
+    expect(failed.shown(".nnw-point-facts")).toBe(false);
+  });
+
+  it("says of an old answer how old it is", async () => {
+    const { model, text, find } = boundary({ said: "stale" });
+    elsewhere(model, "point", { at: [0.2, 0.1], id: null });
+    await settle();
+    expect(text(".nnw-point-state")).toContain("the model has learned since");
+    expect(find(".nnw-point-facts").classList.contains("nnw-outdated")).toBe(true);
+  });
+});
+
+describe("small decisions", () => {
+  it("a drawn point is the same wherever it is dragged to; a place is not", () => {
+    expect(samePlace({ at: [0, 1], id: 3 }, { at: [5, 5], id: 3 })).toBe(true);
+    expect(samePlace({ at: [0, 1], id: null }, { at: [0, 1], id: null })).toBe(true);
+    expect(samePlace({ at: [0, 1], id: null }, { at: [0, 2], id: null })).toBe(false);
+    expect([samePlace(null, null), samePlace(null, { at: [0, 1], id: 3 })]).toEqual([true, false]);
+    expect(chosenOf(null)).toBeNull();
+  });
+
+  it("lists the largest in their own order, and the one that must not be missing", () => {
+    const values = [0.1, 0.5, 0.05, 0.3, 0.05];
+    expect(largest(values, 3, null)).toEqual([0, 1, 3]);
+    expect(largest(values, 3, 4)).toEqual([1, 3, 4]);
+    expect(largest(values, 9, null)).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it("writes a place as exactly as the picture shows it", () => {
+    expect(placeWords([0.4217, -0.3149], [-1, 1, -1, 1])).toEqual(["0.42", "−0.31"]);
+    expect(placeWords([421.7, -0.3149], [0, 1000, -1, 1])).toEqual(["422", "−0.31"]);
+  });
+
+  it("finds where a drawn point stands", () => {
+    const points = readPoints(
+      unpack(
+        pack(
+          { seq: 1 },
+          {
+            xy: Float32Array.of(1, 2, 3, 4),
+            id: Float64Array.of(8, 6),
+            y: Uint8Array.of(0, 0),
+          },
+        ),
+      ),
+    );
+    expect(placeOfPoint(points, 6)).toEqual([3, 4]);
+    expect([placeOfPoint(points, 7), placeOfPoint(null, 6)]).toEqual([null, null]);
+  });
+
+  it("leaves out of the accuracy what nobody knows", () => {
+    const surface = readSurface(
+      unpack(pack({ seq: 1, kind: "classes", accuracy: { train: 0.97, test: null } })),
+    );
+    expect(accuracyText(surface, wordsFor("en"))).toBe("train 97.0\u202f%");
+    expect(accuracyText(null, wordsFor("en"))).toBe("");
+  });
+});
+
+describe("the tools", () => {
+  const pointsOf = (model: { world: { points: { all: readonly unknown[] } } }) =>
+    model.world.points.all.length;
+
+  it("put points of the class that is chosen, with the keys as well", async () => {
+    const { model, part, find, press, named, text } = boundary();
+    const before = pointsOf(model);
+    // Whoever chooses a class wants to draw it.
+    const third = [...part("Draw").querySelectorAll("button")].find(
+      ({ textContent }) => textContent === "C",
+    );
+    third?.click();
+    named("▲ Test").click();
+    await settle();
+    expect(named("Add").getAttribute("aria-pressed")).toBe("true");
+    expect(text(".nnw-boundary-hands")).toContain("put points there");
+    find(".nnw-plane").focus();
+    press("ArrowUp");
+    press("Enter");
+    await settle();
+    const [action, args] = requests(model).at(-1) as [string, Record<string, unknown>];
+    expect([action, args.y, args.test]).toEqual(["add", 2, true]);
+    expect(pointsOf(model)).toBe(before + 1);
+    named("Undo").click();
+    await settle();
+    expect(pointsOf(model)).toBe(before);
+    expect(named("Redo").disabled).toBe(false);
+    named("Redo").click();
+    named("Clear").click();
+    await settle();
+    expect(requests(model).slice(-3)).toEqual([
+      ["undo", {}],
+      ["redo", {}],
+      ["clear", {}],
+    ]);
+    expect(pointsOf(model)).toBe(0);
+    expect(named("Clear").disabled).toBe(true);
+  });
+
+  it("put values where the model says values, and nothing where there are no labels", async () => {
+    const values = boundary({ data: "values" });
+    values.drag("Value of new points", 0.5);
+    await settle();
+    values.find(".nnw-plane").focus();
+    values.press("ArrowUp");
+    values.press("Enter");
+    await settle();
+    const put = values.find<HTMLInputElement>('input[aria-label="Value of new points"]');
+    expect(requests(values.model).at(-1)).toMatchObject(["add", { y: put.valueAsNumber }]);
+    const none = boundary({ labelled: false });
+    none.named("Add").click();
+    await settle();
+    none.find(".nnw-plane").focus();
+    none.press("ArrowUp");
+    none.press("Enter");
+    await settle();
+    expect(requests(none.model).at(-1)).toMatchObject(["add", { y: null }]);
+  });
+
+  it("list many classes rather than showing a button each", () => {
+    const { offers } = boundary({ data: "ten" });
+    expect(offers("Class of new points")).toHaveLength(10);
+    expect(boundary().offers("Class of new points")).toBeNull();
+  });
+
+  it("put well-known sets of points, each time another sample", async () => {
+    const { model, named, drag, part } = boundary({ data: "spirals" });
+    named("Data").click();
+    drag("Noise", 0.2);
+    const sets = [...part("Draw").querySelectorAll<HTMLButtonElement>(".nnw-toys button")];
+    expect(sets.map(({ textContent }) => textContent)).toContain("Spirals");
+    const moons = sets.find(({ textContent }) => textContent === "Spirals");
+    moons?.click();
+    moons?.click();
+    await settle();
+    const toys = requests(model).map(([, args]) => args as Record<string, unknown>);
+    expect(toys).toMatchObject([
+      { name: "spirals", noise: 0.2, n: 200, seed: 0 },
+      { name: "spirals", noise: 0.2, n: 200, seed: 1 },
+    ]);
+    // Toy data has two features.
+    expect(boundary().shown(".nnw-data")).toBe(false);
+  });
+});
+
+describe("rules", () => {
+  it("are asked for with a depth, listed with what they cover, and put away", async () => {
+    const { model, part, choose, all } = boundary({ trained: 200 });
+    const box = part("Rules").querySelector<HTMLInputElement>("input");
+    if (!box) throw new Error("no box");
+    box.checked = true;
+    box.dispatchEvent(new Event("change"));
+    await settle(1);
+    expect(part("Rules").textContent).toContain("being found");
+    await settle();
+    expect(requests(model)).toEqual([["rules", { on: true, max_depth: 3 }]]);
+    const { rules } = (model.get("_rules") as { meta: { rules: { text: string }[] } }).meta;
+    expect(all(".nnw-rules .nnw-rule-text").map((one) => one.textContent)).toEqual(
+      rules.map(({ text }) => text),
+    );
+    expect(part("Rules").textContent).toMatch(/agree with the model at \d/);
+    await choose("Depth", "2");
+    expect(requests(model).at(-1)).toEqual(["rules", { on: true, max_depth: 2 }]);
+    box.checked = false;
+    box.dispatchEvent(new Event("change"));
+    await settle();
+    expect(requests(model).at(-1)).toEqual(["rules", { on: false, max_depth: 2 }]);
+    expect(part("Rules").textContent).toContain("A few rules");
+  });
+});
+
+describe("the loss landscape", () => {
+  it("is computed on request, says how far it is, and can be stopped", async () => {
+    const { model, part, named, all } = boundary();
+    named("Compute").click();
+    await settle(400);
+    const section = part("Loss landscape");
+    expect(section.textContent).toContain("being computed");
+    expect(section.querySelector('[role="progressbar"]')?.closest("[hidden]")).toBeNull();
+    // It says so in its own place only.
+    expect(all(".nnw-busy").every((one) => one.hidden)).toBe(true);
+    const stop = [...section.querySelectorAll("button")].find(
+      ({ textContent }) => textContent === "Stop",
+    );
+    stop?.click();
+    await settle(400);
+    expect(section.textContent).not.toContain("being computed");
+    expect(model.sent.some(({ type }) => type === "cancel")).toBe(true);
+  });
+});
+
+describe("the foot", () => {
+  it("shows the units of a layer", async () => {
+    const { model, choose, list, all, seen } = boundary();
+    const layer = list("Hidden units").options[1]?.value ?? "";
+    await choose("Hidden units", layer);
+    expect(requests(model)).toEqual([["units", { layer }]]);
+    expect(all(".nnw-unit").filter(seen).length).toBeGreaterThan(1);
+    all(".nnw-unit")[1]?.click();
+    await settle();
+    expect(requests(model).at(-1)).toEqual(["unit", { unit: 1 }]);
+    expect(all(".nnw-unit")[1]?.getAttribute("aria-pressed")).toBe("true");
+    await choose("Hidden units", "");
+    expect(all(".nnw-unit").some(seen)).toBe(false);
+  });
+
+  it("goes back in time, and to the newest step", async () => {
+    const { model, drag, named, text } = boundary({ trained: 120 });
+    for (let round = 0; round < 40; round++) model.advance(10);
+    await settle();
+    const slider = drag("film", 0);
+    await settle(200);
+    const [action, args] = requests(model).at(-1) as [string, { step: number }];
+    expect(action).toBe("cursor");
+    expect(args.step).toBeGreaterThan(-1);
+    slider.dispatchEvent(new Event("change"));
+    await settle();
+    expect(named("Live").getAttribute("aria-pressed")).toBe("false");
+    expect(text(".nnw-picture-state")).toContain(`Step ${args.step}`);
+    named("Live").click();
+    await settle(200);
+    expect(requests(model).at(-1)).toEqual(["cursor", { step: null }]);
+    expect(named("Live").getAttribute("aria-pressed")).toBe("true");
+    named("Look again").click();
+    await settle();
+    expect(requests(model).at(-1)).toEqual(["refresh", {}]);
+  });
+
+  it("shows the film's frame while the slider moves, without a kernel too", async () => {
+    const first = boundary({ trained: 120 });
+    for (let round = 0; round < 40; round++) first.model.advance(10);
+    const traits: Record<string, unknown> = { _offline: true, language: "en", view: "probability" };
+    for (const name of ["_live", "_choices", "_surface", "_points", "_film", "_point"]) {
+      traits[name] = first.model.get(name);
+    }
+    const saved = {
+      get: (name: string) => traits[name],
+      on() {},
+      off() {},
+      send() {},
+    };
+    const { drag, named, text } = shown(saved);
+    await settle();
+    expect(text(".nnw-banner")).toContain("A saved page");
+    expect(named("Entropy").disabled).toBe(true);
+    expect(text(".nnw-said")).toContain("No place was explained");
+    const drawn = () => page.calls.filter(({ name }) => name === "drawImage").length;
+    const before = drawn();
+    const slider = drag("film", 0);
+    await settle();
+    expect(drawn()).toBeGreaterThan(before);
+    expect(slider.disabled).toBe(false);
+    slider.dispatchEvent(new Event("change"));
+    await settle(2000);
+    // Nobody will bring the picture of that step: its frame stays.
+    expect(slider.valueAsNumber).toBe(0);
+    named("Live").click();
+    await settle();
+    expect(slider.valueAsNumber).toBe(Number(slider.max));
+  });
+});
