@@ -236,6 +236,17 @@ describe("clicks and drags", () => {
     expect(lefts.some((x) => Math.abs(x - at(0.75, 0)[0]) < 0.01)).toBe(false);
   });
 
+  it("keep a point in the picture, by its middle and not by where it was taken hold of", () => {
+    const { move, point } = openPicture();
+    const [x, y] = at(0.5, -0.5);
+    point("pointerdown", [x + 3, y]);
+    point("pointermove", [x + 3, y - 20]);
+    close(move.mock.calls[0]?.[1][0], 0.5, -0.5 + (20 / FRAME.box[3]) * 2);
+    vi.advanceTimersByTime(40);
+    point("pointermove", [x + 900, y]);
+    expect(move.mock.calls[1]?.[1][0]).toEqual([1, expect.closeTo(-0.5, 6)]);
+  });
+
   it("put points down with the brush, apart from one another, and show them at once", () => {
     const { add, point } = withTool("add");
     point("pointerdown", at(-0.9, 0));

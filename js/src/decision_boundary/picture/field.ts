@@ -7,7 +7,7 @@ import { onResize } from "../../ui/stage";
 import type { Place, Points, Rectangle, Surface } from "../state";
 import { carrier } from "./carrier";
 import { Edits } from "./edits";
-import { drawAxes, extentOf, type Frame, frameFor, isWithin, toPixels } from "./frame";
+import { drawAxes, extentOf, type Frame, frameFor, held, isWithin, toPixels } from "./frame";
 import { hands } from "./hands";
 import { listenForKeys, NEAR } from "./keys";
 import { drawLines } from "./lines_layer";
@@ -260,7 +260,8 @@ export function fieldView(context: PictureContext): Picture {
     carried.lift(id, from);
   };
   const carry = (to: Place): void => {
-    carried.carry([to[0] + grip[0], to[1] + grip[1]]);
+    if (frame === null) return;
+    carried.carry(held(frame.rectangle, [to[0] + grip[0], to[1] + grip[1]]));
     changed();
   };
   const idAt = (index: number): number | null => input?.points?.id[index] ?? null;

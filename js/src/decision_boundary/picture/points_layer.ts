@@ -117,7 +117,7 @@ export class PointsLayer {
     const key = [radius, dark, ratio, text, page, scale === null, scale?.signed].join();
     if (key === this.#key) return;
     this.#key = key;
-    const side = Math.ceil(2 * (radius + 4) * ratio);
+    const side = Math.ceil(2 * (radius + 5) * ratio);
     const fills = scale === null ? 21 : SHADES + 1;
     this.#side = side;
     this.#stamps.width = side * ROW;
@@ -143,10 +143,16 @@ export class PointsLayer {
         ctx.fill();
         if (look < 2) continue;
         ctx.beginPath();
-        ctx.arc(0, 0, radius + 2.2, 0, 2 * Math.PI);
-        ctx.strokeStyle = text;
-        ctx.lineWidth = 1.4;
-        ctx.stroke();
+        ctx.arc(0, 0, radius + 2.4, 0, 2 * Math.PI);
+        // With a hem: the ring is dark on a light page, and so are some maps.
+        for (const [style, width] of [
+          [page, 3.6],
+          [text, 1.5],
+        ] as const) {
+          ctx.strokeStyle = style;
+          ctx.lineWidth = width;
+          ctx.stroke();
+        }
       }
     }
   }

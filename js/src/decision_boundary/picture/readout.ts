@@ -68,18 +68,16 @@ export function pointText(
   const write = (value: number) => (values ? formatNumber(value) : nameOf(classes, value));
   const known = values ? !Number.isNaN(y) : y !== 255;
   const name = known ? write(y) : words("ui.boundary.picture.unlabelled");
-  const test = points.test[index] === 1;
-  const parts = [
-    test
+  const point =
+    points.test[index] === 1
       ? words("ui.boundary.picture.test_point", { name })
-      : words("ui.boundary.picture.train_point", { name }),
-  ];
-  if (said !== null && (values || said !== 255)) {
-    const answer = write(said);
-    if (wrong === 1) parts.push(words("ui.boundary.picture.says_wrong", { answer }));
-    else parts.push(words("ui.boundary.picture.says", { answer }));
-  }
-  return parts.join(", ");
+      : words("ui.boundary.picture.train_point", { name });
+  if (said === null || (!values && said === 255)) return point;
+  const told = { point, answer: write(said) };
+  if (values) return words("ui.boundary.picture.says_value", told);
+  return wrong === 1
+    ? words("ui.boundary.picture.says_wrong", told)
+    : words("ui.boundary.picture.says", told);
 }
 
 /** The picture for those who do not see it. */

@@ -41,7 +41,7 @@ export function unitStrip(context: UnitContext): UnitStrip {
   const title = h("p", { class: "nnw-unit-title" });
   const large = field({
     context,
-    largest: { cell: 8, height: 260 },
+    largest: { cell: 8, height: 208 },
     square: true,
     describe: (_cell, value) => formatSigned(value),
   });
