@@ -65,19 +65,24 @@ def untouched(root: nn.Module) -> Iterator[None]:
 class _Kept:
     """What hangs on one module."""
 
-    __slots__ = ("attributes", "module", "tables")
+    __slots__ = ("attributes", "empty", "tables")
 
     def __init__(self, module: nn.Module) -> None:
-        self.module = module
-        self.attributes = _Entries(vars(module))
-        tables = [vars(module).get(name) for name in _TABLES]
+        own = vars(module)
+        self.attributes = _Entries(own)
         # Those of a TorchScript module are views of what lies in C++, and not ours to refill.
-        self.tables = [_Entries(table) for table in tables if isinstance(table, dict)]
+        tables = [own[name] for name in _TABLES if isinstance(own.get(name), dict)]
+        # Most are empty, and a model may have hundreds of modules with ten of them each.
+        self.empty = [table for table in tables if not table]
+        self.tables = [_Entries(table) for table in tables if table]
 
     def put_back(self) -> None:
         # The attributes first: they say which tables there are.
         for entries in (self.attributes, *self.tables):
             entries.put_back()
+        for table in self.empty:
+            if table:
+                table.clear()
 
 
 class _Entries:
@@ -87,14 +92,11 @@ class _Entries:
 
     def __init__(self, table: dict[Any, Any]) -> None:
         self.table = table
-        # Most are empty, and a model may have hundreds of modules with ten of them each.
-        self.entries = dict(table) if table else {}
+        self.entries = dict(table)
         self.ids = [*map(id, table.values())]
 
     def put_back(self) -> None:
         table = self.table
-        if not table and not self.entries:
-            return
         if [*map(id, table.values())] != self.ids or table.keys() != self.entries.keys():
             table.clear()
             table.update(self.entries)

@@ -169,7 +169,7 @@ class Copy:
             for key in [k for k in own if k not in theirs and k not in _INTERNAL]:
                 del own[key]
         for key, value in _attributes(module):
-            if isinstance(value, _PLAIN):
+            if _is_constant(value):
                 if own.get(key, _MISSING) is not value:
                     own[key] = value
             elif _is_data(value) or self._made_from.get((name, key)) != id(value):
@@ -320,6 +320,15 @@ def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
         for key, value in vars(module).items():
             if key not in _INTERNAL:
                 yield key, value
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether nobody can change a value, so that model and copy may have the same object.
+
+    Sizes and strides are such, of which a convolution has six: copying them for each look took
+    longer than a small network.
+    """
+    return isinstance(value, _PLAIN) or (type(value) is tuple and all(map(_is_constant, value)))
 
 
 def _is_data(value: Any, depth: int = 3) -> bool:

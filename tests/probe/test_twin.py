@@ -221,6 +221,24 @@ def test_follows_attributes_and_keeps_those_it_changes_to_itself() -> None:
         assert not hasattr(module, "extra")
 
 
+def test_tuples_are_shared_only_where_nobody_can_change_them() -> None:
+    model, _ = mlp()
+    steps = [1, 2]
+    model.sizes, model.nested = (3, (4, 5)), (steps, 3)
+    twin = Twin(model)
+    with twin.open() as module:
+        assert module.sizes == (3, (4, 5))
+        assert module.nested[0] is not steps
+        module.nested[0].append(9)
+    assert steps == [1, 2]
+    model.sizes = (6, (7, 8))
+    steps[0] = 5
+    with twin.open() as module:
+        assert module.sizes == (6, (7, 8))
+        assert module.nested == ([5, 2], 3)
+        assert module.nested[0] is not steps
+
+
 def test_frozen_and_thawed() -> None:
     model, _ = mlp()
     twin = Twin(model)
