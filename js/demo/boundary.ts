@@ -26,7 +26,7 @@ const STATES: Readonly<Record<string, BoundaryOptions>> = {
   projection: { projection: "pca" },
   unlabelled: { labelled: false, state: "idle" },
   empty: { empty: true },
-  queued: { late: true },
+  queued: { late: true, queued: "view" },
   deaf: { deaf: true },
   error: {
     error: "The picture could not be refreshed: the model changed its shape. Watching goes on.",

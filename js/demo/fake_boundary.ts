@@ -28,6 +28,8 @@ export interface BoundaryOptions extends KernelOptions, WorldOptions {
   /** Nothing can be exported. */
   unexportable?: boolean;
   error?: string;
+  /** A click that waits for the end of the cell, as the kernel tells it. */
+  queued?: string;
 }
 
 const PACKED = [
@@ -171,12 +173,15 @@ export class FakeBoundary extends FakeKernel {
     if (whole === null) return NOTHING;
     const { said = "ready" } = this.#options;
     if (said === "ready") return whole;
+    if (said === "stale") return { ...whole, meta: { ...whole.meta, state: said } };
+    // Nothing is known yet, or never will be, but what was asked.
     const problem = said === "failed" ? "The model raised an error in layer 2." : null;
-    const meta: JsonObject = { ...whole.meta, state: said, problem };
-    return said === "stale" ? { ...whole, meta } : { meta, arrays: {} };
+    const { at = null, id = null, layer = null, max_depth = null } = whole.meta;
+    return { meta: { state: said, problem, at, id, layer, max_depth }, arrays: {} };
   }
 
   #live(): PackedDict {
+    const { queued } = this.#options;
     return pack(
       {
         seq: this.nextSeq(),
@@ -185,7 +190,7 @@ export class FakeBoundary extends FakeKernel {
         route: this.options.late
           ? { key: "route.cell_end", params: {}, live: false }
           : { key: "route.subshell", params: {}, live: true },
-        queued: null,
+        queued: queued === undefined ? null : { action: queued, waits: "cell" },
         cursor: this.world.cursor,
         budget: 0.02,
         error: this.#options.error ?? null,

@@ -110,8 +110,8 @@ export class Landscape {
         high,
         log,
         loss_name: this.#values
-          ? "Mean squared error over the training points."
-          : "Mean cross-entropy in nats over the training points.",
+          ? "Mean squared error over the training points"
+          : "Mean cross-entropy in nats over the training points",
         notes: [],
       },
       arrays: { loss: [encode(drawn, low, high), [SIDE, SIDE]], alpha: line, beta: line },

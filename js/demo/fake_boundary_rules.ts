@@ -120,7 +120,7 @@ export function fidelity(leaves: readonly Leaf[], said: readonly Said[], values:
 export const written = (value: number, digits = 2): string =>
   value.toFixed(digits).replace("-", "−");
 
-/** The conditions of a leaf, as words; none where it is the whole rectangle. */
+/** The conditions of a leaf, as words; empty where it is the whole rectangle. */
 export function conditions(
   { box }: Leaf,
   whole: Rectangle,
@@ -134,5 +134,5 @@ export function conditions(
     if (from) return [`${name} > ${written(low)}`];
     return to ? [`${name} ≤ ${written(high)}`] : [];
   });
-  return words.length === 0 ? "everywhere" : words.join(" and ");
+  return words.join(" and ");
 }

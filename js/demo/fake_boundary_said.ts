@@ -67,22 +67,19 @@ export function pointOf(
     value: kind === "values" ? (answers.mean[0] as number) : null,
     target: label,
     uncertainty: unsure(world, answers),
-    weights_text:
-      kind === "classes"
-        ? `How the probability of ${name(target)} changes with one unit of each feature, here.`
-        : "How the value changes with one unit of each feature, here.",
+    weights_text: slopesText(
+      kind === "classes" ? `the probability of ${name(target)}` : "the value",
+      fit.r2,
+    ),
     r2: fit.r2,
     features,
-    rule:
-      leaf === undefined
-        ? null
-        : `If ${conditions(leaf, world.rectangle, plane.labels)}: ${name(leaf.answer)}`,
+    rule: leaf === undefined ? null : ruleText(world, leaf),
     rule_fidelity: leaf === undefined ? null : (rules?.trait.meta.fidelity as number),
     nearest: nearest(x, known, scales).map(({ point, distance }) => ({
       id: point.id,
-      text: `${name(point.y as number)}, ${distance.toFixed(2)} away`,
+      text: `${name(point.y as number)}, ${distance.toFixed(2)} standard deviations away`,
     })),
-    changes: kind === "classes" ? changesOf(world, x) : [],
+    changes: changesOf(world, x),
     notes: [],
   };
   const arrays: Trait["arrays"] = {
@@ -96,46 +93,65 @@ export function pointOf(
 
 function unsure(world: World, answers: ReturnType<World["answers"]>): JsonObject | null {
   const { members, entropy, aleatoric, epistemic } = answers;
-  if (epistemic === null) return null;
-  const model = epistemic[0] as number;
-  if (world.kind === "values" || aleatoric === null) {
-    const text = `The ${members} members differ by ±${Math.sqrt(model).toFixed(2)}.`;
+  const of = (rows: Float64Array | null) => (rows === null ? null : (rows[0] as number));
+  const model = of(epistemic);
+  if (world.kind === "values") {
+    if (model === null) return null;
+    const spread = `±${Math.sqrt(model).toFixed(2)} (one standard deviation)`;
+    const text = `the ${members} models differ by ${spread}; how noisy the data are cannot be told from them`;
     return { total: null, aleatoric: null, epistemic: model, members, text };
   }
-  const [total, noise] = [entropy[0] as number, aleatoric[0] as number];
-  const parts = `noise ${noise.toFixed(2)} + model ${model.toFixed(2)}`;
-  const text = `total ${total.toFixed(2)} nats = ${parts} (${members} members)`;
+  const [total, noise] = [of(entropy) as number, of(aleatoric)];
+  const text =
+    noise === null || model === null
+      ? `entropy ${total.toFixed(2)} nats; one model alone cannot tell noise in the data from what it has not learned`
+      : `total ${total.toFixed(2)} nats = ${noise.toFixed(2)} noise in the data + ${model.toFixed(2)} the models disagree (${members} members)`;
   return { total, aleatoric: noise, epistemic: model, members, text };
 }
 
+/** What the slopes are, and how far they can be trusted. */
+function slopesText(what: string, r2: number): string {
+  const fit = r2 >= 0.9 ? "follows the model closely" : "hardly follows the model";
+  const nearby = `Nearby, a straight line ${fit} (R² ${written(r2)}; 1 is exactly).`;
+  return `By how much ${what} rises with one unit of each feature, exactly here. ${nearby}`;
+}
+
 function changesOf(world: World, x: readonly number[]): Json[] {
-  const { plane, features, projection, axes } = world;
-  const ranges = features.map((_, at) => {
-    const [low, high] = world.range(at);
-    return [low - 0.5 * (high - low), high + 0.5 * (high - low)] as const;
-  });
-  return changes(x, (moved) => labelAt(world, moved), ranges).map(({ feature, to, label }) => {
+  const { plane, features, projection, axes, kind } = world;
+  const ranges = features.map((_, at) => world.range(at));
+  const answer = (moved: readonly number[]) => world.answers(Float64Array.from(moved)).mean;
+  const [value, much] = [answer(x)[0] as number, world.spread];
+  // Another value is one that differs by the spread of the data.
+  const label = (moved: readonly number[]) =>
+    kind === "classes"
+      ? labelAt(world, moved)
+      : Number(Math.abs((answer(moved)[0] as number) - value) >= much);
+  return changes(x, label, ranges).map(({ feature, to, label: other }) => {
     const name = features[feature] as string;
-    if (to === null || label === null) {
-      return {
-        feature: name,
-        text: `${name}: no change of it alone.`,
-        to: null,
-        answer: null,
-        at: null,
-      };
+    if (to === null || other === null) {
+      const [low, high] = (ranges[feature] as [number, number]).map((end) => written(end));
+      const text = `no change of ${name} between ${low} and ${high} changes the answer`;
+      return { feature: name, text, to: null, answer: null, at: null };
     }
     const by = to - (x[feature] as number);
     const seen = projection !== "slice" || axes.includes(feature);
-    const moved = x.map((value, at) => (at === feature ? to : value));
+    const moved = x.map((one, at) => (at === feature ? to : one));
+    const said = kind === "classes" ? world.classes[other] : written(answer(moved)[0] as number);
     return {
       feature: name,
-      text: `${name} ${by < 0 ? "−" : "+"} ${Math.abs(by).toFixed(2)}`,
+      text: `${name} ${by < 0 ? "−" : "+"} ${Math.abs(by).toFixed(2)} → ${said}`,
       to,
-      answer: label,
+      answer: kind === "classes" ? other : null,
       at: seen ? plane.toPlane(moved) : null,
     };
   });
+}
+
+function ruleText(world: World, leaf: Leaf): string {
+  const { classes, kind, plane, rectangle } = world;
+  const answer = kind === "classes" ? classes[leaf.answer] : written(leaf.answer);
+  const when = conditions(leaf, rectangle, plane.labels);
+  return when === "" ? `Always: ${answer}` : `If ${when}: ${answer}`;
 }
 
 const FITTED = 1500;
@@ -162,7 +178,7 @@ export function rulesOf(world: World, maxDepth: number): Fitted {
   const rules = leaves.map((leaf): JsonObject => {
     const here = held.filter(({ at }) => inside(at, leaf.box));
     return {
-      text: conditions(leaf, rectangle, plane.labels),
+      text: ruleText(world, leaf),
       answer: leaf.answer,
       coverage:
         points.length > 0

@@ -181,6 +181,7 @@ export function choicesOf(world: World, resolution: number): JsonObject {
     ],
     others: world.others,
     sample: world.sample,
+    samples: world.points.all.length,
     held,
     uncertain: world.uncertain,
     uncertainties: UNCERTAINTIES,

@@ -132,6 +132,11 @@ export class World {
     return this.features.map((_, at) => deviation(column(this.points.all, at)) || 1);
   }
 
+  /** Of the values that are learned. */
+  get spread(): number {
+    return deviation(this.points.all.flatMap(({ y }) => (y === null ? [] : [y]))) || 1;
+  }
+
   range(feature: number): [number, number] {
     const values = column(this.points.all, feature);
     return values.length > 0 ? extent(values) : [-1.5, 1.5];

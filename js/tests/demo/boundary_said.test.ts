@@ -102,7 +102,7 @@ describe("rules", () => {
       false,
     );
     expect(leaves).toEqual([{ box, answer: 2 }]);
-    expect(conditions(leaves[0] ?? { box, answer: 0 }, box, ["a", "b"])).toBe("everywhere");
+    expect(conditions(leaves[0] ?? { box, answer: 0 }, box, ["a", "b"])).toBe("");
   });
 
   it("of values have the R² of their steps", () => {
