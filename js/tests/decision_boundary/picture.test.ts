@@ -1,13 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { frameFor, toPixels } from "../../src/decision_boundary/picture/frame";
-import { landscapeView } from "../../src/decision_boundary/picture/landscape";
 import type { PictureInput, Tool } from "../../src/decision_boundary/picture/types";
-import { unitStrip } from "../../src/decision_boundary/picture/units";
-import type { Landscape, Units } from "../../src/decision_boundary/state";
-import { wordsFor } from "../../src/ui/i18n";
 import { openPage, type Page } from "../page";
 import { layOut } from "../ui/chart_fixtures";
-import { inputOf, openPicture, pointsOf, surfaceOf, WIDTH } from "./picture_fixtures";
+import { close, inputOf, openPicture, pointsOf, surfaceOf, WIDTH } from "./picture_fixtures";
 
 let page: Page;
 beforeEach(() => {
@@ -20,11 +16,6 @@ beforeEach(() => {
 const FRAME = frameFor(WIDTH, [-1, 1, -1, 1], true);
 const at = (x: number, y: number) => toPixels(FRAME, x, y);
 const named = (name: string) => page.calls.filter((call) => call.name === name);
-const close = (place: unknown, x: number, y: number) => {
-  const [across, down] = place as [number, number];
-  expect(Math.abs(across - x)).toBeLessThan(0.01);
-  expect(Math.abs(down - y)).toBeLessThan(0.01);
-};
 const withTool = (tool: Tool, more: Partial<PictureInput> = {}) =>
   openPicture(inputOf({ tool, ...more }));
 /** Stamps of points: copies of a square part of a sheet. */
@@ -239,8 +230,8 @@ describe("clicks and drags", () => {
   it("keep a point in the picture, by its middle and not by where it was taken hold of", () => {
     const { move, point } = openPicture();
     const [x, y] = at(0.5, -0.5);
-    point("pointerdown", [x + 3, y]);
-    point("pointermove", [x + 3, y - 20]);
+    point("pointerdown", [x - 3, y]);
+    point("pointermove", [x - 3, y - 20]);
     close(move.mock.calls[0]?.[1][0], 0.5, -0.5 + (20 / FRAME.box[3]) * 2);
     vi.advanceTimersByTime(40);
     point("pointermove", [x + 900, y]);
@@ -315,173 +306,5 @@ describe("clicks and drags", () => {
     expect(touch(at(-0.5, -0.5))).toBe(false);
     const drawing = withTool("add").root;
     expect(drawing.classList.contains("nnw-plane-held")).toBe(true);
-  });
-});
-
-describe("keys", () => {
-  it("move a cross and say what is there", () => {
-    const { press, say, ask, root } = openPicture();
-    expect(press("ArrowRight")).toBe(true);
-    expect(say).toHaveBeenLastCalledWith("length 0.00 · width 0.00 · dog 75\u202f%");
-    press("ArrowUp", { shiftKey: true });
-    expect(say).toHaveBeenLastCalledWith("length 0.00 · width 0.20 · dog 75\u202f%");
-    press("Enter");
-    expect(ask.mock.calls[0]?.[1]).toBeNull();
-    close(ask.mock.calls[0]?.[0], 0, 0.2);
-    expect(press("q")).toBe(false);
-    expect(press("Escape")).toBe(false);
-    expect(press("n", { ctrlKey: true })).toBe(false);
-    root.dispatchEvent(new FocusEvent("blur"));
-    press("Enter");
-    expect(ask).toHaveBeenCalledTimes(1);
-  });
-
-  it("go from point to point", () => {
-    const { press, say } = openPicture(inputOf({ hidden: new Set([1]) }));
-    const heard = () => say.mock.lastCall?.[0] ?? "";
-    press("n");
-    expect(heard()).toContain("train cat, model says cat");
-    press("n");
-    expect(heard()).toContain("model says dog (wrong)");
-    // The third one is hidden: the first comes again.
-    press("n");
-    expect(heard()).toContain("length −0.50 · width 0.50");
-    press("p");
-    expect(heard()).toContain("length 0.25 · width 0.50");
-  });
-
-  it("carry a point, put it down, and give it back", () => {
-    const { press, move, say } = openPicture();
-    press("n");
-    press("m");
-    expect(say.mock.lastCall?.[0]).toContain("Picked up: train cat");
-    press("ArrowRight", { shiftKey: true });
-    close(move.mock.calls[0]?.[1][0], -0.3, 0.5);
-    press("Enter");
-    expect(say.mock.lastCall?.[0]).toBe("Put down at length −0.30 · width 0.50.");
-    press("m");
-    press("ArrowDown", { shiftKey: true });
-    press("Escape");
-    vi.advanceTimersByTime(100);
-    close(move.mock.calls.at(-1)?.[1][0], -0.3, 0.5);
-    expect(say.mock.lastCall?.[0]).toBe("Given back.");
-  });
-
-  it("add, delete and zoom with the tools", () => {
-    const adding = withTool("add");
-    adding.press("ArrowRight");
-    adding.press("Enter");
-    close(adding.add.mock.calls[0]?.[0], 0, 0);
-    const asking = openPicture();
-    asking.press("n");
-    asking.press("Delete");
-    asking.press("Delete");
-    expect(asking.remove.mock.calls).toEqual([[[10]]]);
-    const zooming = withTool("zoom");
-    zooming.press("ArrowRight");
-    zooming.press("Enter");
-    expect(zooming.say.mock.lastCall?.[0]).toContain("One corner at length 0.00");
-    zooming.press("PageDown");
-    for (let step = 0; step < 5; step++) zooming.press("ArrowRight", { shiftKey: true });
-    zooming.press("Enter");
-    const [rectangle] = zooming.zoom.mock.calls[0] ?? [];
-    [0, 1, -0.2, 0].forEach((side, index) => {
-      expect(rectangle?.[index]).toBeCloseTo(side, 6);
-    });
-  });
-
-  it("are quiet with the signal", () => {
-    const { press, controller, say, point, readout } = openPicture();
-    controller.abort();
-    expect(press("ArrowRight")).toBe(false);
-    point("pointermove", at(0, 0));
-    expect(say).not.toHaveBeenCalled();
-    expect(readout.textContent).toBe("");
-  });
-});
-
-describe("hidden units", () => {
-  const units: Units = {
-    layer: "1",
-    count: 9,
-    units: [4, 7],
-    state: "ready",
-    problem: null,
-    step: 3,
-    values: Uint8Array.of(0, 250, 125, 125, 250, 0, 0, 0),
-    rows: 2,
-    columns: 2,
-    low: Float32Array.of(-1, 0),
-    high: Float32Array.of(1, 2),
-    large: null,
-    largeLow: 0,
-    largeHigh: 0,
-    largeValues: null,
-  };
-
-  it("are buttons that say their scale and enlarge", () => {
-    const enlarge = vi.fn();
-    const { signal } = new AbortController();
-    const strip = unitStrip({ words: wordsFor("en"), signal, say: vi.fn(), enlarge });
-    document.body.append(strip.element);
-    strip.draw({ units, chosen: null, reachable: true });
-    const buttons = [...strip.element.querySelectorAll("button")];
-    expect(buttons.map((button) => button.getAttribute("aria-label"))).toEqual([
-      "Unit 4: from −1.00 to +1.00",
-      "Unit 7: from 0.00 to +2.00",
-    ]);
-    buttons[1]?.click();
-    expect(enlarge).toHaveBeenLastCalledWith(7);
-    const largeValues = { data: Uint8Array.of(0, 250, 125, 125), rows: 2, columns: 2 };
-    const large = { large: 7, largeLow: 0, largeHigh: 2, largeValues };
-    strip.draw({ units: { ...units, ...large }, chosen: 7, reachable: true });
-    expect(buttons.map((button) => button.getAttribute("aria-pressed"))).toEqual(["false", "true"]);
-    const picture = strip.element.querySelector("[role=application]");
-    expect(picture?.getAttribute("aria-label")).toContain("Unit 7 over the plane");
-    // Its scale is the signed one around zero, and its top row is the last that came.
-    expect(strip.element.textContent).toContain("−2.00");
-    buttons[1]?.click();
-    expect(enlarge).toHaveBeenLastCalledWith(null);
-    strip.draw({ units: { ...units, units: [4], count: 1 }, chosen: null, reachable: false });
-    expect(buttons.map((button) => [button.hidden, button.disabled])).toEqual([
-      [false, true],
-      [true, false],
-    ]);
-  });
-});
-
-describe("the landscape", () => {
-  it("says the loss at a place, also where its colours go with the logarithm", () => {
-    const { signal } = new AbortController();
-    const view = landscapeView({ words: wordsFor("en"), signal, say: vi.fn() });
-    document.body.append(view.element);
-    const landscape: Landscape = {
-      state: "ready",
-      problem: null,
-      step: 1,
-      centre: 0.1,
-      span: 1,
-      low: -1,
-      high: 1,
-      log: true,
-      lossName: "",
-      notes: [],
-      loss: { data: Uint8Array.of(250, 125, 250, 125, 0, 125, 250, 125, 250), rows: 3, columns: 3 },
-      alpha: Float32Array.of(-1, 0, 1),
-      beta: Float32Array.of(-1, 0, 1),
-    };
-    view.draw(landscape);
-    const root = view.element.querySelector("[role=application]") as HTMLElement;
-    const readout = view.element.querySelector(".nnw-readout") as HTMLElement;
-    const key = (name: string) =>
-      root.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
-    key("ArrowRight");
-    expect(readout.textContent).toBe("first direction −1.0, second 1.0: loss 10.0");
-    key("ArrowRight");
-    key("ArrowDown");
-    expect(readout.textContent).toBe("first direction 0.0, second 0.0: loss 0.100");
-    expect(view.element.textContent).toContain("log₁₀ of the loss");
-    view.draw({ ...landscape, log: false, low: 0, high: 2 });
-    expect(readout.textContent).toBe("first direction 0.0, second 0.0: loss 0.00");
   });
 });

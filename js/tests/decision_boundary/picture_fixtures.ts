@@ -1,6 +1,6 @@
 /** A small plane of known answers, and the picture of it in a page that draws nothing. */
 
-import { vi } from "vitest";
+import { expect, vi } from "vitest";
 import { fieldView } from "../../src/decision_boundary/picture/field";
 import type { PictureContext, PictureInput, Tool } from "../../src/decision_boundary/picture/types";
 import type { Points, Surface } from "../../src/decision_boundary/state";
@@ -129,3 +129,10 @@ export function openPicture(input = inputOf()) {
     );
   return { ...context, controller, picture, root, readout, press, point };
 }
+
+/** Expects a place of the plane, to a hundredth. */
+export const close = (place: unknown, x: number, y: number) => {
+  const [across, down] = place as [number, number];
+  expect(Math.abs(across - x)).toBeLessThan(0.01);
+  expect(Math.abs(down - y)).toBeLessThan(0.01);
+};
