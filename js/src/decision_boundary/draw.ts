@@ -176,7 +176,7 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
         const edits = one === "add" || one === "delete";
         item.set({ pressed: one === tool, disabled: edits ? !editable : !reachable });
       }
-      say(hint, words(`ui.boundary.tool_hint.${tool}`));
+      say(hint, reachable ? words(`ui.boundary.tool_hint.${tool}`) : "");
       drawBrush(choices, points, editable);
       for (const { part: name, button: item } of parts) {
         item.set({ pressed: (name === "test") === test, disabled: !editable });

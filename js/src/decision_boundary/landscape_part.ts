@@ -47,7 +47,11 @@ export function landscapePart(
     label: words("ui.boundary.landscape.hide"),
     kind: "plain",
     signal,
-    onClick: () => actions.show(false),
+    onClick() {
+      actions.show(false);
+      // The button goes, and the focus must not go with it.
+      compute.element.focus();
+    },
   });
   const cancel = button({
     label: words("ui.boundary.stop"),
@@ -103,7 +107,8 @@ export function landscapePart(
       bar.style.transform = `scaleX(${(fraction ?? 0).toFixed(4)})`;
       setText(share, fraction === null ? "" : formatPercent(fraction));
       const problem = running ? null : (landscape?.problem ?? null);
-      const hint = shown === null && !running ? words("ui.boundary.landscape.hint") : "";
+      const hint =
+        shown === null && !running && reachable ? words("ui.boundary.landscape.hint") : "";
       say(text, problem ?? (running ? words("ui.boundary.landscape.working") : hint));
       text.classList.toggle("nnw-bad", problem !== null);
       setHidden(picture.element, shown === null);

@@ -28,6 +28,7 @@ export interface PlaneInput {
 export interface PlanePart {
   element: HTMLElement;
   draw(input: PlaneInput): void;
+  focus(): void;
   repaint(): void;
 }
 
@@ -98,6 +99,9 @@ export function planePart(context: PictureContext, redraw: () => void): PlanePar
         notes.replaceChildren(...all.map((note) => h("li", {}, note)));
       }
       setHidden(notes, all.length === 0);
+    },
+    focus() {
+      picture.element.querySelector<HTMLElement>("[tabindex]")?.focus({ preventScroll: true });
     },
     repaint: picture.repaint,
   };

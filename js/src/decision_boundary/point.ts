@@ -6,7 +6,7 @@ import { button } from "../ui/controls";
 import { h, setAttribute, setHidden, setText } from "../ui/dom";
 import { evenFormat } from "../ui/even_format";
 import { formatInteger, formatNumber, formatPercent } from "../ui/format";
-import type { Words } from "../ui/i18n";
+import type { StageContext } from "../ui/stage";
 import { type Chosen, chosenOf, samePlace } from "./asking";
 import { type BarRow, bars } from "./bars";
 import { classColour } from "./picture/palette";
@@ -76,7 +76,10 @@ function colorOfPoint(points: Points | null, id: number, night: boolean): string
   return y === undefined || y === NO_CLASS ? null : classColour(y, night);
 }
 
-export function pointPart(words: Words, signal: AbortSignal, actions: PointActions): PointPart {
+export function pointPart(
+  { words, signal, say: speak }: StageContext,
+  actions: PointActions,
+): PointPart {
   const hint = h("p", { class: "nnw-muted" });
   const close = button({
     label: words("ui.boundary.point.close"),
@@ -113,6 +116,8 @@ export function pointPart(words: Words, signal: AbortSignal, actions: PointActio
   const element = h("div", { class: "nnw-said" }, hint, whole);
   let drawn: PointSaid | null = null;
   let dark: boolean | null = null;
+  /** The place of which the answer has been read out: not again with every step. */
+  let told: Chosen | null = null;
 
   return {
     element,
@@ -120,7 +125,10 @@ export function pointPart(words: Words, signal: AbortSignal, actions: PointActio
       setHidden(whole, chosen === null);
       const saved = reachable ? "live" : "saved";
       say(hint, chosen === null ? words(`ui.boundary.point.hint.${saved}`) : "");
-      if (chosen === null) return;
+      if (chosen === null) {
+        told = null;
+        return;
+      }
       close.set({ disabled: !reachable });
       const [x, y] = placeWords(chosen.at, rectangle);
       setText(at.heading, words("ui.boundary.point.at", { x, y }));
@@ -128,11 +136,16 @@ export function pointPart(words: Words, signal: AbortSignal, actions: PointActio
       const here = samePlace(chosen, chosenOf(point)) ? point : null;
       say(state, stateText(here));
       state.classList.toggle("nnw-bad", here !== null && here.problem !== null);
-      const told = point !== null && (point.probabilities.length > 0 || point.value !== null);
-      setHidden(facts, !told || point.state === "failed");
+      const known = point !== null && (point.probabilities.length > 0 || point.value !== null);
+      setHidden(facts, !known || point.state === "failed");
       facts.classList.toggle("nnw-outdated", here?.state !== "ready");
       const now = isDark(element);
-      if (told && (point !== drawn || now !== dark)) write(point, choices, points, now);
+      if (known && (point !== drawn || now !== dark)) write(point, choices, points, now);
+      if (here?.state === "ready" && !samePlace(told, chosen)) {
+        told = chosen;
+        const place = at.heading.textContent ?? "";
+        speak(words("ui.boundary.point.told", { place, answer: answerText(here) }));
+      }
       drawn = point;
       dark = now;
       for (const list of [changes, nearest]) list.setUsable(reachable);
@@ -190,7 +203,15 @@ export function pointPart(words: Words, signal: AbortSignal, actions: PointActio
     notes.draw(point.notes);
   }
 
-  /** "The model says B; B is right", or the value. */
+  /** "B 64 %", or the value. */
+  function answerText({ label, probabilities, classes, value }: PointSaid): string {
+    if (label === null) return value === null ? "" : formatNumber(value);
+    const chance = probabilities[label];
+    const name = classes[label] ?? String(label);
+    return chance === undefined ? name : `${name} ${formatPercent(chance)}`;
+  }
+
+  /** Whether the model is right about a drawn point, or the value. */
   function verdictText(
     { label, truth, value, probabilities }: PointSaid,
     nameOf: (k: number) => string,

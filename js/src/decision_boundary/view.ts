@@ -6,7 +6,9 @@ import { connected } from "../session";
 import { busyLine } from "../ui/busy";
 import { isDark } from "../ui/colormap";
 import { h, setAttribute, setHidden, setText } from "../ui/dom";
+import { formatInteger } from "../ui/format";
 import { connectionBanner, problemLine, queueNotice } from "../ui/notices";
+import type { JsonObject } from "../wire";
 import { Asking } from "./asking";
 import { bar } from "./bar";
 import { Browsing } from "./browsing";
@@ -18,6 +20,7 @@ import { planePart } from "./plane";
 import { pointPart } from "./point";
 import { rulesPart } from "./rules";
 import {
+  type Points,
   readChoices,
   readFilm,
   readLandscape,
@@ -82,6 +85,25 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
   const say = (text: string) => setText(said, text);
   const reached = () => connected(link.connection);
 
+  /** The points as they were when something was done to all of them, until others come. */
+  let before: Points | null = null;
+  let current: Points | null = null;
+  const edit = async (action: string, args: JsonObject = {}) => {
+    before = current;
+    if (!(await asking.act(action, args))) before = null;
+  };
+  /** Whoever does not see the points is told how many there are now. */
+  const tellPoints = (points: Points | null) => {
+    if (before !== null && points !== null && points.version !== before.version) {
+      before = null;
+      const { train, test } = points.count;
+      say(
+        words("ui.boundary.points_now", { train: formatInteger(train), test: formatInteger(test) }),
+      );
+    }
+    current = points;
+  };
+
   // --- the parts ---------------------------------------------------------------------------
 
   const top = header(words, signal);
@@ -104,10 +126,10 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
   });
   const tools = drawPart(words, signal, {
     changed: redraw,
-    undo: () => void asking.act("undo"),
-    redo: () => void asking.act("redo"),
-    clear: () => void asking.act("clear"),
-    toy: (toy) => void asking.act("toy", { ...toy }),
+    undo: () => void edit("undo"),
+    redo: () => void edit("redo"),
+    clear: () => void edit("clear"),
+    toy: (toy) => void edit("toy", { ...toy }),
   });
   const plane = planePart(
     {
@@ -128,7 +150,17 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
     },
     redraw,
   );
-  const point = pointPart(words, signal, { explain: asking.explain, unpoint: asking.unpoint });
+  const point = pointPart(
+    { words, signal, say },
+    {
+      explain: asking.explain,
+      unpoint() {
+        asking.unpoint();
+        // The button goes, and the focus must not go with it.
+        plane.focus();
+      },
+    },
+  );
   const rules = rulesPart(words, signal, asking.rules);
   const landscape = landscapePart(
     { words, signal, say },
@@ -233,7 +265,13 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
       const state = choices !== null ? "loading" : reachable ? "waiting" : "over";
       setText(emptyText, words(`ui.boundary.empty.${state}`));
       setHidden(bottom.element, nothing);
+      tellPoints(points);
       if (nothing) return;
+      // In a saved page there is nobody to draw for, or to compute anything.
+      const saved = link.connection === "offline";
+      setHidden(tools.element, saved);
+      setHidden(rules.element, saved && choice.rules === null);
+      setHidden(landscape.element, saved && around?.loss == null);
       tools.draw({ choices, points, reachable });
       plane.draw({
         surface,
