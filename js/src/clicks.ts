@@ -79,9 +79,9 @@ export class Clicks {
   }
 
   /** Has the kernel write a file, and hands it to the person in front of the browser. */
-  async save(format: string, dark: boolean): Promise<void> {
+  async save(format: string, how: JsonObject = {}): Promise<void> {
     try {
-      const file = fileOf((await this.link.request("export", { format, dark })).packed);
+      const file = fileOf((await this.link.request("export", { format, ...how })).packed);
       saveFile(file.content, file.name);
     } catch (error) {
       this.#report(error);

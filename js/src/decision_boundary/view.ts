@@ -122,7 +122,7 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
     hold: asking.hold,
     heldAt: asking.heldAt,
     whole: () => void asking.act("zoom", { rectangle: null }),
-    save: (format) => void asking.save(format, isDark(root)),
+    save: (format) => void asking.save(format, { dark: isDark(root) }),
   });
   const tools = drawPart(words, signal, {
     changed: redraw,

@@ -1,12 +1,9 @@
 /** What is asked of the kernel, shown at once, and what comes of it. */
 
 import { Asked } from "../asked";
+import { Clicks, Dragged } from "../clicks";
 import type { Link } from "../link";
-import { CancelledError, LatestRequest } from "../requests";
 import { connected } from "../session";
-import { fileOf, saveFile } from "../ui/save";
-import { throttled } from "../ui/throttled";
-import type { JsonObject } from "../wire";
 import type { LayerPicture, Unit } from "./blocks";
 import type { Live, Source } from "./state";
 
@@ -46,58 +43,24 @@ export interface Choice {
 
 const sameUnit = (a: Unit | null, b: Unit | null) => String(a) === String(b);
 
-export class Asking {
-  /** What went wrong with a click, until it is dismissed or another one goes well. */
-  problem: string | null = null;
-  readonly #link: Link;
-  readonly #signal: AbortSignal;
-  readonly #redraw: () => void;
-  readonly #latest: ReadonlyMap<string, LatestRequest>;
+export class Asking extends Clicks {
   readonly #selected: Asked<string>;
   readonly #tab: Asked<string>;
   readonly #sample: Asked<number>;
   readonly #unit: Asked<Unit | null>;
   readonly #source: Asked<Source>;
-  readonly #cursor: Asked<number | null>;
-  readonly #sendCursor: (step: number | null) => void;
-  /** Of the cursor, the answer that `Asked` waits for: the last of a drag. */
-  #cursorAnswer: ((taken: boolean) => void) | null = null;
+  readonly #cursor: Dragged<number | null>;
 
   constructor(link: Link, signal: AbortSignal, redraw: () => void) {
-    this.#link = link;
-    this.#signal = signal;
-    this.#redraw = redraw;
-    this.#latest = new Map(
-      LATEST.map((action) => [action, new LatestRequest(link.requests, action)]),
-    );
+    super(link, signal, redraw, LATEST);
     this.#selected = new Asked(signal, redraw);
     this.#tab = new Asked(signal, redraw);
     this.#sample = new Asked(signal, redraw);
     this.#unit = new Asked<Unit | null>(signal, redraw, sameUnit);
     this.#source = new Asked<Source>(signal, redraw);
-    this.#cursor = new Asked<number | null>(signal, redraw);
-    this.#sendCursor = throttled(signal, (step) => {
-      const answer = this.#cursorAnswer;
-      void this.act("cursor", { step }).then((taken) => answer?.(taken));
-    });
-  }
-
-  /** Asks for something; false if the kernel did not do it. */
-  async act(action: string, args: JsonObject = {}): Promise<boolean> {
-    // The banner over a saved page says what it can do; each click need not say it again.
-    if (this.#link.connection === "offline" && !this.#held(action)) return false;
-    try {
-      const latest = this.#latest.get(action);
-      await (latest !== undefined && connected(this.#link.connection)
-        ? latest.send(args)
-        : this.#link.request(action, args));
-      this.problem = null;
-      this.#redraw();
-      return true;
-    } catch (error) {
-      this.#report(error);
-      return false;
-    }
+    this.#cursor = new Dragged<number | null>(signal, redraw, (step) =>
+      this.act("cursor", { step }),
+    );
   }
 
   select = (name: string): void => this.#selected.ask(name, this.act("select", { layer: name }));
@@ -106,24 +69,7 @@ export class Asking {
   pickUnit = (unit: Unit | null): void => this.#unit.ask(unit, this.act("unit", { unit }));
   source = (source: Source): void => this.#source.ask(source, this.act("source", { source }));
 
-  setCursor = (step: number | null): void => {
-    this.#cursor.ask(
-      step,
-      new Promise((resolve) => {
-        this.#cursorAnswer = resolve;
-      }),
-    );
-    this.#sendCursor(step);
-  };
-
-  async save(format: string): Promise<void> {
-    try {
-      const file = fileOf((await this.#link.request("export", { format })).packed);
-      saveFile(file.content, file.name);
-    } catch (error) {
-      this.#report(error);
-    }
-  }
+  setCursor = (step: number | null): void => this.#cursor.ask(step);
 
   choice({ link, live, layer }: Reported): Choice {
     const reported = (name: string, otherwise: string): string => {
@@ -148,14 +94,8 @@ export class Asking {
   }
 
   /** A saved page may hold more layers than the one it was saved with. */
-  #held(action: string): boolean {
-    const { actions } = (this.#link.plain("_held") ?? {}) as { actions?: object };
+  override holds(action: string): boolean {
+    const { actions } = (this.link.plain("_held") ?? {}) as { actions?: object };
     return actions !== undefined && Object.hasOwn(actions, action);
-  }
-
-  #report(error: unknown): void {
-    if (error instanceof CancelledError || this.#signal.aborted) return;
-    this.problem = error instanceof Error ? error.message : String(error);
-    this.#redraw();
   }
 }

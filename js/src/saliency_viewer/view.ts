@@ -66,7 +66,7 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
     baseline: asking.baseline,
     slot: asking.slot,
     compare: asking.compare,
-    save: (format) => void asking.save(format, isDark(root)),
+    save: (format) => void asking.save(format, { dark: isDark(root) }),
   });
   const said = h("span", { class: "nnw-spoken", role: "status" });
   const numbers = detail(words, signal, (text) => setText(said, text));
