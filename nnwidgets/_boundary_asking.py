@@ -23,6 +23,7 @@ from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.own_random import OwnRandom
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
+from nnwidgets.probe.tree import unwrap
 
 __all__ = ["Asking"]
 
@@ -207,7 +208,7 @@ class Asking(Editing):
     @action("units")
     def _click_units(self, layer: str | None = None) -> None:
         if layer is not None:
-            names = [name for name, _ in layer_names(self._session.model)]
+            names = [name for name, _ in unwrap(self._model_or_refuse()).named_modules() if name]
             if layer not in names:
                 raise ValueError(nearest(layer, names))
         self._layer, self._unit = layer, None
@@ -296,7 +297,10 @@ class Asking(Editing):
         with self._twin.open(weights) as root:
             if not self._twin.copied:
                 raise Refusal("explain.boundary.no_copy")
-            self._space.ask(root)
+            predictor = self._space.ask(root)
+            few = self._space.points.snapshot().X[:2]
+            if len(few):
+                self._check_apart(predictor, few.astype(np.float64))
             return bare_copy(root), step
 
     def _surveyed(self, root: Any, job: Job, *, loss: Any = None, **options: Any) -> Landscape:

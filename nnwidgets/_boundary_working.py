@@ -23,7 +23,7 @@ from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.rules import Rules, fit_rules
 from nnwidgets.explain.surface import surface
 from nnwidgets.live.jobs import CancelledError, Job
-from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch
+from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch, use_of_state
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
 
@@ -109,7 +109,7 @@ class Working(Sources):
 
     # -- what is to be worked out ------------------------------------------------------------
 
-    def _tasks(self, scene: Scene) -> dict[str, tuple[Any, ...]]:
+    def _tasks(self, scene: Scene, *, asked: bool) -> dict[str, tuple[Any, ...]]:
         """Return what is not known yet: name and key of each."""
         tasks: dict[str, tuple[Any, ...]] = {}
         version = scene.points.version
@@ -121,7 +121,8 @@ class Working(Sources):
             key = scene.key("surface", version, self._side)
             if self._committee_key != key:
                 tasks["surface"] = key
-        if self._depth is not None or self._spot is not None:
+        # The rule that applies to a place is worth a fit when somebody asks, not over and over.
+        if self._depth is not None or (self._spot is not None and asked):
             key = scene.key("rules", self._depth or DEPTH, version)
             if self._found_rules is None or self._found_rules.key != key:
                 tasks["rules"] = key
@@ -137,7 +138,7 @@ class Working(Sources):
 
     def _begin_tasks(self, scene: Scene, root: nn.Module, *, asked: bool) -> None:
         """Begin what is not known yet; what nobody has asked for only if it can be afforded."""
-        tasks = self._tasks(scene)
+        tasks = self._tasks(scene, asked=asked)
         with self._shelf:
             if not tasks or set(tasks.values()) <= set(self._job_of):
                 return
@@ -161,7 +162,7 @@ class Working(Sources):
             begun = thread_time()
             try:
                 with OwnRandom():
-                    asked_of = replace(scene, predictor=self._space.ask_apart(copied))
+                    asked_of = replace(scene, predictor=self._apart(copied))
                     self._work(job, asked_of, tasks, snapshots, models)
             except Cancelled:
                 raise CancelledError from None
@@ -197,15 +198,31 @@ class Working(Sources):
         """Return copies that may be run beside the training: of the model, and of an ensemble."""
         if not self._twin.copied:
             raise Refusal("explain.boundary.no_copy")
-        few = scene.plane.to_inputs([scene.rectangle[::2]])
-        if draws_outside_torch(lambda: scene.predictor.answer(few)):
-            raise Refusal("probe.random.python")
+        self._check_apart(scene.predictor, scene.plane.to_inputs([scene.rectangle[::2]]))
         models: list[nn.Module] = []
         if scene.wish.uncertain == "ensemble":
             for twin in self._others:
                 with twin.open() as other:
                     models.append(bare_copy(other))
         return bare_copy(root), models
+
+    _differentiable = True
+
+    def _check_apart(self, predictor: Predictor, few: NDArray[np.float64]) -> None:
+        """Raise Refusal if a copy, run in another thread, would draw the training's numbers."""
+        used: list[str] = []
+        if draws_outside_torch(lambda: used.append(use_of_state(lambda: predictor.answer(few)))):
+            raise Refusal("probe.random.python")
+        if used == ["sets"]:
+            raise Refusal("probe.random.state")
+        # To differentiate a checkpointed model sets the random numbers of the process back.
+        self._differentiable = used == ["none"]
+
+    def _apart(self, root: nn.Module) -> Predictor:
+        """Return who answers for a copy that is run beside a training."""
+        predictor = self._space.ask_apart(root)
+        predictor.differentiable = self._differentiable
+        return predictor
 
     # -- the work, in its thread -------------------------------------------------------------
 
@@ -270,7 +287,7 @@ class Working(Sources):
         if spot is None:
             return None
         row = self._row_of(spot, scene.plane, scene.points)
-        return self._explained(scene, joint, row, job.check)
+        return self._explained(scene, joint, row, job.check, drawn=spot.id)
 
     def _explained(
         self,
@@ -279,6 +296,7 @@ class Working(Sources):
         row: NDArray[np.float64],
         check: Callable[[], None],
         rules: Rules | None = None,
+        drawn: int | None = None,
     ) -> AtPoint:
         return at_point(
             scene.predictor,
@@ -290,6 +308,7 @@ class Working(Sources):
             rectangle=scene.rectangle,
             class_names=self._space.classes,
             feature_names=self._space.features,
+            drawn=drawn,
             check=check,
         )
 
@@ -360,7 +379,7 @@ class Working(Sources):
                 and rules is not None
                 and isinstance(at.result, AtPoint)
                 and isinstance(rules.result, Rules)
-                and rules.step == at.step
+                and (rules.step == at.step or self._session.training)
             ):
                 rule = rules.result.rule_for(at.result.point)
                 self._at = replace(at, result=replace(at.result, rule=rule))
@@ -397,12 +416,14 @@ class Working(Sources):
     def _put(self, shown: Shown) -> None:
         """Show a surface."""
         with self._shelf:
-            self._now = replace(shown, number=self._now.number + 1)
+            before = self._now
+            self._now = replace(shown, number=before.number + 1)
             self._reels.begin(shown.wish, shown.era)
             if shown.surface is not None and shown.asked > 0:
                 self._reels.add(shown.step, shown.surface)
-        for trait in ("_surface", "_points", "_film", "_choices"):
-            self._part_changed(trait)
+        self._part_changed("_surface")
+        if before.plane is not shown.plane:
+            self._part_changed("_points")
 
     # -- giving up ----------------------------------------------------------------------------
 

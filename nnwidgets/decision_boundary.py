@@ -193,16 +193,17 @@ class DecisionBoundaryPlot(Asking):
         if space.regression:
             self.view = "value"
         picture = self._parts_of = BoundaryPicture(self, self._next_seq)
+        # What has changed is hurried; the others need not be asked again and again.
         for trait, build, pace in (
             ("_live", picture.live, Paced(0.1, _BYTES_PER_SECOND, 0.1)),
             ("_choices", picture.choices, Paced(1.0, _BYTES_PER_SECOND, 0.1)),
             ("_surface", picture.surface, Paced(0.1, _BYTES_PER_SECOND, 0.4)),
-            ("_points", picture.points, Paced(0.1, _BYTES_PER_SECOND, 0.2)),
+            ("_points", picture.points, Paced(0.5, _BYTES_PER_SECOND, 0.2)),
             ("_film", picture.film, Paced(2.0, _BYTES_PER_SECOND / 3, 0.1)),
-            ("_units", picture.units, Paced(0.25, _BYTES_PER_SECOND, 0.1)),
-            ("_point", picture.point, Paced(0.25, _BYTES_PER_SECOND, 0.1)),
-            ("_rules", picture.rules, Paced(0.5, _BYTES_PER_SECOND, 0.1)),
-            ("_landscape", picture.landscape, Paced(0.5, _BYTES_PER_SECOND, 0.1)),
+            ("_units", picture.units, Paced(0.5, _BYTES_PER_SECOND, 0.1)),
+            ("_point", picture.point, Paced(1.0, _BYTES_PER_SECOND, 0.1)),
+            ("_rules", picture.rules, Paced(1.0, _BYTES_PER_SECOND, 0.1)),
+            ("_landscape", picture.landscape, Paced(1.0, _BYTES_PER_SECOND, 0.1)),
         ):
             self._add_part(Part(trait, build, pace))
 
@@ -416,6 +417,7 @@ class DecisionBoundaryPlot(Asking):
         parts: dict[str, Any] = {
             name: wire.unpack(packed) if packed else None
             for name, packed in (
+                ("choices", self._choices),
                 ("units", self._units),
                 ("point", self._point),
                 ("rules", self._rules),
@@ -522,7 +524,7 @@ class DecisionBoundaryPlot(Asking):
 
         scene, own, models, late = self._at_rest(copied)
         with OwnRandom():
-            scene = replace(scene, predictor=self._space.ask_apart(own))
+            scene = replace(scene, predictor=self._apart(own))
             asked: Answering = scene.predictor
             if wish.uncertain is not None:
                 asked = self._space.committee(scene.predictor, wish.uncertain, late, models)

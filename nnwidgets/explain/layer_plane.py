@@ -19,6 +19,7 @@ from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.projection import Projection, evenly, percent, principal_axes
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.sentences import number
 
 __all__ = ["layer_projection"]
 
@@ -117,7 +118,7 @@ def layer_projection(
             "layer": layer,
             "first": percent(shares[0]),
             "second": percent(shares[1]),
-            "error": f"{error:.2g}",
+            "error": number(error),
         }
         if inverse == "linear":
             return "explain.plane.layer_linear", params

@@ -74,6 +74,8 @@ class Predictor:
         As given.
     row_seconds
         How long a point took in the newest batch; 0 before the first.
+    differentiable
+        Whether gradients may be asked for; set to False where they would do harm.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Predictor:
         self._readout: Readout | None = None
         self._width = None if self.shape is None else int(np.prod(self.shape))
         self.row_seconds = 0.0
+        self.differentiable = True
         self._use(root)
 
     def _use(self, root: nn.Module) -> None:

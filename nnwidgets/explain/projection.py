@@ -21,6 +21,7 @@ from nnwidgets.explain.plane_base import (
 )
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.sentences import number
 
 __all__ = ["Projection", "evenly", "pca", "percent", "principal_axes"]
 
@@ -191,7 +192,7 @@ def pca(X: Any, *, standardise: bool = False) -> Projection:
         return "explain.plane.pca", {
             "first": percent(shares[0]),
             "second": percent(shares[1]),
-            "error": f"{error:.2g}",
+            "error": number(error),
         }
 
     return Projection(
@@ -268,4 +269,4 @@ def percent(share: float) -> str:
 
 def _general(share: float | None, error: float) -> Words:
     said = "–" if share is None else f"{100 * share:.0f}"
-    return "explain.plane.pair", {"share": said, "error": f"{error:.2g}"}
+    return "explain.plane.pair", {"share": said, "error": number(error)}

@@ -46,9 +46,12 @@ def slope(
     Returns
     -------
     ndarray or None
-        (features,), per unit of the feature. None where autograd cannot tell: the gradient is cut
-        or not finite, or preprocessing makes other numbers of a tensor than of an array.
+        (features,), per unit of the feature. None where autograd cannot tell: the gradient is cut,
+        not finite or not to be asked for; or preprocessing makes other numbers of a tensor than of
+        an array.
     """
+    if not predictor.differentiable:
+        return None
     if committee is None:
         check()
         parts = [_of_one(predictor, point, column)]

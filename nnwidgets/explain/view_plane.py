@@ -20,6 +20,7 @@ from nnwidgets.explain.plane_base import (
     usable_rows,
 )
 from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.sentences import number
 
 __all__ = ["Plane", "Quality", "Rectangle", "Slice", "around"]
 
@@ -124,7 +125,7 @@ class Slice:
             "count": str(len(self.held)),
             "features": str(self.features),
             "share": "–" if share is None else f"{100 * share:.0f}",
-            "error": f"{error:.2g}",
+            "error": number(error),
         }
         return Quality(("explain.plane.slice", words), share, error)
 

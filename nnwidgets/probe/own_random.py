@@ -7,10 +7,12 @@ training loop. There, each operation that would draw from them is given a genera
 
 from __future__ import annotations
 
+import functools
 import random
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -19,9 +21,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["OwnRandom", "draws_outside_torch"]
+__all__ = ["OwnRandom", "draws_outside_torch", "use_of_state"]
 
 _RATES = ("dropout_p", "dropout", "p")
+_READ: Final = ("get_rng_state",)
+_SET: Final = ("set_rng_state", "manual_seed", "seed")
 
 
 class OwnRandom(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -53,7 +57,16 @@ class OwnRandom(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run one operation."""
-        named = kwargs or {}
+        run = _uncompiled() if "torch._dynamo" in sys.modules else OwnRandom._operation
+        return run(self, func, args, kwargs or {})
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # torch would import its compiler for that, with the first operation: seconds, in which
+        # nothing can be cancelled. Before that is imported nothing can have been compiled.
+        return False
+
+    def _operation(self, func: Any, args: Sequence[Any], named: dict[str, Any]) -> Any:
         if torch.Tag.nondeterministic_seeded in func.tags and named.get("generator") is None:
             with_generator = _with_generator(func)
             if with_generator is not None:
@@ -70,6 +83,12 @@ class OwnRandom(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
 
+@functools.cache
+def _uncompiled() -> Callable[..., Any]:
+    run: Callable[..., Any] = torch.compiler.disable(OwnRandom._operation)  # type: ignore[no-untyped-call]
+    return run
+
+
 def draws_outside_torch(run: Callable[[], object]) -> bool:
     """Say whether `run` draws from the global generators of Python or NumPy.
 
@@ -78,6 +97,47 @@ def draws_outside_torch(run: Callable[[], object]) -> bool:
     before = _state()
     run()
     return _state() != before
+
+
+def use_of_state(run: Callable[[], object]) -> Literal["none", "reads", "sets"]:
+    """Say what `run` does to the state of torch's random number generators itself.
+
+    A model that *sets* it cannot be run beside a training at all. One that only *reads* it in its
+    forward pass, as activation checkpointing does, sets it in the backward pass, when it computes
+    the forward once more: it can be run, but not be differentiated.
+
+    Parameters
+    ----------
+    run
+        Runs a forward pass.
+
+    Notes
+    -----
+    No mode sees these functions, so they are listened to, in this thread, while `run` lasts. To be
+    asked where the state is put back afterwards.
+    """
+    here = threading.get_ident()
+    called: set[str] = set()
+
+    def listening(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def heard(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() == here:
+                called.add(name)
+            return original(*args, **kwargs)
+
+        return heard
+
+    originals = {name: getattr(torch, name) for name in (*_READ, *_SET)}
+    try:
+        for name, original in originals.items():
+            setattr(torch, name, listening(name, original))
+        run()
+    finally:
+        for name, original in originals.items():
+            setattr(torch, name, original)
+    if called.intersection(_SET):
+        return "sets"
+    return "reads" if called else "none"
 
 
 def _state() -> tuple[Any, ...]:

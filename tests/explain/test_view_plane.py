@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nnwidgets.explain.plane_base import around, usable_rows
 from nnwidgets.explain.view_plane import Slice
 from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.sentences import number
 
 X = np.random.default_rng(0).normal(size=(50, 4)) * [1, 10, 0.1, 5] + [0, 3, 1, -2]
 NAMES = ["age", "height", "weight", "income"]
@@ -76,7 +77,7 @@ def test_quality_says_what_is_left_out() -> None:
     assert quality.error == pytest.approx(by_hand)
     assert quality.share == 0.5
     assert "2 of 4 features are held fixed; the two axes carry 50 %" in str(quality)
-    assert f"lie {by_hand:.2g} standard deviations" in str(quality)
+    assert f"lie {number(by_hand)} standard deviations" in str(quality)
     assert str(Slice(X[:, :2]).quality).startswith("The picture shows the whole space")
 
 

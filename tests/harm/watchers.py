@@ -409,3 +409,57 @@ class _Asker(_Inspector):
 def asked_why(loop: Loop) -> Attached:
     """A SaliencyViewer with a view, and another method for every step."""
     return _Asker(loop)
+
+
+class _Plotter(_Asker):
+    """Draws into the space of the samples of the training, and asks something after every step."""
+
+    def made(self, model: Any, sample: Any) -> Any:
+        from nnwidgets import DecisionBoundaryPlot
+
+        if not isinstance(sample, Tensor) or not sample.is_floating_point() or sample.ndim < 2:
+            return None  # points are rows of numbers
+        try:
+            return DecisionBoundaryPlot(
+                model, sample, [row % 2 for row in range(len(sample))], resolution=12, budget=0.5
+            )
+        except (TypeError, ValueError):
+            return None  # no answer a point, said in a sentence
+
+    def stepped(self, loss: Tensor) -> None:
+        _Inspector.stepped(self, loss)
+        probe, loop = self.inspector._probe, self.loop()
+        if probe is None or loop is None:
+            return
+        if self.viewer is None:
+            self.viewer = self.made(loop.model, probe.sample)
+        plot = self.viewer
+        if plot is None:
+            return
+        if not plot._views:
+            plot._receive({"type": "view", "view": "harm", "visible": True, "language": "en"}, [])
+        layers = [row.name for row in self.inspector.layers if row.name]
+        ways = [name for name, problem in plot._ways if problem is None]
+        views = plot.views
+        self.click("view", view=views[self.steps % len(views)])
+        self.click("point", at=[0.1, 0.1 * self.steps])
+        self.click("add", at=[0.0, 0.0], y=1)
+        if self.steps % 3 == 0:
+            self.click("rules", on=True, max_depth=2)
+        if layers:
+            self.click("units", layer=layers[self.steps % len(layers)])
+        if ways and self.steps % 2:
+            self.click("uncertainty", uncertainty=ways[self.steps % len(ways)])
+        elif self.steps % 2 == 0:
+            self.click("uncertainty", uncertainty=None)
+        if self.steps % 5 == 4:
+            self.click("landscape", on=True)
+        self.click("undo")
+        plot.get_state()
+        self.asked += 1
+
+
+@watcher
+def space_explored(loop: Loop) -> Attached:
+    """A DecisionBoundaryPlot beside the inspector, with something else asked after every step."""
+    return _Plotter(loop)

@@ -1,9 +1,5 @@
-/** Passes on the newest value at most every `pause` milliseconds, and always the last. */
-export function throttled<T>(
-  signal: AbortSignal,
-  send: (value: T) => void,
-  pause = 100,
-): (value: T) => void {
+/** Passes on the newest value at most every 100 ms, and always the last. */
+export function throttled<T>(signal: AbortSignal, send: (value: T) => void): (value: T) => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let waiting: { value: T } | null = null;
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
@@ -12,7 +8,7 @@ export function throttled<T>(
     if (waiting === null) return;
     const { value } = waiting;
     waiting = null;
-    timer = setTimeout(flush, pause);
+    timer = setTimeout(flush, 100);
     send(value);
   };
   return (value) => {
