@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.browser.boundary import LEARN, PLOT, TWO_SIDES, Plot
 from tests.browser.inspector import DIGITS, MONITOR, SHOW, TRAIN, Inspector
 from tests.browser.lab import Chromium, Lab, Notebook, failure_picture
 from tests.browser.saliency import SHOW as SHOW_VIEWER
@@ -80,3 +81,28 @@ def viewer(lab: Lab, asking: Notebook, request: pytest.FixtureRequest) -> Iterat
     if request.session.testsfailed > failed:
         asking.screenshot(failure_picture())
         viewer.start_over()
+
+
+@pytest.fixture(scope="module")
+def drawing(lab: Lab, chromium: Chromium) -> Iterator[Notebook]:
+    """A notebook with a decision boundary and a monitor, whose last cell trains all the time."""
+    stop = lab.root / "stop"
+    stop.unlink(missing_ok=True)
+    lab.write("drawing.ipynb", [TWO_SIDES, PLOT, MONITOR, LEARN])
+    with chromium.open(lab, "drawing.ipynb", width=1400, height=2400) as opened:
+        for cell in range(3):
+            opened.run(cell)
+        opened.start(3)
+        yield opened
+        stop.touch()
+
+
+@pytest.fixture
+def plot(drawing: Notebook, request: pytest.FixtureRequest) -> Iterator[Plot]:
+    """The plot in it; a test that fails leaves its picture, and nothing drawn or open."""
+    failed = request.session.testsfailed
+    plot = Plot(drawing)
+    yield plot
+    if request.session.testsfailed > failed:
+        drawing.screenshot(failure_picture())
+        plot.start_over()

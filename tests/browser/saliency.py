@@ -11,6 +11,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.inspector import focused
 from tests.browser.lab import PATIENCE, Notebook
+from tests.browser.tidy import assert_tidy, troubles
 
 __all__ = ["SHOW", "Viewer", "painted"]
 
@@ -64,36 +65,6 @@ _SHOWN: Final = """(selector) => {
         busy: root.querySelector('.nnw-busy')?.hidden === false,
         scale: scale.map(end => end.textContent),
     };
-}"""
-
-# What is wider than its place, hangs out of the widget, or lies over something else.
-_TROUBLES: Final = """(selector) => {
-    const root = document.querySelector(selector);
-    const edge = root.getBoundingClientRect();
-    // What is scrolled out of a row of samples has its place all the same.
-    const seen = e => !e.matches('.nnw-pick')
-        && e.checkVisibility({ visibilityProperty: true, opacityProperty: true })
-        && e.closest('.nnw-spoken, .nnw-menu, .nnw-frame, .nnw-tip') === null;
-    const name = e => `${e.tagName}.${e.className} ${e.textContent.slice(0, 30)}`;
-    const troubles = root.scrollWidth > root.clientWidth ? ['the widget scrolls sideways'] : [];
-    const parts = [...root.querySelectorAll(
-        'button, select, input, canvas, h2, h3, h4, li, dd, p, .nnw-value, .nnw-readout')];
-    const boxes = parts.filter(seen).map(e => [e, e.getBoundingClientRect()])
-        .filter(([, box]) => box.width > 0 && box.height > 0);
-    for (const [e, box] of boxes) {
-        if (box.left < edge.left - 1 || box.right > edge.right + 1)
-            troubles.push(`out of the widget: ${name(e)}`);
-        if (e.matches('button, h2, h3, h4') && e.scrollWidth > e.clientWidth + 1)
-            troubles.push(`cut: ${name(e)}`);
-    }
-    for (const [a, one] of boxes) for (const [b, other] of boxes) {
-        if (a === b || a.contains(b) || b.contains(a)
-            || !(a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING)) continue;
-        const across = Math.min(one.right, other.right) - Math.max(one.left, other.left);
-        const down = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
-        if (across > 1.5 && down > 1.5) troubles.push(`${name(a)} lies over ${name(b)}`);
-    }
-    return troubles;
 }"""
 
 
@@ -279,15 +250,11 @@ class Viewer:
 
     def assert_tidy(self) -> None:
         """Wait until nothing is cut, hangs out of the widget or lies over something else."""
-        try:
-            self.wait_for(f"selector => ({_TROUBLES})(selector).length === 0", self.selector)
-        except PlaywrightTimeout:
-            raise AssertionError("\n".join(self.troubles())) from None
+        assert_tidy(self.page, self.selector)
 
     def troubles(self) -> list[str]:
         """Say what is cut, hangs out of the widget or lies over something else."""
-        found: list[str] = self.page.evaluate(_TROUBLES, self.selector)
-        return found
+        return troubles(self.page, self.selector)
 
     def assert_one_scale(self) -> list[float]:
         """Hold what is said of each map against the one scale; return their strongest values."""
