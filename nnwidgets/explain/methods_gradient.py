@@ -32,6 +32,7 @@ _RULES: Final = (
     "gausslegendre",
     *(f"riemann_{where}" for where in ("left", "right", "middle", "trapezoid")),
 )
+_DRAWN: Final = 1 << 18  # random numbers in one go: some milliseconds
 _KINDS: Final = ("smoothgrad", "smoothgrad_sq", "vargrad")
 
 
@@ -236,10 +237,25 @@ def _noisy(run: Run, count: int, deviations: Sequence[float]) -> tuple[Tensor, .
     drawn = generator(run.seed, device)
     copies = []
     for value, deviation in zip(run.asked.inputs, deviations, strict=True):
-        size = (count, *value.shape[1:])
-        noise = torch.normal(0, torch.full(size, float(deviation), device=device), generator=drawn)
-        copies.append(value.repeat_interleave(count, 0) + noise.to(value.dtype))
+        parts = []
+        for rows in _parts(count, value[:1].numel(), device):
+            run.check()
+            spread = torch.full((rows, *value.shape[1:]), float(deviation), device=device)
+            parts.append(value + torch.normal(0, spread, generator=drawn).to(value.dtype))
+        copies.append(torch.cat(parts))
     return tuple(copies)
+
+
+def _parts(count: int, size: int, device: torch.device) -> list[int]:
+    """Return how many rows of noise to draw at once, so that somebody can cancel in between.
+
+    torch's generator of the CPU fills sixteen numbers at a time: cut there, the numbers are those
+    that it would draw in one go, as captum does.
+    """
+    if device.type != "cpu" or size % 16 or not size:
+        return [count]
+    each = max(1, _DRAWN // size)
+    return [min(each, count - done) for done in range(0, count, each)]
 
 
 def _deviations(run: Run, name: str, default: float | None) -> tuple[float, ...]:

@@ -219,6 +219,29 @@ def test_every_method_can_be_cancelled_and_leaves_nothing(
     assert not any(value.requires_grad for value in asked.inputs)
 
 
+def test_somebody_who_leaves_while_noise_is_drawn_does_not_wait_for_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2,000 copies of a picture are half a gigabyte of random numbers."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64 * 64, 2)).eval()
+    asked = Question(net, torch.randn(2, 1, 64, 64)).ask(0, 1)
+    monkeypatch.setattr("nnwidgets.explain.cancelling._ASK_SECONDS", 0.0)
+    drawn: list[int] = []
+    normal = torch.normal
+
+    def counted(mean: float, std: Tensor, **more: Any) -> Tensor:
+        drawn.append(std.numel())
+        return normal(mean, std, **more)
+
+    monkeypatch.setattr(torch, "normal", counted)
+    with pytest.raises(Cancelled):
+        explain(
+            asked, "smooth_grad", options={"nt_samples": 2000}, cancelled=lambda: len(drawn) == 2
+        )
+    assert len(drawn) == 2
+    assert max(drawn) <= 1 << 18
+
+
 def test_another_thread_may_cancel_and_progress_grows() -> None:
     question = Question(cnn(), torch.randn(3, 3, 24, 24))
     asked = question.ask(1, 2)

@@ -119,6 +119,28 @@ def test_gradient_methods_are_captums(kind: str, case: str) -> None:
     assert_same(ours.values, theirs, 1e-4 if "variance" in case else 1e-6)
 
 
+@pytest.mark.parametrize("side", [8, 9, 10])
+@pytest.mark.parametrize("drawn", [1, 500])
+def test_noise_that_is_drawn_in_parts_is_that_of_one_go(
+    side: int, drawn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a row is no multiple of the sixteen numbers that torch draws at a time."""
+    monkeypatch.setattr("nnwidgets.explain.methods_gradient._DRAWN", drawn)
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(2 * (side - 2) ** 2, 3)
+    )
+    data = torch.randn(2, 3, side, side)
+    asked = Question(net.eval(), data).ask(1, TARGET)
+    options = {"nt_samples": 7, "stdevs": 0.3, "seed": SEED}
+    theirs = plainly(
+        lambda: ca.NoiseTunnel(ca.Saliency(net)).attribute(
+            data[1:], nt_samples=7, stdevs=0.3, target=TARGET
+        )
+    )
+    assert_same(explain(asked, "smooth_grad", options=options).values, theirs)
+
+
 def test_the_delta_is_captums() -> None:
     net, data = mlp(), rows()
     x = data[INDEX : INDEX + 1]

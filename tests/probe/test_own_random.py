@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -101,3 +103,30 @@ def test_gradients_pass() -> None:
 )
 def test_python_and_numpy_are_told(draw: Callable[[], Tensor], expected: bool) -> None:
     assert draws_outside_torch(draw) is expected
+
+
+def test_torchs_compiler_is_not_imported_for_it() -> None:
+    """It takes seconds, in which nothing can be cancelled; torch itself would import it."""
+    code = (
+        "import sys, torch\n"
+        "from nnwidgets.probe.own_random import OwnRandom\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+        "with OwnRandom(3): one = torch.rand(4)\n"
+        "assert 'torch._dynamo' not in sys.modules\n"
+        "import torch._dynamo\n"
+        "with OwnRandom(3): other = torch.rand(4)\n"
+        "print(torch.equal(one, other))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "True"), ran.stderr
+
+
+def test_what_is_compiled_draws_from_ours_too() -> None:
+    compiled = torch.compile(lambda: torch.rand(3) * 2, backend="eager")
+    state = torch.get_rng_state()
+    with OwnRandom(5):
+        found = compiled(), torch.rand(3) * 2
+    assert torch.equal(torch.get_rng_state(), state)
+    with OwnRandom(5):
+        expected = torch.rand(3) * 2, torch.rand(3) * 2
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
