@@ -6,6 +6,7 @@ with its look. Names are text: nothing in them is read as mathematics.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,7 +16,7 @@ from nnwidgets.export.blocks_sheet import ROOM, Part, Sheet, Style
 from nnwidgets.export.blocks_words import cut, told, whole, wrapped
 from nnwidgets.export.boundary_around import landscape_part, rules_part, units_part
 from nnwidgets.export.boundary_legend import legend_part
-from nnwidgets.export.boundary_point import Piece, percent, point_part, stacked, words_part
+from nnwidgets.export.boundary_point import Piece, percent, point_parts, stacked, words_part
 from nnwidgets.export.boundary_reading import Dots, Field, Said, Sent, dots_of, field_of, read
 from nnwidgets.export.boundary_surface import surface_part
 from nnwidgets.export.look import DARK, LIGHT, has_chinese, number
@@ -30,6 +31,7 @@ _EDGE: Final = 0.22  # above and below everything
 _GAP: Final = 0.2  # between two rows
 _PICTURE: Final = 5.2
 _BESIDE: Final = 0.32  # between the picture and what stands beside it
+_WORTH: Final = 0.5  # so much shorter a figure has to become for its parts to be spread
 
 
 def boundary_figure(
@@ -71,22 +73,18 @@ def boundary_figure(
     said, chosen, asked = read(surface), read(choices), read(point)
     found = read(rules)
     field = field_of(said, chosen)
-    rows: list[Part] = []
-    beside = False
+    rows: list[Part | None]
     if field is None:
-        rows.append(_missing(said, style))
+        rows = [_missing(said, style), rules_part(found, field, style, ROOM)]
     else:
-        picture, beside = _picture(field, dots_of(read(points), said), style, asked, found)
-        rows.append(picture)
-    for part in (
-        None if beside else rules_part(found, field, style, ROOM),
+        rows = [*_rows(field, dots_of(read(points), said), style, asked, found)]
+    rows += [
         units_part(read(units), style, ROOM),
         landscape_part(read(landscape), style, ROOM),
-    ):
-        if part is not None:
-            rows.append(part)
+    ]
+    every = [row for row in rows if row is not None]
     top = _EDGE + _TITLE
-    height = top + sum(row.height + _GAP for row in rows) - _GAP + _EDGE
+    height = top + _height(every) + _EDGE
     figure = ShownFigure(figsize=(_WIDTH, height), facecolor=style.look.surface)
     figure.set_layout_engine("none")  # whatever rcParams say
     figure.suppressComposite = True  # else the small pictures of an SVG become one coarse one
@@ -96,7 +94,7 @@ def boundary_figure(
     x = head.write(0, 0.18, name, style.look.text, size=12, weight="bold") + 0.15
     rest = "" if field is None else _headline(field, language)
     head.write(x, 0.18, cut(rest, ROOM - x, 9), style.look.muted, size=9)
-    for row in rows:
+    for row in every:
         row.draw(Sheet(figure, style, (_LEFT, top, ROOM, row.height), "row"))
         top += row.height + _GAP
     return figure
@@ -137,47 +135,57 @@ def _missing(surface: Said, style: Style) -> Part:
     return words_part(lines)
 
 
-def _picture(field: Field, dots: Dots, style: Style, point: Said, rules: Said) -> tuple[Part, bool]:
-    """Lay the picture out with its legend, and what is known of a place, beside it.
+def _rows(field: Field, dots: Dots, style: Style, point: Said, rules: Said) -> list[Part]:
+    """Lay the picture out with what stands beside and below it, so that little room stays empty.
 
-    Returns
-    -------
-    part : Part
-        All of that.
-    ruled : bool
-        Whether the rules stand in it, below the picture: where what is beside it is long.
+    Its legend is on the right. What is known of a place follows there, and goes on below the
+    picture where that makes the figure much shorter; the rules stand there too or have a row of
+    their own.
     """
     width = ROOM - _PICTURE - _BESIDE
-    shown = [
-        Piece("", surface_part(field, dots, style, _PICTURE, point=point, rules=rules)),
-        Piece("", _below(field, dots, style)),
+    picture = [
+        surface_part(field, dots, style, _PICTURE, point=point, rules=rules),
+        _below(field, dots, style),
     ]
-    left = stacked(shown, style)
-    pieces = [Piece("", legend_part(field, dots, style, width))]
-    if point.state == "working":
-        words = say("figure.boundary.working", style.language)
-        pieces.append(
-            Piece(
-                say("figure.boundary.point", style.language),
-                words_part([(line, style.look.muted) for line in wrapped(words, width)]),
-            )
-        )
-    elif point.state != "none":
-        pieces.append(Piece("", point_part(point, style, width, field.classes)))
-    right = stacked(pieces, style)
-    below = rules_part(rules, field, style, _PICTURE)
-    # A little longer than what is beside it is still shorter than a row of its own.
-    ruled = below is not None and left.height + below.height / 2 <= right.height
-    if below is not None and ruled:
-        left = stacked([*shown, Piece("", below)], style)
+    legend = legend_part(field, dots, style, width)
+    wide, narrow = (
+        [] if point.state == "none" else point_parts(point, style, room, field.classes)
+        for room in (_PICTURE, width)
+    )
+    row, below = (rules_part(rules, field, style, room) for room in (ROOM, _PICTURE))
+    ways: list[list[Part]] = []
+    for count in range(len(narrow), min(1, len(narrow)) - 1, -1):
+        left, right = [*picture, *wide[count:]], [legend, *narrow[:count]]
+        if row is None or below is None:
+            ways.append([_beside(left, right, style)])
+        else:
+            ways += [[_beside([*left, below], right, style)], [_beside(left, right, style), row]]
+    # Of those that are about as high the first one: it keeps together what belongs together.
+    least = min(map(_height, ways))
+    return next(way for way in ways if _height(way) <= least + _WORTH)
+
+
+def _height(rows: Sequence[Part]) -> float:
+    return sum(row.height + _GAP for row in rows) - _GAP
+
+
+def _beside(left: Sequence[Part], right: Sequence[Part], style: Style) -> Part:
+    """Return two columns."""
+    columns = _column(left, style), _column(right, style)
+    places = (0.0, _PICTURE), (_PICTURE + _BESIDE, ROOM - _PICTURE - _BESIDE)
 
     def draw(sheet: Sheet) -> None:
         x, top, _, _ = sheet.box
-        left.draw(Sheet(sheet.figure, style, (x, top, _PICTURE, left.height), "picture"))
-        x += _PICTURE + _BESIDE
-        right.draw(Sheet(sheet.figure, style, (x, top, width, right.height), "beside"))
+        for column, (at, width) in zip(columns, places, strict=True):
+            if column.height > 0:
+                box = (x + at, top, width, column.height)
+                column.draw(Sheet(sheet.figure, style, box, "column"))
 
-    return Part(max(left.height, right.height), draw), ruled
+    return Part(max(column.height for column in columns), draw)
+
+
+def _column(parts: Sequence[Part], style: Style) -> Part:
+    return stacked([Piece("", part) for part in parts], style)
 
 
 def _below(field: Field, dots: Dots, style: Style) -> Part:

@@ -16,7 +16,7 @@ from nnwidgets.export.boundary_reading import Said, name_of
 from nnwidgets.export.class_colours import class_colour
 from nnwidgets.export.look import number
 
-__all__ = ["Piece", "percent", "point_part", "stacked"]
+__all__ = ["Piece", "percent", "point_parts", "stacked"]
 
 _BAR: Final = 0.19
 _HEAD: Final = 0.22
@@ -24,7 +24,7 @@ _GAP: Final = 0.09
 _CLASSES: Final = 8
 _FEATURES: Final = 8
 _CHANGES: Final = 5
-_NEAREST: Final = 3
+_NEAREST: Final = 5
 _LINES: Final = 6  # of one sentence
 
 
@@ -71,58 +71,78 @@ def words_part(lines: Sequence[tuple[str, str]], size: float = SIZE) -> Part:
     return Part(len(lines) * LINE, draw)
 
 
-def point_part(point: Said, style: Style, width: float, classes: Sequence[str]) -> Part:
-    """Draw everything that is known of a place."""
+def point_parts(point: Said, style: Style, width: float, classes: Sequence[str]) -> list[Part]:
+    """Return everything that is known of a place, one part for each thing that was asked.
+
+    The first says which place it is and what the model says there.
+    """
     language, look = style.language, style.look
     names = point.texts("classes") or list(classes)
+
+    def told(said: str, colour: str = look.text, title: str = "") -> Piece:
+        return Piece(title, words_part(_lines(said, width, colour) if said else []))
+
+    head = [_place(point, style, width)]
+    if point.state in ("failed", "working"):
+        failed = point.state == "failed"
+        words = point.word("problem") if failed else ""
+        words = words or say(f"figure.boundary.{point.state}", language)
+        return [stacked([*head, told(words, look.error if failed else look.muted)], style)]
+    if point.state == "stale":
+        head.append(told(say("figure.boundary.stale", language), look.series_text[1]))
+    if point.floats("probabilities").size:
+        head.append(Piece("", _bars(point, style, width, names)))
+    else:
+        head.append(told(_value(point, language)))
+    weights, rule = point.floats("weights"), point.word("rule")
+    holds = point.number("rule_fidelity")
+    slopes = _weights(point, style, width) if weights.size else words_part([])
+    groups = [
+        head,
+        [told(point.part("uncertainty").word("text"), title=say("figure.boundary.sure", language))],
+        [
+            Piece(say("figure.boundary.weights", language), slopes),
+            told(point.word("weights_text"), look.muted),
+        ],
+        [
+            told(rule, title=say("figure.boundary.rule", language)),
+            told(
+                say("figure.boundary.rule_holds", language, share=percent(holds))
+                if rule and holds is not None
+                else "",
+                look.muted,
+            ),
+        ],
+    ]
+    for name, most in (("changes", _CHANGES), ("nearest", _NEAREST)):
+        texts = [str(item.get("text") or "") for item in point.items(name)]
+        rows = [row for one in texts[:most] if one for row in _lines(one, width, look.text)]
+        if len(texts) > most:
+            shown = {"shown": whole(most), "all": whole(len(texts))}
+            rows.append((say("ui.saliency.classes.shown", language, **shown), look.muted))
+        groups.append([Piece(say(f"figure.boundary.{name}", language), words_part(rows))])
+    groups[-1] += [told(note, look.muted) for note in point.texts("notes")]
+    return [part for part in (stacked(group, style) for group in groups) if part.height > 0]
+
+
+def _place(point: Said, style: Style, width: float) -> Piece:
+    """Return the features of a place, as many as three lines hold."""
     given = point.meta.get("point")
     pairs = given if isinstance(given, (list, tuple)) else []
     features = [pair for pair in pairs if isinstance(pair, (list, tuple)) and len(pair) == 2]
     words = " · ".join(f"{name} {value}" for name, value in features)
-    title = say("figure.boundary.point", language)
-    pieces = [Piece(title, words_part(_lines(words, width, look.muted, most=3)))]
+    lines = _lines(words, width, style.look.muted, most=3) if words else [("", style.look.muted)]
+    return Piece(say("figure.boundary.point", style.language), words_part(lines))
 
-    def told(title: str, said: str, colour: str = look.text) -> None:
-        if said:
-            pieces.append(Piece(title, words_part(_lines(said, width, colour))))
 
-    if point.state == "failed":
-        told("", point.word("problem") or say("figure.boundary.failed", language), look.error)
-        return stacked(pieces, style)
-    if point.state == "stale":
-        told("", say("figure.boundary.stale", language), look.series_text[1])
-    outputs = point.floats("probabilities")
-    if outputs.size:
-        pieces.append(Piece("", _bars(point, style, width, names)))
-    elif (value := point.number("value")) is not None:
-        words = say("figure.boundary.says", language, value=number(value))
-        if (right := point.number("true")) is not None:
-            words += " · " + say("figure.boundary.truth", language, value=number(right))
-        told("", words)
-    told(say("figure.boundary.sure", language), point.part("uncertainty").word("text"))
-    weights = point.floats("weights")
-    if weights.size:
-        head = say("figure.boundary.weights", language)
-        pieces.append(Piece(head, _weights(point, style, width)))
-    told("", point.word("weights_text"), look.muted)
-    rule = point.word("rule")
-    told(say("figure.boundary.rule", language), rule)
-    held = point.number("rule_fidelity")
-    if rule and held is not None:
-        told("", say("figure.boundary.rule_holds", language, share=percent(held)), look.muted)
-    for head, every, most in (
-        ("changes", [str(item.get("text") or "") for item in point.items("changes")], _CHANGES),
-        ("nearest", [str(item.get("text") or "") for item in point.items("nearest")], _NEAREST),
-    ):
-        rows = [row for one in every[:most] for row in _lines(one, width, look.text) if one]
-        if len(every) > most:
-            words = say("ui.saliency.classes.shown", language, shown=whole(most), all=len(every))
-            rows.append((words, look.muted))
-        if rows:
-            pieces.append(Piece(say(f"figure.boundary.{head}", language), words_part(rows)))
-    for note in point.texts("notes"):
-        told("", note, look.muted)
-    return stacked(pieces, style)
+def _value(point: Said, language: str) -> str:
+    value, right = point.number("value"), point.number("true")
+    if value is None:
+        return ""
+    words = say("figure.boundary.says", language, value=number(value))
+    if right is None:
+        return words
+    return f"{words} · {say('figure.boundary.truth', language, value=number(right))}"
 
 
 def _lines(said: str, width: float, colour: str, most: int = _LINES) -> list[tuple[str, str]]:
@@ -146,7 +166,8 @@ def _bars(point: Said, style: Style, width: float, names: Sequence[str]) -> Part
     rows = [cut(name_of(names, k, language), 0.4 * width) for k in listed]
     values = [_share(outputs[k], spread[k]) for k in listed]
     left = max(map(width_of, rows)) + 0.1
-    track = max(0.3, width - left - max(map(width_of, values)) - 0.1)
+    right_ = max(width_of(value, weight="bold") for value in values)
+    track = max(0.3, width - left - right_ - 0.1)
     notes = []
     if right is not None:
         name = name_of(names, right, language)

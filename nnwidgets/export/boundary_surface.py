@@ -34,6 +34,7 @@ MARKERS: Final = {"train": "o", "test": "^"}
 _LEFT: Final = 0.56  # room for the numbers beside the picture
 _BELOW: Final = 0.38
 _HIGHEST: Final = 4.5
+_MARGIN: Final = 0.06  # of the picture: levels are not written so near to its edge
 _FAINTEST: Final = 0.15  # points far from what is shown can still be found
 _SIZES: Final = ((150, 5.2), (600, 4.2), (1500, 3.2))  # so many points, diameter in points
 _SMALLEST: Final = 2.4
@@ -165,9 +166,14 @@ def _lines(axes: Axes, field: Field, style: Style) -> None:
     if field.of_classes:
         return
     longest: dict[int, Floats] = {}
+    left, right, bottom, top = field.rectangle
+    margin = _MARGIN * (right - left), _MARGIN * (top - bottom)
     for points, of in field.lines:
-        if len(points) > len(longest.get(of, ())):
-            longest[of] = points
+        x, y = points.T
+        within = (x > left + margin[0]) & (x < right - margin[0])
+        within &= (y > bottom + margin[1]) & (y < top - margin[1])
+        if within.sum() > len(longest.get(of, ())):
+            longest[of] = points[within]
     for of, points in longest.items():
         if of < len(field.levels) and math.isfinite(field.levels[of]):
             x, y = points[len(points) // 2]
