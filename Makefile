@@ -82,10 +82,10 @@ test-browser: setup
 
 # --- to look at ---------------------------------------------------------------------------------
 
-DEMO := quickstart layer_inspector saliency_viewer
+DEMO := quickstart layer_inspector saliency_viewer decision_boundary
 
 ifdef HEADLESS
-demo: setup ## three notebooks in JupyterLab; HEADLESS=1 leaves screenshots in build/demo instead
+demo: setup ## four notebooks in JupyterLab; HEADLESS=1 leaves screenshots in build/demo instead
 	$(BIN)/python -m scripts.demo
 else
 # On copies, side by side in a workspace of their own, so that what you run, save and open stays out of

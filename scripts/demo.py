@@ -24,11 +24,15 @@ __all__ = [
     "MONITOR",
     "PATIENTS",
     "ROOT",
+    "SPIRAL",
     "STEP",
+    "SURE",
     "SUSPECT",
     "WHOLE",
+    "WINES",
     "check_map",
     "name_cells",
+    "press",
 ]
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -42,6 +46,11 @@ CNN, DEAD, ATTENTION = (
 DIGITS, MISTAKES, SUSPECT, PATIENTS, TEXT = (
     f"[data-cell={cell}] .nnw-saliency-viewer"
     for cell in ("viewer", "compare", "suspect", "table", "text")
+)
+# Five of its notebook, likewise.
+WINES, PIXELS, LAYER, SPIRAL, SURE = (
+    f"[data-cell={cell}] .nnw-decision-boundary"
+    for cell in ("model", "digits", "layer", "canvas", "sure")
 )
 # All cells in the page, also those that are far from what is in view.
 WHOLE: Final = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
@@ -171,6 +180,46 @@ def ask_why(notebook: Notebook, picture: Picture) -> None:
     picture("18-dark", TEXT)
 
 
+def press(widget: Locator, across: float, up: float) -> None:
+    """Click into the picture of a decision boundary, at shares of its width and height."""
+    plane = widget.get_by_role("application").first
+    box = plane.bounding_box()
+    assert box is not None
+    plane.click(position={"x": box["width"] * across, "y": box["height"] * (1 - up)})
+
+
+def see_the_space(notebook: Notebook, picture: Picture) -> None:
+    """Let the networks of the fourth notebook train; ask one meanwhile, and draw for another."""
+    name_cells(notebook)
+    notebook.start_all()
+    notebook.wait_for(RUNS, "train")
+    wines = notebook.page.locator(WINES)
+    wines.scroll_into_view_if_needed()
+    press(wines, 0.6, 0.6)
+    wines.locator(".nnw-bar-row").first.wait_for()
+    picture("19-wines", wines)
+    notebook.wait_for(RUNS, "draw")
+    spiral = notebook.page.locator(SPIRAL)
+    spiral.scroll_into_view_if_needed()
+    spiral.get_by_role("button", name="orange", exact=True).last.click()
+    for across, up in ((0.2, 0.85), (0.24, 0.82), (0.2, 0.78)):
+        press(spiral, across, up)
+    picture("20-drawn", spiral)
+    notebook.page.wait_for_function(ALL_RAN, timeout=5 * MINUTES)
+    for name, selector in (
+        ("21-spiral", SPIRAL),
+        ("22-pixels", PIXELS),
+        ("23-layer", LAYER),
+        ("24-unsure", SURE),
+    ):
+        widget = notebook.page.locator(selector)
+        widget.scroll_into_view_if_needed()
+        picture(name, widget)
+    darken(notebook, WINES)
+    notebook.page.locator(WINES).scroll_into_view_if_needed()
+    picture("25-dark", WINES)
+
+
 def darken(notebook: Notebook, widget: str) -> None:
     """Switch JupyterLab to its dark theme."""
     notebook.command("apputils:change-theme", {"theme": "JupyterLab Dark"})
@@ -187,6 +236,7 @@ def main() -> None:
             ("quickstart", watch_and_steer),
             ("layer_inspector", look_inside),
             ("saliency_viewer", ask_why),
+            ("decision_boundary", see_the_space),
         ):
             shutil.copy2(ROOT / "notebooks" / f"{name}.ipynb", lab.root)
             with chromium.open(

@@ -19,11 +19,15 @@ from scripts.demo import (
     MONITOR,
     PATIENTS,
     ROOT,
+    SPIRAL,
     STEP,
+    SURE,
     SUSPECT,
     WHOLE,
+    WINES,
     check_map,
     name_cells,
+    press,
 )
 from tests.browser.inspector import Inspector
 from tests.browser.lab import Chromium, Lab, Notebook, Theme
@@ -105,6 +109,54 @@ def viewer(selector: str, *, sample: int) -> Prepare:
     return prepare
 
 
+def boundary(
+    selector: str,
+    *,
+    ask: tuple[float, float] | None = None,
+    rules: bool | None = None,
+    units: str = "",
+) -> Prepare:
+    """Return what brings a decision boundary into view.
+
+    Parameters
+    ----------
+    selector
+        Of the widget.
+    ask
+        A place of the picture to have explained, as shares of its width and height.
+    rules
+        Whether the rules that the notebook has asked for stay; None: it has asked for none.
+    units
+        Name of a layer whose units are to be shown.
+    """
+    hidden = False
+
+    def prepare(notebook: Notebook, theme: Theme) -> Locator:
+        nonlocal hidden
+        found = notebook.page.locator(f"{selector}[data-theme={theme}]")
+        found.scroll_into_view_if_needed()
+        shown = found.locator(".nnw-part:has(.nnw-rules) input:checked")
+        if rules is not None and not hidden:
+            shown.wait_for()
+        if rules is False and not hidden:
+            shown.click()
+            shown.wait_for(state="detached")
+            hidden = True
+        if units:
+            found.locator(".nnw-units select").select_option(units)
+            found.locator(".nnw-units canvas").first.wait_for()
+        close = found.get_by_role("button", name="Close", exact=True)
+        if ask is not None:
+            press(found, *ask)
+            found.locator(".nnw-point:not(.nnw-outdated) .nnw-bar-row").first.wait_for()
+        elif close.is_visible():
+            close.click()
+            close.wait_for(state="hidden")
+        return found
+
+    return prepare
+
+
 SCENES: Final = (
     Scene("quickstart", STEP, 1800, {"quickstart": monitor("Digits CNN", "running")}),
     Scene("training_monitor", ALL_RAN, None, {"overfitting": monitor("Overfitting", "finished")}),
@@ -130,6 +182,16 @@ SCENES: Final = (
         {
             "saliency_viewer": viewer(SUSPECT, sample=1),
             "saliency_viewer-table": viewer(PATIENTS, sample=1),
+        },
+    ),
+    Scene(
+        "decision_boundary",
+        ALL_RAN,
+        None,
+        {
+            "decision_boundary": boundary(SPIRAL, ask=(0.7, 0.3), rules=False, units="3"),
+            "decision_boundary-rules": boundary(WINES, rules=True),
+            "decision_boundary-unsure": boundary(SURE),
         },
     ),
 )
