@@ -102,7 +102,10 @@ export function foot(
       time.set(cursor === null ? end : nearestPosition(steps, cursor));
       time.refresh();
       time.setDisabled(steps.length === 0 || !browsable);
-      setHidden(time.element, steps.length === 0);
+      // One step that is the newest one is no past.
+      setHidden(time.element, steps.length === 0 || (steps.length === 1 && steps[0] === step));
+      // Without a kernel and a film there is no other time to go to.
+      setHidden(when, !browsable && steps.length === 0);
       live.set({ pressed: cursor === null, disabled: !browsable });
       again.set({ disabled: !reachable });
     },

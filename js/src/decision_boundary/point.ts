@@ -61,6 +61,10 @@ export function placeOfPoint(points: Points | null, id: number): Place | null {
   return [points.xy[2 * place] as number, points.xy[2 * place + 1] as number];
 }
 
+/** Whether there is an answer. */
+const isTold = ({ probabilities, value }: PointSaid): boolean =>
+  probabilities.length > 0 || value !== null;
+
 /** A place with as many decimals as can be told apart in the picture. */
 export function placeWords(at: Place, rectangle: Rectangle | null): [x: string, y: string] {
   if (rectangle === null) return [formatNumber(at[0]), formatNumber(at[1])];
@@ -129,14 +133,14 @@ export function pointPart(
         told = null;
         return;
       }
-      close.set({ disabled: !reachable });
+      setHidden(close.element, !reachable);
       const [x, y] = placeWords(chosen.at, rectangle);
       setText(at.heading, words("ui.boundary.point.at", { x, y }));
       // What is said may still be of the place before.
       const here = samePlace(chosen, chosenOf(point)) ? point : null;
       say(state, stateText(here));
       state.classList.toggle("nnw-bad", here !== null && here.problem !== null);
-      const known = point !== null && (point.probabilities.length > 0 || point.value !== null);
+      const known = point !== null && isTold(point);
       setHidden(facts, !known || point.state === "failed");
       facts.classList.toggle("nnw-outdated", here?.state !== "ready");
       const now = isDark(element);
@@ -155,7 +159,8 @@ export function pointPart(
   function stateText(point: PointSaid | null): string {
     if (point === null || point.state === "working") return words("ui.boundary.point.working");
     if (point.problem !== null) return point.problem;
-    if (point.state !== "stale" || point.step === null) return "";
+    if (point.state !== "stale") return "";
+    if (!isTold(point) || point.step === null) return words("ui.boundary.stopped");
     return words("ui.boundary.stale", { step: formatInteger(point.step) });
   }
 

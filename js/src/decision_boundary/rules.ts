@@ -99,7 +99,8 @@ export function rulesPart(
     if (!on) return words("ui.boundary.rules.hint");
     if (rules === null || rules.state === "working") return words("ui.boundary.rules.working");
     if (rules.problem !== null) return rules.problem;
-    if (rules.state !== "stale" || rules.step === null) return "";
+    if (rules.state !== "stale") return "";
+    if (rules.rules.length === 0 || rules.step === null) return words("ui.boundary.stopped");
     return words("ui.boundary.stale", { step: formatInteger(rules.step) });
   }
 

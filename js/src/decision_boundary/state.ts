@@ -29,9 +29,9 @@ export const VIEWS = [
   "label",
   "entropy",
   "margin",
+  "value",
   "epistemic",
   "aleatoric",
-  "value",
 ] as const;
 export type View = (typeof VIEWS)[number];
 

@@ -106,6 +106,35 @@ describe("a place that is explained", () => {
   });
 });
 
+describe("those who do not see it", () => {
+  const spoken = (all: (selector: string) => HTMLElement[]) =>
+    all(".nnw-spoken").at(-1)?.textContent ?? "";
+
+  it("are told the answer once, not again with every step", async () => {
+    const { model, all, named } = boundary();
+    elsewhere(model, "point", { at: [0.42, -0.31], id: null });
+    await settle();
+    expect(spoken(all)).toMatch(/^At \(0\.42, −0\.31\): [ABC] \d/);
+    const said = all(".nnw-spoken").at(-1);
+    if (said) said.textContent = "";
+    for (let round = 0; round < 6; round++) model.advance(4);
+    await settle();
+    expect(spoken(all)).toBe("");
+    // The button is gone: whoever pressed it stands at the picture again.
+    named("Close").focus();
+    named("Close").click();
+    await settle();
+    expect(document.activeElement?.classList.contains("nnw-plane")).toBe(true);
+  });
+
+  it("are told how many points there are when all have changed", async () => {
+    const { all, named } = boundary();
+    named("Clear").click();
+    await settle();
+    expect(spoken(all)).toBe("Now 0 training and 0 test points.");
+  });
+});
+
 describe("small decisions", () => {
   it("a drawn point is the same wherever it is dragged to; a place is not", () => {
     expect(samePlace({ at: [0, 1], id: 3 }, { at: [5, 5], id: 3 })).toBe(true);
@@ -301,7 +330,7 @@ describe("the foot", () => {
 
   it("goes back in time, and to the newest step", async () => {
     const { model, drag, named, text } = boundary({ trained: 120 });
-    for (let round = 0; round < 40; round++) model.advance(10);
+    for (let round = 0; round < 12; round++) model.advance(12);
     await settle();
     const slider = drag("film", 0);
     await settle(200);
@@ -323,7 +352,7 @@ describe("the foot", () => {
 
   it("shows the film's frame while the slider moves, without a kernel too", async () => {
     const first = boundary({ trained: 120 });
-    for (let round = 0; round < 40; round++) first.model.advance(10);
+    for (let round = 0; round < 12; round++) first.model.advance(12);
     const traits: Record<string, unknown> = { _offline: true, language: "en", view: "probability" };
     for (const name of ["_live", "_choices", "_surface", "_points", "_film", "_point"]) {
       traits[name] = first.model.get(name);
@@ -338,7 +367,7 @@ describe("the foot", () => {
     await settle();
     expect(text(".nnw-banner")).toContain("A saved page");
     expect(named("Entropy").disabled).toBe(true);
-    expect(text(".nnw-said")).toContain("No place was explained");
+    expect(text(".nnw-said")).toContain("No place is explained");
     const drawn = () => page.calls.filter(({ name }) => name === "drawImage").length;
     const before = drawn();
     const slider = drag("film", 0);
