@@ -10,8 +10,9 @@ import traitlets as t
 
 from nnwidgets._boundary_arguments import check_projection
 from nnwidgets._boundary_editing import Editing
-from nnwidgets._boundary_looking import layer_names
-from nnwidgets._boundary_working import DEPTH, Spot
+from nnwidgets._boundary_extras import layer_names
+from nnwidgets._boundary_scene import Spot
+from nnwidgets._boundary_working import DEPTH
 from nnwidgets._inspector_arguments import nearest
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.data_loss import data_loss
@@ -34,9 +35,6 @@ _DEEPEST: Final = 8
 
 class Asking(Editing):
     """The part of a plot that is asked for something."""
-
-    view = t.Unicode("probability").tag(sync=True)
-    interest = t.Int(None, allow_none=True).tag(sync=True)
 
     _landscape_found: Landscape | None = None
     _landscape_state = "none"
@@ -87,6 +85,8 @@ class Asking(Editing):
         if getattr(self, "_ready", False):
             for trait in ("_surface", "_film", "_choices"):
                 self._part_changed(trait)
+            if self._space.regression and self._spot is not None:
+                self._changed()  # what is explained is another output now
 
     @property
     def uncertainty(self) -> str | None:

@@ -22,6 +22,7 @@ from nnwidgets.explain.swag import late
 from nnwidgets.live.looks import Looks
 from nnwidgets.live.session import Session
 from nnwidgets.live.widget import sentence
+from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.snapshot_watch import SnapshotWatch
 from nnwidgets.probe.twin import Twin, TwinError
@@ -50,6 +51,8 @@ class Sources(Looks):
         See `LiveWidget`.
     """
 
+    view = t.Unicode("probability").tag(sync=True)
+    interest = t.Int(None, allow_none=True).tag(sync=True)
     _choices = t.Dict().tag(sync=True)
     _surface = t.Dict().tag(sync=True)
     _points = t.Dict().tag(sync=True)
@@ -87,6 +90,7 @@ class Sources(Looks):
         self._now = Shown()
         self._reels = SurfaceFilm()
         self._obstacle: Exception | None = None  # why the model cannot be asked
+        self._untold: Words | None = None  # why there are not several models to ask
         super().__init__(session, budget=budget, language=language)
 
     # -- what is wanted --------------------------------------------------------------------
@@ -95,6 +99,11 @@ class Sources(Looks):
     def _wish_now(self) -> Wish:
         """What is to be shown, at the time cursor."""
         return replace(self._wish, step=self._session.cursor)
+
+    @property
+    def _output(self) -> int:
+        """Of a regression, the output that is looked at."""
+        return (self.interest or 0) if self._space.regression else 0
 
     @property
     def _left_behind(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter, thread_time
 from typing import Any, Final
 
@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from nnwidgets._boundary_scene import Found, Scene, Spot
 from nnwidgets._boundary_sources import Sources, Weights
-from nnwidgets._boundary_wish import Shown, Wish
+from nnwidgets._boundary_wish import Shown
 from nnwidgets.explain.answers import Answering
 from nnwidgets.explain.at_point import AtPoint, at_point
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.committee_answers import CommitteePredictor
-from nnwidgets.explain.plane_base import Plane, Rectangle
+from nnwidgets.explain.plane_base import Plane
 from nnwidgets.explain.points_snapshot import Snapshot
 from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.rules import Rules, fit_rules
@@ -27,71 +28,11 @@ from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch, use_of_st
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
 
-__all__ = ["DEPTH", "Found", "Scene", "Spot", "Working"]
+__all__ = ["DEPTH", "Working"]
 
 DEPTH: Final = 3  # conditions of a rule
 _LIVE_SIDE: Final = 50  # places an axis of a committee's surface while something trains
 _APART: Final = 1.0  # seconds between two jobs that nobody has asked for
-
-
-@dataclass(frozen=True)
-class Spot:
-    """The place that is asked about.
-
-    Attributes
-    ----------
-    at
-        In the picture.
-    id
-        Of the drawn point that it is, if it is one.
-    row
-        All features, where they were given; None: those that the place stands for.
-    """
-
-    at: tuple[float, float]
-    id: int | None = None
-    row: tuple[float, ...] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """A result, and what it is of.
-
-    Attributes
-    ----------
-    key
-        Of the question, the weights and the points: differs where the answer may.
-    step
-        Of the weights.
-    result
-        None where there is a problem.
-    problem
-        Why there is none, as a sentence.
-    """
-
-    key: tuple[Any, ...]
-    step: int
-    result: Any = None
-    problem: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """What is looked at: who is asked, where, with which weights."""
-
-    wish: Wish
-    step: int
-    past: bool
-    mark: int
-    predictor: Predictor
-    plane: Plane
-    rectangle: Rectangle
-    points: Snapshot
-    era: int
-
-    def key(self, *more: Any) -> tuple[Any, ...]:
-        """Return what an answer depends on."""
-        return (replace(self.wish, step=self.step), self.mark, self.past, self.era, *more)
 
 
 class Working(Sources):
@@ -114,7 +55,7 @@ class Working(Sources):
         tasks: dict[str, tuple[Any, ...]] = {}
         version = scene.points.version
         if self._spot is not None:
-            key = scene.key("point", self._spot, version)
+            key = scene.key("point", self._spot, version, self._output)
             if self._at is None or self._at.key != key:
                 tasks["point"] = key
         if scene.wish.uncertain is not None:
@@ -123,7 +64,7 @@ class Working(Sources):
                 tasks["surface"] = key
         # The rule that applies to a place is worth a fit when somebody asks, not over and over.
         if self._depth is not None or (self._spot is not None and asked):
-            key = scene.key("rules", self._depth or DEPTH, version)
+            key = scene.key("rules", self._depth or DEPTH, version, self._output)
             if self._found_rules is None or self._found_rules.key != key:
                 tasks["rules"] = key
         return {name: key for name, key in tasks.items() if key not in self._given_up}
@@ -236,12 +177,9 @@ class Working(Sources):
     ) -> None:
         joint: CommitteePredictor | None = None
         if scene.wish.uncertain is not None:
-            try:
-                joint = self._space.committee(
-                    scene.predictor, scene.wish.uncertain, snapshots, models
-                )
-            except Refusal as refusal:
-                self._cannot_tell(scene, tasks, refusal)
+            joint = self._joint(scene, snapshots, models)
+            if joint is None:
+                self._show_alone(scene, tasks)
                 tasks = {name: key for name, key in tasks.items() if name != "surface"}
         for done, (name, key) in enumerate(tasks.items()):
             job.progress(done / len(tasks))
@@ -254,6 +192,18 @@ class Working(Sources):
                 found = Found(key, scene.step, None, self._note_failure(name, problem))
             job.check()
             self._have(name, found)
+
+    def _joint(
+        self, scene: Scene, snapshots: Sequence[Weights], models: Sequence[nn.Module]
+    ) -> CommitteePredictor | None:
+        """Return several models to ask; None, and say why, where this way cannot tell."""
+        assert scene.wish.uncertain is not None
+        self._untold = None
+        try:
+            return self._space.committee(scene.predictor, scene.wish.uncertain, snapshots, models)
+        except Refusal as refusal:
+            self._untold = refusal.key, refusal.params
+            return None
 
     def _work_surface(
         self, job: Job, scene: Scene, joint: CommitteePredictor | None
@@ -308,6 +258,7 @@ class Working(Sources):
             rectangle=scene.rectangle,
             class_names=self._space.classes,
             feature_names=self._space.features,
+            target=self._output if self._space.regression else None,
             drawn=drawn,
             check=check,
         )
@@ -332,13 +283,14 @@ class Working(Sources):
         """Fit rules to what is said all over the picture."""
         space, plane = self._space, scene.plane
         left, right, bottom, top = scene.rectangle
+        output = self._output
 
         def ask(rows: NDArray[Any]) -> NDArray[Any]:
             found = asked.answer(rows, check)
             if found.probabilities is not None:
                 return found.probabilities
             assert found.values is not None
-            return found.values[:, :1]
+            return found.values[:, [output]]
 
         def draw(generator: np.random.Generator, count: int) -> NDArray[np.float64]:
             places = generator.uniform((left, bottom), (right, top), (count, 2))
@@ -386,9 +338,7 @@ class Working(Sources):
         for trait in ("_surface", "_points", "_point", "_rules"):
             self._part_changed(trait)
 
-    def _cannot_tell(
-        self, scene: Scene, tasks: dict[str, tuple[Any, ...]], refusal: Refusal
-    ) -> None:
+    def _show_alone(self, scene: Scene, tasks: dict[str, tuple[Any, ...]]) -> None:
         """Show the model alone, and say why there is no committee."""
         if "surface" not in tasks:
             return
@@ -409,7 +359,7 @@ class Working(Sources):
             1.0,
             0,
             verdict,
-            ((refusal.key, refusal.params),),
+            () if self._untold is None else (self._untold,),
         )
         self._have("surface", Found(tasks["surface"], scene.step, shown))
 

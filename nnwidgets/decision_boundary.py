@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import traitlets as t
 from torch import nn
 
 from nnwidgets._boundary_arguments import check_projection, checked
-from nnwidgets._boundary_asking import Asking
-from nnwidgets._boundary_looking import layer_names
+from nnwidgets._boundary_extras import layer_names
 from nnwidgets._boundary_pages import held_surfaces
 from nnwidgets._boundary_picture import BoundaryPicture
-from nnwidgets._boundary_working import DEPTH, Found, Scene, Spot
+from nnwidgets._boundary_verbs import Verbs
 from nnwidgets._inspector_arguments import check_inspected
 from nnwidgets._training_arguments import check_budget
-from nnwidgets.explain.answers import Answering, waiting
-from nnwidgets.explain.at_point import AtPoint
-from nnwidgets.explain.landscape import Landscape
-from nnwidgets.explain.prediction import Prediction, prediction_of
-from nnwidgets.explain.rules import Rules
-from nnwidgets.explain.surface import Surface
-from nnwidgets.explain.surface import surface as surface_by
-from nnwidgets.explain.unit_surfaces import UnitSurfaces, unit_surfaces
 from nnwidgets.live import wire
 from nnwidgets.live.cells import retire_earlier
 from nnwidgets.live.channel import Paced
@@ -34,7 +25,6 @@ from nnwidgets.live.jobs import Job
 from nnwidgets.live.kernel import kernel_link
 from nnwidgets.live.session import Session
 from nnwidgets.live.widget import Part, action, bundle, check_language
-from nnwidgets.probe.own_random import OwnRandom
 from nnwidgets.probe.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -52,10 +42,8 @@ _OF_THE_CALL: Final = (
     "explain.points.label_range",
 )
 
-R = TypeVar("R")
 
-
-class DecisionBoundaryPlot(Asking):
+class DecisionBoundaryPlot(Verbs):
     """What the model says all over the plane of two features, live, and points to draw into it.
 
     Everything is asked of a private copy of the model in evaluation mode; nothing of the model
@@ -209,195 +197,6 @@ class DecisionBoundaryPlot(Asking):
 
     # -- verbs ---------------------------------------------------------------------------
 
-    def surface(self) -> Surface:
-        """Ask the model, as it is now, at every place of the picture, and wait for the answer.
-
-        Returns
-        -------
-        Surface
-            Of ``resolution`` places along each axis. With ``uncertainty`` it is that of several
-            models taken together.
-
-        Raises
-        ------
-        ValueError
-            If the model cannot be asked; in one sentence.
-        """
-        side = self._given.resolution
-
-        def work(scene: Scene, asked: Answering) -> Surface:
-            return surface_by(asked, scene.plane, side, scene.rectangle)
-
-        return self._in_peace(work)
-
-    def predict(self, points: Any) -> Prediction:
-        """Ask the model, as it is now, about points.
-
-        Parameters
-        ----------
-        points
-            (n, features), or one point.
-
-        Returns
-        -------
-        Prediction
-            ``.probabilities`` (n, classes) and what follows from them, or ``.values``.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If they are no such points.
-        """
-        rows = self._rows(points)
-        return self._in_peace(lambda scene, asked: prediction_of(asked.answer(rows)))
-
-    def explain(self, point: Any) -> AtPoint:
-        """Explain what the model says at one point, and show it.
-
-        Parameters
-        ----------
-        point
-            (features,): all of them; or the two coordinates of a place in the picture, where there
-            are more features than two.
-
-        Returns
-        -------
-        AtPoint
-            Probabilities, uncertainty, slopes, a linear fit nearby, the rule that applies, the
-            nearest training points, the smallest changes that change the answer.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If it is no such point.
-        """
-        rows = self._rows(point, one=True)
-
-        def work(scene: Scene, asked: Answering) -> tuple[AtPoint, Spot]:
-            row = rows[0]
-            if len(row) != scene.plane.features:
-                row = scene.plane.to_inputs(row[None])[0]
-            joint: Any = None if asked is scene.predictor else asked
-            try:
-                rules = self._ruled(scene, asked, self._depth or DEPTH, waiting)
-            except Refusal:
-                rules = None  # scikit-learn is not there, and all else is worth having
-            found = self._explained(scene, joint, row, waiting, rules)
-            x, y = scene.plane.to_plane(row[None])[0]
-            spot = Spot((float(x), float(y)), None, tuple(map(float, row)))
-            with self._shelf:
-                self._spot = spot
-                key = scene.key("point", spot, scene.points.version)
-                self._at = Found(key, scene.step, found)
-            return found, spot
-
-        found, _ = self._in_peace(work)
-        self._part_changed("_point")
-        return found
-
-    def rules(self, max_depth: int = DEPTH) -> Rules:
-        """Approximate the model by the rules of a shallow tree, and show them.
-
-        Parameters
-        ----------
-        max_depth
-            How many conditions lead to a rule at most, from 1 on.
-
-        Returns
-        -------
-        Rules
-            Fitted to what the model says, not to the labels. ``.fidelity`` is how often both agree
-            on points that were not used for fitting, drawn evenly from the picture.
-
-        Raises
-        ------
-        ValueError
-            If scikit-learn is not installed, or the model cannot be asked.
-        """
-
-        def work(scene: Scene, asked: Answering) -> Rules:
-            found = self._ruled(scene, asked, max_depth, waiting)
-            with self._shelf:
-                self._depth = max_depth
-                key = scene.key("rules", max_depth, scene.points.version)
-                self._found_rules = Found(key, scene.step, found)
-            return found
-
-        found = self._in_peace(work)
-        self._part_changed("_rules")
-        return found
-
-    def landscape(
-        self,
-        loss: Callable[[nn.Module], Any] | None = None,
-        *,
-        span: float = 1.0,
-        side: int = 21,
-        seed: int = 0,
-    ) -> Landscape:
-        """Work out the loss on a plane through the current weights, and show it.
-
-        Parameters
-        ----------
-        loss
-            Runs a module and gives its loss, a number; None: that of the training points
-            (cross-entropy, or the mean squared error).
-        span
-            How far to each side, in lengths of each filter.
-        side
-            Places along each direction, odd.
-        seed
-            Of the two directions.
-
-        Returns
-        -------
-        Landscape
-            Worked out on a copy; the model is left alone.
-
-        Raises
-        ------
-        ValueError
-            If the points have no labels, or the loss is not finite.
-        """
-        root, step = self._at_rest(self._copied_now)
-        job = Job(lambda job: None, lambda job: None, lambda *_: None, "landscape")
-        with OwnRandom():
-            found = self._surveyed(root, job, loss=loss, span=span, side=side, seed=seed)
-        self._landscape_found, self._landscape_state = found, "ready"
-        self._landscape_of = step, self._landscape_of[1]
-        self._part_changed("_landscape")
-        return found
-
-    def units(self, layer: str, units: Sequence[int] | None = None) -> UnitSurfaces:
-        """Ask what the units of a layer say all over the picture, and show it.
-
-        Parameters
-        ----------
-        layer
-            Name of a module.
-        units
-            Which; None: the first 64.
-
-        Returns
-        -------
-        UnitSurfaces
-            ``.values`` (units, rows, columns).
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer or unit.
-        """
-
-        def work(scene: Scene, asked: Answering) -> UnitSurfaces:
-            return unit_surfaces(
-                scene.predictor, scene.plane, layer, units=units, rectangle=scene.rectangle
-            )
-
-        found = self._in_peace(work)
-        self._click_units(layer)
-        return found
-
     @property
     def status(self) -> str:
         """What can and cannot be observed, in plain sentences."""
@@ -473,62 +272,6 @@ class DecisionBoundaryPlot(Asking):
             return None
         points = self._space.points.snapshot()
         return self._parts_of.page(self._now, view, interest, points)
-
-    def _rows(self, points: Any, *, one: bool = False) -> np.ndarray[Any, Any]:
-        given = points.detach().cpu().numpy() if hasattr(points, "detach") else np.asarray(points)
-        try:
-            rows = given.astype(np.float64)
-        except (TypeError, ValueError):
-            raise TypeError("points must be numbers, one row a point.") from None
-        shape, width = self._given.shape, self._space.points.width
-        if shape is not None and rows.shape[-len(shape) :] == shape:
-            rows = rows.reshape(-1, width)
-        elif rows.ndim == 1:
-            rows = rows[None]
-        if rows.ndim != 2 or (one and len(rows) != 1):
-            raise ValueError(f"one point has {width} numbers; this has the shape {given.shape}.")
-        if rows.shape[1] != width and not (one and rows.shape[1] == 2):
-            raise ValueError(f"a point has {width} features here, not {rows.shape[1]}.")
-        if one and not np.isfinite(rows).all():
-            raise ValueError("a point must have finite numbers.")
-        return rows
-
-    def _in_peace(self, work: Callable[[Scene, Answering], R]) -> R:
-        """Run `work` on the twin if nothing trains, else on a copy beside the training."""
-        self._model_or_refuse()
-        wish = replace(self._wish, step=None)
-
-        def scene_of(root: nn.Module) -> Scene:
-            predictor = self._space.ask(root)
-            plane = self._space.plane(wish, predictor)
-            rectangle = self._space.rectangle(wish, plane)
-            points = self._space.points.snapshot()
-            step, mark = self._session.step, self._mark(False)
-            era = self._space.era
-            return Scene(wish, step, False, mark, predictor, plane, rectangle, points, era)
-
-        def at_once() -> R:
-            with self._twin.open() as root:
-                scene = scene_of(root)
-                return work(scene, scene.predictor)
-
-        if wish.uncertain is None and (self._session.hands_free or not self._twin.copied):
-            return self._at_rest(at_once)
-
-        def copied() -> tuple[Scene, Any, list[nn.Module], list[Any]]:
-            with self._twin.open() as root:
-                scene = scene_of(root)
-                own, models = self._private(scene, root)
-                late = self._late_weights(scene.step) if wish.uncertain == "snapshots" else []
-                return scene, own, models, late
-
-        scene, own, models, late = self._at_rest(copied)
-        with OwnRandom():
-            scene = replace(scene, predictor=self._apart(own))
-            asked: Answering = scene.predictor
-            if wish.uncertain is not None:
-                asked = self._space.committee(scene.predictor, wish.uncertain, late, models)
-            return work(scene, asked)
 
     def _have_answers(self) -> None:
         if self._session.model is not None:

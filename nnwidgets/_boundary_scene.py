@@ -1,0 +1,73 @@
+"""What a look or a long answer is about: who is asked, where, with which weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nnwidgets._boundary_wish import Wish
+from nnwidgets.explain.plane_base import Plane, Rectangle
+from nnwidgets.explain.points_snapshot import Snapshot
+from nnwidgets.explain.predictor import Predictor
+
+__all__ = ["Found", "Scene", "Spot"]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The place that is asked about.
+
+    Attributes
+    ----------
+    at
+        In the picture.
+    id
+        Of the drawn point that it is, if it is one.
+    row
+        All features, where they were given; None: those that the place stands for.
+    """
+
+    at: tuple[float, float]
+    id: int | None = None
+    row: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A result, and what it is of.
+
+    Attributes
+    ----------
+    key
+        Of the question, the weights and the points: differs where the answer may.
+    step
+        Of the weights.
+    result
+        None where there is a problem.
+    problem
+        Why there is none, as a sentence.
+    """
+
+    key: tuple[Any, ...]
+    step: int
+    result: Any = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What is looked at: who is asked, where, with which weights."""
+
+    wish: Wish
+    step: int
+    past: bool
+    mark: int
+    predictor: Predictor
+    plane: Plane
+    rectangle: Rectangle
+    points: Snapshot
+    era: int
+
+    def key(self, *more: Any) -> tuple[Any, ...]:
+        """Return what an answer depends on."""
+        return (replace(self.wish, step=self.step), self.mark, self.past, self.era, *more)
