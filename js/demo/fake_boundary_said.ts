@@ -111,7 +111,12 @@ function unsure(world: World, answers: ReturnType<World["answers"]>): JsonObject
 
 /** What the slopes are, and how far they can be trusted. */
 function slopesText(what: string, r2: number): string {
-  const fit = r2 >= 0.9 ? "follows the model closely" : "hardly follows the model";
+  const fit =
+    r2 >= 0.9
+      ? "follows the model closely"
+      : r2 >= 0.5
+        ? "follows it roughly"
+        : "hardly follows it";
   const nearby = `Nearby, a straight line ${fit} (R² ${written(r2)}; 1 is exactly).`;
   return `By how much ${what} rises with one unit of each feature, exactly here. ${nearby}`;
 }

@@ -11,8 +11,8 @@ from typing import Any, Final
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
+from tests.browser import tidy
 from tests.browser.lab import PATIENCE, ROOT, Chromium
-from tests.browser.saliency import Viewer
 
 __all__ = ["BoundaryPage", "open_boundary"]
 
@@ -23,8 +23,6 @@ _CHECK: Final = """async () => {
     const found = await axe.run(".nnw", options);
     return found.violations.flatMap(v => v.nodes.map(n => [v.id, n.target.join(" "), n.html]));
 }"""
-# The two canvases of the picture lie over each other: what moves is painted by itself.
-_LAYERS: Final = "CANVAS.nnw-plane-canvas  lies over CANVAS.nnw-plane-canvas"
 
 
 class BoundaryPage:
@@ -44,7 +42,6 @@ class BoundaryPage:
         self.page = page
         self.root = page.locator(".nnw-decision-boundary").first
         self.picture = self.root.locator(".nnw-plane")
-        self._viewer = Viewer(page, ".nnw-decision-boundary")
 
     # -- parts -----------------------------------------------------------------------------
 
@@ -166,9 +163,9 @@ class BoundaryPage:
         found: list[list[str]] = self.page.evaluate(_CHECK)
         return found
 
-    def troubles(self) -> list[str]:
-        """Say what is cut, hangs out of the widget or lies over something else."""
-        return [found for found in self._viewer.troubles() if not found.startswith(_LAYERS)]
+    def assert_tidy(self) -> None:
+        """Wait until nothing is cut, hangs out of the widget or lies over something else."""
+        tidy.assert_tidy(self.page, ".nnw-decision-boundary")
 
 
 _KERNEL: Final = """(x) => {{

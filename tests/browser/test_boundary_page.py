@@ -335,6 +335,7 @@ EVERYTHING = {
     "three features, several models": f"{OPEN}&uncertain=ensemble",
     "ten classes": f"data=ten&{OPEN}",
     "values": f"data=values&{OPEN}&uncertain=ensemble",
+    "of an earlier moment": "state=stale&move=0&trained=120&open=point,rules,units",
     "a projection, in Chinese": "state=projection&move=0&language=zh&trained=120",
 }
 STATES = (
@@ -345,7 +346,7 @@ STATES = (
 def settled(page: BoundaryPage, query: str) -> None:
     """Wait until everything that was asked for is shown."""
     if "open=" in query:
-        page.wait("meta('_units').state === 'ready' && meta('_rules').state === 'ready'")
+        page.wait("['_units', '_rules'].every(name => /ready|stale/.test(meta(name).state))")
         page.root.locator(".nnw-unit").first.wait_for()
     page.page.evaluate(
         "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -359,7 +360,7 @@ def test_nothing_is_cut_or_overlaps(
 ) -> None:
     with open_boundary(chromium, folder, query, width=width, height=3000) as page:
         settled(page, query)
-        assert page.troubles() == []
+        page.assert_tidy()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -382,7 +383,7 @@ def test_every_state_is_tidy_and_accessible(chromium: Chromium, folder: Path, st
         settled(page, query)
         found = page.violations()
         assert not found, "\n".join(map(str, found))
-        assert page.troubles() == []
+        page.assert_tidy()
 
 
 def test_dark_is_another_picture_with_the_same_numbers(chromium: Chromium, folder: Path) -> None:
