@@ -30,6 +30,7 @@ class Patient(nn.Sequential):
 model = Patient(*model)
 names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 viewer = SaliencyViewer(model, images[:8], class_names=names)
+viewer.keep("the beginning")
 viewer
 """
 

@@ -262,6 +262,24 @@ def test_two_methods_classes_and_steps_on_one_scale(viewer: Viewer) -> None:
     viewer.wait("p.panes.length === 1")
 
 
+def test_the_weights_of_now_beside_those_that_were_kept(viewer: Viewer) -> None:
+    viewer.ask(sample=1, method="Saliency")
+    viewer.button("Side by side").click()
+    viewer.choice("Compare").select_option("checkpoint")
+    two = viewer.wait(
+        "p.panes.length === 2 && p.panes[1].state === 'ready' && p.panes[1].drawn"
+        " && p.panes[1].caption === 'Saliency, checkpoint the beginning'"
+    )
+    assert viewer.choice("Compare with").input_value() == "the beginning"
+    assert "checkpoint" not in two["panes"][0]["caption"]
+    viewer.wait_for_later(two)  # the first pane goes on, the other is what it was
+    viewer.go_back()
+    viewer.wait("p.caption.includes('kept') && p.panes[1].caption.includes('the beginning')")
+    viewer.assert_one_scale()
+    viewer.choice("Compare").select_option("nothing")
+    viewer.wait("p.panes.length === 1")
+
+
 # --- places ------------------------------------------------------------------------------
 
 
