@@ -22,6 +22,7 @@ import torch
 from bench.boundary import refinement, surfaces
 from bench.conditions import CONDITIONS
 from bench.inspector import clicks, large_model, long_runs, watched_by_inspector
+from bench.plot import dragging, watched_by_plot
 from bench.saliency import cancelling, large_cam, memory, times
 from bench.timing import block, ratios
 from bench.viewer import watched_by_viewer
@@ -158,6 +159,7 @@ def main() -> None:
         "inspector",
         "saliency",
         "boundary",
+        "plot",
         "viewer",
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -197,6 +199,9 @@ def main() -> None:
         cancelling()
     if "viewer" in wanted:
         watched_by_viewer(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)
+    if "plot" in wanted:
+        dragging(asked.seconds * 4)
+        watched_by_plot(asked.training or list(WORKLOADS), asked.seconds, asked.pairs)
     if "boundary" in wanted:
         surfaces(asked.seconds)
         refinement()
