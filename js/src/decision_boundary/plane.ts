@@ -92,6 +92,7 @@ export function planePart(context: PictureContext, redraw: () => void): PlanePar
       setText(state, said);
       setHidden(state, said === "");
       setAttribute(state, "data-state", surface?.state ?? null);
+      setAttribute(state, "data-past", surface?.past === true && surface.problem === null);
       setText(quality, qualityText(surface));
       const all = surface?.notes ?? [];
       if (all.join("\n") !== written) {
