@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -177,11 +179,25 @@ _KERNEL: Final = """(x) => {{
 }}"""
 
 
+@cache
+def _built() -> Path:
+    """Build the pages without Python, and return where they are."""
+    subprocess.run(["node", "build.mjs", "--demo"], cwd=ROOT / "js", check=True)
+    return ROOT / "js" / "demo" / "dist"
+
+
 @contextmanager
 def open_boundary(
-    chromium: Chromium, folder: Path, query: str = "", *, width: int = 1200, height: int = 1400
+    chromium: Chromium, query: str = "", *, width: int = 1200, height: int = 1400
 ) -> Iterator[BoundaryPage]:
-    """Open the page; leaving it fails if it logged an error or asked for anything else."""
+    """Open the page; leaving it fails if it logged an error or asked for anything else.
+
+    Parameters
+    ----------
+    query
+        What the page is to show: see `js/demo/boundary.ts`.
+    """
+    folder = _built()
     with chromium.page(width=width, height=height, allowed=folder.as_uri()) as page:
         page.goto(f"{(folder / 'boundary.html').as_uri()}?{query}")
         opened = BoundaryPage(page)
