@@ -1,7 +1,8 @@
 /** How the question is put: by which method, at which layer, against what, compared with what. */
 
+import { type ChooserItem, chooser } from "../ui/chooser";
 import { button } from "../ui/controls";
-import { h, setAttribute, setHidden } from "../ui/dom";
+import { h, setHidden } from "../ui/dom";
 import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { menu } from "../ui/popup";
@@ -36,16 +37,18 @@ export interface Bar {
   draw(input: BarInput): void;
 }
 
-type Item = readonly [value: string, label: string];
+const item = (value: string, label: string): ChooserItem => ({ value, label });
 
 const FORMATS: readonly ExportFormat[] = ["png", "svg", "html"];
 
 export function bar(words: Words, signal: AbortSignal, actions: BarActions): Bar {
   let reachable = true;
   const methods = methodButtons(words, signal, actions.method);
-  const layer = chooser(words("ui.saliency.layer"), signal, actions.layer);
-  const baseline = chooser(words("ui.saliency.baseline"), signal, actions.baseline);
-  const slot = chooser(words("ui.saliency.slot"), signal, (value) => actions.slot(Number(value)));
+  const list = (label: string, onChange: (value: string) => void) =>
+    chooser({ label, signal, onChange });
+  const layer = list(words("ui.saliency.layer"), actions.layer);
+  const baseline = list(words("ui.saliency.baseline"), actions.baseline);
+  const slot = list(words("ui.saliency.slot"), (value) => actions.slot(Number(value)));
   const compare = comparer(words, signal, actions.compare);
   const files = menu({
     label: words("ui.export"),
@@ -79,20 +82,17 @@ export function bar(words: Words, signal: AbortSignal, actions: BarActions): Bar
       const uses = choices?.uses.get(choice.method);
       const pane = picture?.panes[0];
       methods.draw(choices, choice.method, (method) => can("method", { method }));
-      const slots = (pane?.slots ?? []).map((name, place): Item => [String(place), name]);
+      const slots = (pane?.slots ?? []).map((name, place) => item(String(place), name));
       setHidden(slot.element, slots.length < 2);
       slot.draw(slots, String(choice.slot), reachable);
-      const layers = (choices?.layers ?? []).map(
-        ({ name, type, shape }): Item => [
-          name,
-          `${name} · ${type}${shape === "" ? "" : ` ${shape}`}`,
-        ],
+      const layers = (choices?.layers ?? []).map(({ name, type, shape }) =>
+        item(name, `${name} · ${type}${shape === "" ? "" : ` ${shape}`}`),
       );
       // Whatever the method, the one that was used can be read.
       const used = choice.layer || (pane?.layer ?? "");
       setHidden(layer.element, uses?.layer !== true || layers.length === 0);
       layer.draw(layers, used, reachable);
-      const baselines = (choices?.baselines ?? []).map(({ name, label }): Item => [name, label]);
+      const baselines = (choices?.baselines ?? []).map(({ name, label }) => item(name, label));
       setHidden(baseline.element, uses?.baseline !== true || baselines.length === 0);
       baseline.draw(baselines, choice.baseline, reachable);
       compare.draw(input);
@@ -140,51 +140,31 @@ function methodButtons(words: Words, signal: AbortSignal, choose: (method: strin
   };
 }
 
-/** A list whose choices change. */
-function chooser(label: string, signal: AbortSignal, onChange: (value: string) => void) {
-  const list = h("select", { class: "nnw-select", "aria-label": label });
-  list.addEventListener("change", () => onChange(list.value), { signal });
-  const element = h(
-    "label",
-    { class: "nnw-field" },
-    h("span", { class: "nnw-muted" }, label),
-    list,
-  );
-  let shown = "";
-  return {
-    element,
-    list,
-    draw(items: readonly Item[], value: string, reachable: boolean) {
-      // A value that is in no list is shown all the same: it may have been given in Python.
-      const all = items.some(([name]) => name === value) ? items : [...items, [value, value]];
-      const key = JSON.stringify(all);
-      if (key !== shown) {
-        shown = key;
-        list.replaceChildren(
-          ...all.map(([name = "", text = ""]) => h("option", { value: name }, text)),
-        );
-      }
-      if (list.value !== value) list.value = value;
-      if (list.disabled === reachable) list.disabled = !reachable;
-    },
-  };
-}
-
 /** "Compare": with what, and with which of them. */
 function comparer(words: Words, signal: AbortSignal, choose: (chosen: Comparison) => void) {
-  let values = new Map<Compared, Item[]>();
+  let values = new Map<Compared, ChooserItem[]>();
   let now: Comparison = { by: null, value: null };
   let of: readonly [Choices | null, Pane | undefined] | null = null;
   const typed = (by: Compared, value: string): string | number =>
     by === "target" || by === "step" ? Number(value) : value;
-  const by = chooser(words("ui.saliency.compare"), signal, (value) => {
+  const compareBy = (value: string): void => {
     const kind = COMPARED.find((one) => one === value) ?? null;
     const first = kind === null ? undefined : values.get(kind)?.[0];
     if (kind === null || first === undefined) choose({ by: null, value: null });
-    else choose({ by: kind, value: typed(kind, first[0]) });
+    else choose({ by: kind, value: typed(kind, first.value) });
+  };
+  const by = chooser({
+    label: words("ui.saliency.compare"),
+    hint: words("ui.saliency.compare.hint"),
+    signal,
+    onChange: compareBy,
   });
-  const which = chooser(words("ui.saliency.compare.with"), signal, (value) => {
-    if (now.by !== null) choose({ by: now.by, value: typed(now.by, value) });
+  const which = chooser({
+    label: words("ui.saliency.compare.with"),
+    signal,
+    onChange(value) {
+      if (now.by !== null) choose({ by: now.by, value: typed(now.by, value) });
+    },
   });
   which.element.firstElementChild?.classList.add("nnw-spoken");
   return {
@@ -199,15 +179,14 @@ function comparer(words: Words, signal: AbortSignal, choose: (chosen: Comparison
       const kinds = COMPARED.filter((one) => (values.get(one)?.length ?? 0) > 0);
       by.draw(
         [
-          ["", words("ui.saliency.compare.nothing")],
-          ...kinds.map((one): Item => [one, words(`ui.saliency.compare.${one}`)]),
+          item("", words("ui.saliency.compare.nothing")),
+          ...kinds.map((one) => item(one, words(`ui.saliency.compare.${one}`))),
         ],
         now.by ?? "",
         reachable,
       );
       setHidden(which.element, now.by === null);
       if (now.by !== null) which.draw(values.get(now.by) ?? [], String(now.value), reachable);
-      setAttribute(by.list, "title", words("ui.saliency.compare.hint"));
     },
   };
 }
@@ -217,19 +196,19 @@ export function comparable(
   choices: Choices | null,
   pane: Pane | undefined,
   words: Words,
-): Map<Compared, Item[]> {
+): Map<Compared, ChooserItem[]> {
   if (choices === null || pane === undefined) return new Map();
   const { outputs } = pane;
   const named = pane.classes.length > 0 ? pane.classes : choices.classes;
   const count = Math.max(named.length, outputs.length);
   const classes = Array.from({ length: count }, (_, index) => named[index] ?? String(index));
   const size = (index: number) => outputs[index] ?? Number.NEGATIVE_INFINITY;
-  return new Map<Compared, Item[]>([
+  return new Map<Compared, ChooserItem[]>([
     [
       "method",
       choices.methods
         .filter((method) => method !== pane.method)
-        .map((method) => [method, methodName(method, words)]),
+        .map((method) => item(method, methodName(method, words))),
     ],
     [
       "target",
@@ -237,17 +216,19 @@ export function comparable(
         .map((name, index): [number, string] => [index, name])
         .filter(([index]) => index !== pane.target)
         .sort(([a], [b]) => size(b) - size(a) || a - b)
-        .map(([index, name]) => [String(index), name]),
+        .map(([index, name]) => item(String(index), name)),
     ],
     [
       "step",
       choices.steps
         .filter((step) => step !== pane.step)
-        .map((step) => [String(step), words("ui.step_at", { step: formatInteger(step) })]),
+        .map((step) => item(String(step), words("ui.step_at", { step: formatInteger(step) }))),
     ],
     [
       "checkpoint",
-      choices.checkpoints.filter((name) => name !== pane.checkpoint).map((name) => [name, name]),
+      choices.checkpoints
+        .filter((name) => name !== pane.checkpoint)
+        .map((name) => item(name, name)),
     ],
   ]);
 }
