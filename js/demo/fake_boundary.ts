@@ -70,6 +70,7 @@ export class FakeBoundary extends FakeKernel {
   #unit: number | null = null;
   #landscape: Landscape | null = null;
   #edited = false;
+  #newest = 0;
   #pictures = 0;
   #calls = 0;
 
@@ -96,7 +97,10 @@ export class FakeBoundary extends FakeKernel {
     // Kept steps do not change: the picture of one stands still.
     const moves = this.state === "running" && this.world.cursor === null;
     if (this.#edited || (moves && this.#calls % PICTURE_EVERY === 0)) this.#look();
-    if (this.state === "running") this.#mark(["_film"]);
+    const newest = this.world.steps.at(-1) ?? 0;
+    // Frames of steps that were kept before stay as they were.
+    if (newest !== this.#newest) this.#mark(["_film", "_choices"]);
+    this.#newest = newest;
     this.publish();
   }
 

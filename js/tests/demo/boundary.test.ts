@@ -197,6 +197,17 @@ describe("what is looked at", () => {
     expect(surface().past).toBe(false);
   });
 
+  it("has a frame more for each step that is kept", () => {
+    const { film, choices, model } = kernel({ data: "moons", trained: 20 });
+    expect(choices().steps).toEqual([0]);
+    model.advance(20);
+    expect(choices().steps).toEqual([0, 25]);
+    expect(Array.from(film().steps)).toEqual([0, 25]);
+    const seen = model.get("_film");
+    model.advance(3);
+    expect(model.get("_film")).toBe(seen);
+  });
+
   it("keeps at most 40 steps, evenly", () => {
     const { choices, film } = kernel({ data: "moons", trained: 1300 });
     const { steps } = choices();
