@@ -54,6 +54,7 @@ class Editing(Looking):
         rows = points.X[chosen]
         if self._given.shape is not None:
             rows = rows.reshape(len(rows), *self._given.shape)
+        # Copies that can be written to: torch warns of others whenever it is given one.
         return rows, None if points.y is None else points.y[chosen]
 
     def _mirror(self) -> None:

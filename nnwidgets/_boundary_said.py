@@ -122,8 +122,9 @@ def point_part(
         notes=[text(key, language, **params) for key, params in _notes(found, rule)],
     )
     arrays: dict[str, NDArray[Any]] = {
-        "weights": found.weights[shown].astype(np.float32),
-        "fit_weights": found.fit_weights[shown].astype(np.float32),
+        # For one standard deviation of each: an alcohol in percent beside a proline in milligrams.
+        "weights": (found.weights * found.units)[shown].astype(np.float32),
+        "fit_weights": (found.fit_weights * found.units)[shown].astype(np.float32),
     }
     if found.probabilities is not None:
         arrays["probabilities"] = found.probabilities.astype(np.float32)

@@ -90,7 +90,7 @@ class DecisionBoundaryPlot(Verbs):
     Attributes
     ----------
     X, y : ndarray
-        The points that are trained on, as they were edited; can be set and observed.
+        Copies of the points that are trained on, as they were edited; can be set and observed.
     view : str
         ``"probability"``, ``"label"``, ``"entropy"``, ``"margin"``, ``"epistemic"`` or
         ``"aleatoric"``; of a regression ``"value"``. Can be set and observed.

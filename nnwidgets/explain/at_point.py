@@ -89,6 +89,9 @@ class AtPoint:
         of the feature.
     slope_by
         ``"autograd"``, or ``"differences"`` where the model cuts the gradient.
+    units
+        (features,): what counts as one step of each feature: its standard deviation over the
+        training points. ``weights * units`` compares features in different units.
     fit_weights
         (features,): likewise of the straight plane that fits best nearby; NaN for features that it
         does not look at (see `notes`).
@@ -133,6 +136,7 @@ class AtPoint:
     members: int
     weights: Floats
     slope_by: str
+    units: Floats
     fit_weights: Floats
     r2: float | None
     rule: Rule | None
@@ -252,6 +256,7 @@ def at_point(
         members=0 if committee is None else committee.count,
         weights=weights,
         slope_by=slope_by,
+        units=units,
         fit_weights=fit_weights,
         r2=found.r2,
         rule=None if rules is None else rules.rule_for(at),

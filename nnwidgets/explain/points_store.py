@@ -324,6 +324,10 @@ class PointStore:
         self._now = then
 
     def _read(self, X: Any, y: Any) -> Points:
+        if self.class_names is None and self._dtype is not None and y is not None:
+            names = [label for label in np.asarray(_plain(y)).ravel() if isinstance(label, str)]
+            if names:
+                raise Refusal("explain.points.label_text", label=names[0])
         given = points_given(X, y, class_names=self.class_names, width=self.width)
         return replace(given, X=given.X.astype(self._x_type))
 
@@ -354,3 +358,7 @@ class PointStore:
             ids = np.arange(self._next, self._next + count, dtype=np.int64)
             self._next += count
         return ids
+
+
+def _plain(values: Any) -> Any:
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else values

@@ -40,6 +40,7 @@ FOUND = AtPoint(
     members=30,
     weights=np.array([0.25, -0.5]),
     slope_by="autograd",
+    units=np.array([2.0, 0.1]),
     fit_weights=np.array([0.2, np.nan]),
     r2=0.934,
     rule=Rule(0, (Bound(0, "x₁", 0.0, np.inf, 2),), 1, "B", 0.4, 0.95),
@@ -106,8 +107,8 @@ def test_a_place_of_classes() -> None:
             "text": "total 0.612 nats = 0.483 noise in the data + 0.129 the models disagree "
             "(30 members)",
         },
-        "weights_text": "By how much the probability of B rises with one unit of each feature, "
-        "exactly here. Nearby, a straight line follows the model closely (R² 0.93; 1 is exactly), "
+        "weights_text": "By how much the probability of B would rise with one standard deviation more of "
+        "each feature, by its slope exactly here. Nearby, a straight line follows the model closely (R² 0.93; 1 is exactly), "
         "so the slopes hold around this place.",
         "r2": 0.934,
         "features": ["x₁", "x₂"],
@@ -141,8 +142,8 @@ def test_a_place_of_classes() -> None:
     for name, values in (
         ("probabilities", [0.2, 0.7, 0.1]),
         ("spread", [0.05, 0.1, 0.02]),
-        ("weights", [0.25, -0.5]),
-        ("fit_weights", [0.2, np.nan]),
+        ("weights", [0.5, -0.05]),  # for one standard deviation of each feature
+        ("fit_weights", [0.4, np.nan]),
     ):
         assert arrays[name].dtype == np.float32
         np.testing.assert_allclose(arrays[name], values, rtol=1e-6)
@@ -217,7 +218,7 @@ def test_a_place_of_values() -> None:
         "the 30 models differ by ±0.200 (one standard deviation); how noisy the data are cannot "
         "be told from them"
     )
-    assert meta["weights_text"].startswith("By how much the value rises")
+    assert meta["weights_text"].startswith("By how much the value would rise")
     (change,) = meta["changes"]
     assert change["text"] == "x₁ − 0.400 → 2.50"
     assert (change["answer"], change["to"], change["at"]) == (None, 0.1, None)
@@ -255,7 +256,7 @@ def test_the_fit_is_said_in_words(r2: float | None, words: str) -> None:
 
 def test_classes_without_names_and_points_without_labels() -> None:
     meta, _ = said(replace(FOUND, nearest_y=None, rule=None), classes=[])
-    assert "the probability of class 1 rises" in meta["weights_text"]
+    assert "the probability of class 1 would rise" in meta["weights_text"]
     assert meta["changes"][0]["text"] == "x₁ + 0.420 → class 0"
     assert meta["nearest"][0]["text"] == "0.123 standard deviations away"
     assert meta["rule"] is None
@@ -280,6 +281,7 @@ def test_what_changes_nothing_is_not_a_long_list() -> None:
         point=np.arange(7.0),
         weights=np.zeros(7),
         fit_weights=np.zeros(7),
+        units=np.ones(7),
         changes=tuple(still),
         change_places=(None,) * 7,
     )
@@ -334,8 +336,10 @@ def test_of_hundreds_of_features_those_travel_that_were_looked_at() -> None:
     assert meta["features"] == [names[column] for column in columns]
     assert len(columns) == 16
     assert meta["point"][0][0] == "pixel 5"
-    np.testing.assert_allclose(arrays["weights"], found.weights[columns], rtol=1e-6)
-    np.testing.assert_allclose(arrays["fit_weights"], found.fit_weights[columns], rtol=1e-6)
+    scaled = found.weights * found.units
+    np.testing.assert_allclose(arrays["weights"], scaled[columns], rtol=1e-6)
+    scaled = found.fit_weights * found.units
+    np.testing.assert_allclose(arrays["fit_weights"], scaled[columns], rtol=1e-6)
     assert np.isfinite(arrays["fit_weights"]).all()
 
 
