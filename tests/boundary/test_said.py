@@ -107,9 +107,9 @@ def test_a_place_of_classes() -> None:
             "text": "total 0.612 nats = 0.483 noise in the data + 0.129 the models disagree "
             "(30 members)",
         },
-        "weights_text": "By how much the probability of B would rise with one standard deviation more of "
-        "each feature, by its slope exactly here. Nearby, a straight line follows the model closely (R² 0.93; 1 is exactly), "
-        "so the slopes hold around this place.",
+        "weights_text": "By how much the probability of B would rise with one standard deviation "
+        "more of each feature, by its slope exactly here. Nearby, a straight line follows the "
+        "model closely (R² 0.93; 1 is exactly), so the slopes hold around this place.",
         "r2": 0.934,
         "features": ["x₁", "x₂"],
         "rule": "If x₁ > 0.00: B",

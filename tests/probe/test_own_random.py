@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch
+from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch, use_of_state
 from nnwidgets.probe.refusal import Refusal
 
 X = torch.linspace(0.1, 0.9, 32).reshape(4, 8)
@@ -130,3 +132,49 @@ def test_what_is_compiled_draws_from_ours_too() -> None:
     with OwnRandom(5):
         expected = torch.rand(3) * 2, torch.rand(3) * 2
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+class _Recomputing(nn.Module):
+    def __init__(self, *, reentrant: bool) -> None:
+        super().__init__()
+        self.inner = nn.Linear(3, 3)
+        self.reentrant = reentrant
+
+    def forward(self, x: Tensor) -> Any:
+        return checkpoint(self.inner, x, use_reentrant=self.reentrant)
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpointing_reads_the_state_in_the_forward_pass(reentrant: bool) -> None:
+    model = _Recomputing(reentrant=reentrant)
+    x = torch.randn(2, 3, requires_grad=True)
+    assert use_of_state(lambda: model(x)) == "reads"
+    assert use_of_state(lambda: model.inner(x)) == "none"
+
+
+def test_a_model_that_sets_the_state_is_noticed() -> None:
+    before = torch.get_rng_state()
+
+    def run() -> None:
+        torch.manual_seed(3)
+        torch.rand(2)
+
+    assert use_of_state(run) == "sets"
+    torch.set_rng_state(before)
+    originals = torch.get_rng_state, torch.set_rng_state, torch.manual_seed
+    with pytest.raises(RuntimeError, match="half-way"):
+        use_of_state(_raising)
+    assert originals == (torch.get_rng_state, torch.set_rng_state, torch.manual_seed)
+
+
+def test_what_another_thread_does_meanwhile_is_not_meant() -> None:
+    def run() -> None:
+        other = threading.Thread(target=torch.get_rng_state)
+        other.start()
+        other.join()
+
+    assert use_of_state(run) == "none"
+
+
+def _raising() -> None:
+    raise RuntimeError("half-way")
