@@ -9,7 +9,7 @@ import numpy as np
 import traitlets as t
 
 from nnwidgets._boundary_arguments import check_projection
-from nnwidgets._boundary_editing import Editing
+from nnwidgets._boundary_drawing import Drawing
 from nnwidgets._boundary_extras import layer_names
 from nnwidgets._boundary_scene import Spot
 from nnwidgets._boundary_working import DEPTH
@@ -33,7 +33,7 @@ _OF_COMMITTEES: Final = ("epistemic", "aleatoric")
 _DEEPEST: Final = 8
 
 
-class Asking(Editing):
+class Asking(Drawing):
     """The part of a plot that is asked for something."""
 
     _landscape_found: Landscape | None = None

@@ -17,7 +17,7 @@ from nnwidgets._boundary_drawn import (
 )
 from nnwidgets._boundary_said import landscape_part, point_part, rules_part
 from nnwidgets._boundary_scene import Found
-from nnwidgets._boundary_space import drawn_places
+from nnwidgets._boundary_space import asks_elsewhere, drawn_places
 from nnwidgets._boundary_wish import Shown
 from nnwidgets._boundary_working import DEPTH
 from nnwidgets._live_part import Packed
@@ -217,7 +217,7 @@ class BoundaryPicture(Choices):
         known = verdict is not None and verdict.points.version == points.version
         if verdict is not None and known and len(verdict.places) == len(places):
             return points, places, verdict.xy, verdict.away
-        if shown.wish.projection.startswith("layer:") or shown.wish.projection == "given":
+        if asks_elsewhere(shown.wish.projection):
             if verdict is None:
                 return None
             if verdict.points.version != points.version:

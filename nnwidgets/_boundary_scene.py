@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nnwidgets._boundary_wish import Wish
+from nnwidgets.explain.layer_plane import LayerProjection
 from nnwidgets.explain.plane_base import Plane, Rectangle
 from nnwidgets.explain.points_snapshot import Snapshot
 from nnwidgets.explain.predictor import Predictor
@@ -67,6 +68,19 @@ class Scene:
     rectangle: Rectangle
     points: Snapshot
     era: int
+    origin: Plane | None = None  # the plane that is drawn, where this scene has a copy of it
+
+    def by(self, predictor: Predictor) -> Scene:
+        """Return the scene as another predictor sees it, which may be asked in another thread."""
+        plane = self.plane
+        if isinstance(plane, LayerProjection):
+            plane = plane.by(predictor)
+        return replace(self, predictor=predictor, plane=plane, origin=self.drawn)
+
+    @property
+    def drawn(self) -> Plane:
+        """The plane of the picture."""
+        return self.plane if self.origin is None else self.origin
 
     def key(self, *more: Any) -> tuple[Any, ...]:
         """Return what an answer depends on."""

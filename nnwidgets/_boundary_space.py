@@ -24,7 +24,7 @@ from nnwidgets.explain.surface import checked_rectangle
 from nnwidgets.explain.view_plane import Slice
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["MOST_POINTS", "Space"]
+__all__ = ["MOST_POINTS", "Space", "asks_elsewhere", "drawn_places"]
 
 MOST_POINTS: Final = 2_000  # that are drawn and asked; of more, as many, evenly chosen
 _FEW: Final = 4
@@ -224,7 +224,7 @@ class Space:
 
     def renew(self) -> None:
         """Let planes that follow from the weights be made again."""
-        self._planes = {key: p for key, p in self._planes.items() if not _of_model(key[0])}
+        self._planes = {key: p for key, p in self._planes.items() if not asks_elsewhere(key[0])}
 
     def replaced(self) -> None:
         """Other points are there: planes go through them."""
@@ -269,7 +269,7 @@ class Space:
         key = (wish.projection, *self._cut(wish), id(plane))
         if key not in self._rectangles:
             # Of the points that were given: those that are drawn later must not move the picture.
-            points = plane.rectangle if _of_model(wish.projection) else self._around(plane)
+            points = plane.rectangle if asks_elsewhere(wish.projection) else self._around(plane)
             self._rectangles = {key: points}
         return self._rectangles[key]
 
@@ -350,7 +350,7 @@ def drawn_places(points: Snapshot) -> NDArray[np.intp]:
     return _evenly(np.arange(len(points.X)), MOST_POINTS)
 
 
-def _of_model(projection: str) -> bool:
+def asks_elsewhere(projection: str) -> bool:
     """Whether the places of points cannot be known without asking somebody else's code."""
     return projection == "given" or projection.startswith("layer:")
 

@@ -275,7 +275,7 @@ class Verbs(Asking):
 
         scene, own, models, late = self._at_rest(copied)
         with OwnRandom():
-            scene = replace(scene, predictor=self._apart(own))
+            scene = scene.by(self._apart(own))
             asked: Answering = scene.predictor
             if wish.uncertain is not None:
                 asked = self._joint(scene, late, models) or asked

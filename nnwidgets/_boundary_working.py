@@ -103,7 +103,7 @@ class Working(Sources):
             begun = thread_time()
             try:
                 with OwnRandom():
-                    asked_of = replace(scene, predictor=self._apart(copied))
+                    asked_of = scene.by(self._apart(copied))
                     self._work(job, asked_of, tasks, snapshots, models)
             except Cancelled:
                 raise CancelledError from None
@@ -221,7 +221,7 @@ class Working(Sources):
             scene.era,
             "ready",
             None,
-            scene.plane,
+            scene.drawn,
             scene.rectangle,
             made,
             1.0,
@@ -353,7 +353,7 @@ class Working(Sources):
             scene.era,
             "ready",
             None,
-            scene.plane,
+            scene.drawn,
             scene.rectangle,
             made,
             1.0,

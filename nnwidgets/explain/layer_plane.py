@@ -7,6 +7,7 @@ therefore read from the samples around it, and how well that does is measured on
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Final
 
 import numpy as np
@@ -21,12 +22,52 @@ from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import number
 
-__all__ = ["layer_projection"]
+__all__ = ["LayerProjection", "layer_projection"]
 
 Floats = NDArray[np.float64]
 
 _SAMPLES: Final = 1000  # of the data, evenly chosen, that a place leads back to
 _CHUNK: Final = 2048  # places whose distances to all samples are held at once
+
+
+class LayerProjection(Projection):
+    """The plane of a layer's view; see `layer_projection`.
+
+    Parameters
+    ----------
+    forward_by
+        Makes the way to the plane for a predictor.
+    predictor
+        Who is asked.
+    inverse, X, labels, words, returned
+        As of `nnwidgets.explain.projection.Projection`.
+    """
+
+    def __init__(
+        self,
+        forward_by: Callable[[Predictor], Callable[[Floats], Floats]],
+        predictor: Predictor,
+        inverse: Callable[[Floats], Floats],
+        X: Floats,
+        labels: tuple[str, str],
+        words: Callable[[float | None, float], Words],
+        returned: Floats,
+    ) -> None:
+        self._forward_by = forward_by
+        forward = forward_by(predictor)
+        super().__init__(forward, inverse, X, labels=labels, words=words, returned=returned)
+
+    def by(self, predictor: Predictor) -> LayerProjection:
+        """Return the same plane, to which points are led by another predictor.
+
+        Parameters
+        ----------
+        predictor
+            Of a copy of the module, as for a thread of its own.
+        """
+        other = copy(self)
+        other._forward = self._forward_by(predictor)
+        return other
 
 
 def layer_projection(
@@ -37,7 +78,7 @@ def layer_projection(
     inverse: str = "nearest",
     neighbours: int = 8,
     check: Callable[[], None] = waiting,
-) -> Projection:
+) -> LayerProjection:
     """Make the plane of the first two principal components of what a layer gives.
 
     Parameters
@@ -83,11 +124,14 @@ def layer_projection(
     axes, shares = principal_axes(given - middle)
     places = (given - middle) @ axes.T
 
-    def forward(points: Floats) -> Floats:
-        found = layer_rows(predictor, layer, points)
-        wide = np.hstack([found, np.zeros_like(found)]) if found.shape[1] < 2 else found
-        reached: Floats = (wide - middle) @ axes.T
-        return reached
+    def forward_by(asked: Predictor) -> Callable[[Floats], Floats]:
+        def forward(points: Floats) -> Floats:
+            found = layer_rows(asked, layer, points)
+            wide = np.hstack([found, np.zeros_like(found)]) if found.shape[1] < 2 else found
+            reached: Floats = (wide - middle) @ axes.T
+            return reached
+
+        return forward
 
     if inverse == "linear":
         terms = np.hstack([np.ones((len(places), 1)), places])
@@ -125,7 +169,7 @@ def layer_projection(
         return "explain.plane.layer_nearest", {**params, "count": str(count)}
 
     labels = (f"{layer} PC 1 ({percent(shares[0])} %)", f"{layer} PC 2 ({percent(shares[1])} %)")
-    return Projection(forward, back, rows, labels=labels, words=words, returned=returned)
+    return LayerProjection(forward_by, predictor, back, rows, labels, words, returned)
 
 
 def _from_nearest(
