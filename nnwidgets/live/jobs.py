@@ -1,9 +1,15 @@
-"""Long answers to clicks: worked out in a thread of their own, with progress, to be cancelled."""
+"""Long answers to clicks: worked out in a thread of their own, with progress, to be cancelled.
+
+At the end of the interpreter daemon threads are stopped wherever they are; one that is inside torch
+takes the process down with it. So what still runs by then is cancelled, and waited for a moment.
+"""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
@@ -13,6 +19,10 @@ __all__ = ["CancelledError", "Job"]
 log = logging.getLogger("nnwidgets")
 
 _TELL_SECONDS: Final = 0.1  # between two reports of progress
+_END_SECONDS: Final = 5.0  # that the interpreter's end waits for what was cancelled, at most
+
+_running: weakref.WeakSet[Job] = weakref.WeakSet()
+_over = threading.Event()
 
 
 class CancelledError(Exception):
@@ -65,12 +75,18 @@ class Job:
         self._thread = threading.Thread(target=self._run, name="nnwidgets job", daemon=True)
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Begin; returns at once. When the interpreter ends, it is cancelled instead."""
+        if _over.is_set():
+            self.cancelled = True
+            self._then(self)
+            return
+        _running.add(self)
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is over; False if `timeout` seconds passed first."""
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def check(self) -> None:
@@ -104,3 +120,17 @@ class Job:
             self._then(self)
         except Exception:
             log.exception("the answer to a click could not be given")
+
+
+def _end() -> None:
+    """Cancel what runs, and wait until it has ended."""
+    _over.set()
+    left = list(_running)
+    for job in left:
+        job.cancelled = True
+    until = monotonic() + _END_SECONDS
+    for job in left:
+        job.wait(max(0.0, until - monotonic()))
+
+
+atexit.register(_end)

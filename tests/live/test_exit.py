@@ -35,6 +35,33 @@ monitor.log(loss=1.0)
 """
 
 
+# A thread that the interpreter stops inside torch takes the process down: exit code 134.
+WORKING = """
+import atexit, threading
+atexit.register(lambda: print([t.name for t in threading.enumerate()]))
+import torch
+from nnwidgets.live.jobs import Job
+model = torch.nn.Sequential(*[torch.nn.Linear(500, 500) for _ in range(8)])
+def work(job):
+    while True:
+        job.check()
+        model(torch.ones(500, 500))
+jobs = [Job(work, lambda job: None, lambda *_: None) for _ in range(3)]
+for job in jobs:
+    job.start()
+print([t.name for t in threading.enumerate()])
+"""
+
+# What is registered first runs last: by then nothing may begin any more.
+LATE = """
+import atexit
+late = []
+atexit.register(lambda: late[0].start())
+from nnwidgets.live.jobs import Job
+late.append(Job(print, lambda job: print("cancelled:", job.cancelled, job.wait(1)), print))
+"""
+
+
 def run(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", script],
@@ -51,6 +78,16 @@ def test_no_thread_is_left_to_the_interpreter() -> None:
     before, after = run(SCRIPT).stdout.splitlines()
     assert "nnwidgets publisher" in before
     assert "nnwidgets publisher" not in after
+
+
+def test_what_is_worked_on_at_the_end_is_cancelled_and_waited_for() -> None:
+    before, after = run(WORKING).stdout.splitlines()
+    assert "nnwidgets job" in before
+    assert "nnwidgets job" not in after
+
+
+def test_nothing_begins_after_the_end() -> None:
+    assert run(LATE).stdout.splitlines() == ["cancelled: True True"]
 
 
 def test_a_widget_that_is_open_at_the_end_goes_without_a_word() -> None:
