@@ -75,6 +75,13 @@ def make() -> Iterator[Make]:
         one.close()
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No look is cut short because the machine is slow; `test_long` has its own slow models."""
+    for limit in ("_PASSING", "_WAITED_FOR", "_AT_REST", "_MOVING"):
+        monkeypatch.setattr(f"nnwidgets._boundary_looking.{limit}", 60.0)
+
+
 def click(plot: DecisionBoundaryPlot, action: str, **args: Any) -> None:
     """Ask as the browser does."""
     plot._receive({"type": "request", "id": 1, "action": action, "args": args}, [])
