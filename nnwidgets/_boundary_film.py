@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
 
@@ -106,6 +107,7 @@ class SurfaceFilm:
         *,
         exclusive: bool,
         labels: NDArray[Any] | None,
+        only: Collection[int] | None = None,
     ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the frames in one view, on one scale.
 
@@ -113,9 +115,13 @@ class SurfaceFilm:
         ----------
         view, interest, exclusive, labels
             As of `nnwidgets._boundary_drawn.colouring_of`.
+        only
+            Steps that can be gone back to; None: frames of all steps.
         """
         frames = dict(self._frames)
         steps = [step for step in sorted(frames) if view in frames[step].views or view == "margin"]
+        if only is not None:
+            steps = [step for step in steps if step in only]
         if not steps:
             return {"shown": 0, "low": 0.0, "high": 0.0, "palette": "labels", "rectangle": None}, {
                 "steps": np.zeros(0)

@@ -279,8 +279,7 @@ class Looking(Extras):
         """State, cursor or learning-rate factor changed."""
         session = self._session
         # A loop that pauses or ends leaves the picture behind that it could last afford.
-        behind = self._left_behind or self._now.state == "refining" or self._coarse
-        if session.cursor != self._cursor or (behind and not session.training):
+        if session.cursor != self._cursor or (self._is_behind and not session.training):
             self._changed()
         super().on_change()
 
@@ -292,6 +291,19 @@ class Looking(Extras):
             return False
         return shown.asked < 1 or len(shown.surface.x) < self._given.resolution
 
+    @property
+    def _is_behind(self) -> bool:
+        return self._left_behind or self._coarse or self._lagging
+
+    @property
+    def _lagging(self) -> bool:
+        """Whether something that stands beside the surface is of an earlier step than that."""
+        step = self._now.step
+        found = [self._at if self._spot else None, self._found_rules if self._depth else None]
+        if any(one and one.step != step and one.key not in self._given_up for one in found):
+            return True
+        return self._unit_surfaces is not None and self._unit_step != step
+
     def cell_over(self) -> None:
         """The cell has ended; with no view to wait in, long answers are waited for here."""
         if not self._views:
@@ -301,7 +313,7 @@ class Looking(Extras):
     def _complete(self, patience: float) -> None:
         """Bring the picture up to date, to the last place; at rest."""
         for _ in range(2):  # what was begun before the last step is worked out again
-            if self._left_behind or self._coarse:
+            if self._is_behind:
                 self._stale = True
             if self._stale:
                 self._at_rest(self._look)

@@ -229,7 +229,10 @@ class BoundaryPicture(Choices):
         """The surface through the training."""
         plot = self._plot
         space = plot._space
-        state = (plot._reels.number, plot.view, plot.interest)
+        kept = plot._kept.snapshots.steps
+        # While something trains the film shows all that was seen; then what can be gone back to.
+        only = None if plot.session.training or not kept else {*kept, plot.session.step}
+        state = (plot._reels.number, plot.view, plot.interest, None if only is None else kept)
         if space.kind is None or self._same("film", state):
             return None
         meta, arrays = plot._reels.packed(
@@ -237,6 +240,7 @@ class BoundaryPicture(Choices):
             plot.interest,
             exclusive=space.kind.exclusive,
             labels=space.points.snapshot().y if space.regression else None,
+            only=only,
         )
         kind = "values" if space.regression else "classes"
         return wire.pack({"seq": self._seq(), "view": plot.view, "kind": kind, **meta}, arrays)

@@ -122,7 +122,7 @@ class Working(Sources):
                 self._given_up |= set(tasks.values())
             for trait in ("_surface", "_point", "_rules", "_live"):
                 self._part_changed(trait)
-            if self._left_behind and not job.cancelled and not self._session.training:
+            if not job.cancelled and not self._session.training and self._is_behind:
                 self._changed()  # the loop has ended meanwhile: its last step is what counts
 
         with self._shelf:
@@ -374,6 +374,11 @@ class Working(Sources):
         self._part_changed("_surface")
         if before.plane is not shown.plane:
             self._part_changed("_points")
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether a look would show something newer."""
+        return self._left_behind
 
     # -- giving up ----------------------------------------------------------------------------
 

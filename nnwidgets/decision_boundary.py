@@ -35,6 +35,8 @@ __all__ = ["DecisionBoundaryPlot"]
 _BYTES_PER_SECOND: Final = 300_000
 _MEDIA: Final = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 _PATIENCE: Final = 60.0
+_OF_THE_POINTS: Final = ("explain.plane.", "explain.predict.")
+_OF_THE_SHAPE: Final = ("shape", "size", "dimension", "expected")
 _OF_THE_CALL: Final = (
     "explain.class_count",
     "explain.class_count_one",
@@ -173,8 +175,7 @@ class DecisionBoundaryPlot(Verbs):
             try:
                 self._plan()
             except (Refusal, RuntimeError) as problem:
-                key = getattr(problem, "key", "")
-                if key in _OF_THE_CALL or key.startswith("explain.plane."):
+                if _is_of_the_call(problem):
                     raise
                 self._obstacle = problem
         self._mirror()
@@ -284,3 +285,12 @@ class DecisionBoundaryPlot(Verbs):
     @property
     def _page_title(self) -> str:
         return f"{type(self._session.model).__name__} · {self.view}"
+
+
+def _is_of_the_call(problem: Exception) -> bool:
+    """Whether an argument is wrong, rather than a model that may be ready later."""
+    key = getattr(problem, "key", "")
+    if key == "explain.predict.model":
+        words = str(problem.__cause__).lower()
+        return any(word in words for word in _OF_THE_SHAPE)
+    return key in _OF_THE_CALL or key.startswith(_OF_THE_POINTS)
