@@ -297,8 +297,8 @@ class Plot:
         return found
 
     def says(self, text: str | re.Pattern[str]) -> None:
-        """Wait until the widget says something."""
-        self.root.get_by_text(text).first.wait_for()
+        """Wait until the widget says something; tips that are not open do not count."""
+        self.root.get_by_text(text).filter(visible=True).first.wait_for()
 
     def pressed(self, button: Locator, *, now: bool = True) -> None:
         """Wait until a button is pressed, or not."""
@@ -311,9 +311,16 @@ class Plot:
 
     def wait_for_other(self, than: str, canvas: int = 0) -> None:
         """Wait until something else is painted."""
+        self._wait_for_painted("!==", than, canvas)
+
+    def wait_for_same(self, than: str, canvas: int = 0) -> None:
+        """Wait until something is painted again."""
+        self._wait_for_painted("===", than, canvas)
+
+    def _wait_for_painted(self, how: str, than: str, canvas: int) -> None:
         self.wait_for(
-            """([selector, place, than]) => document
-                .querySelectorAll(`${selector} .nnw-plane canvas`)[place]?.toDataURL() !== than""",
+            f"""([selector, place, than]) => document.querySelectorAll(
+                `${{selector}} .nnw-plane canvas`)[place]?.toDataURL() {how} than""",
             [self.selector, canvas, than],
         )
 
