@@ -232,7 +232,7 @@ def test_the_saved_surface_is_the_one_that_was_asked_for(story: Run) -> None:
     assert (arrays["label"] != label).mean() < 1e-3
     assert meta["step"] == 8000
     assert meta["accuracy"]["test"] == pytest.approx(story.answer["known"])
-    points, drawn = story.saved(story.shown()[WINES], "_points")
+    _, drawn = story.saved(story.shown()[WINES], "_points")
     wrong = arrays["wrong"][drawn["test"] == 1]
     assert 1 - wrong.mean() == pytest.approx(story.answer["known"])
     assert arrays["lines"].shape[0] == arrays["line_ends"][-1] > 20
