@@ -127,6 +127,8 @@ def table_of(X: Any, what: str) -> Table:
                 f"{what} must hold points, one row each, all of the same number of features."
             ) from None
         shape = X.shape
+    if len(shape) and not shape[0]:
+        raise ValueError(f"{what} is empty: it must hold one point at least, one row each.")
     if len(shape) <= 2:
         return Table(X, None)
     rows = X.detach().cpu() if isinstance(X, torch.Tensor) else np.asarray(X)

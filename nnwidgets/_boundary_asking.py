@@ -52,6 +52,10 @@ class Asking(Drawing):
             return ("value",) if alone else ("value", *_OF_COMMITTEES)
         return _OF_CLASSES if alone else (*_OF_CLASSES, *_OF_COMMITTEES)
 
+    def _fit_view(self) -> None:
+        if self.view not in self.views:
+            self.view = self.views[0]
+
     @t.validate("view")
     def _check_view(self, proposal: Any) -> str:
         name = str(proposal["value"])
@@ -197,7 +201,7 @@ class Asking(Drawing):
 
     @action("rules")
     def _click_rules(self, on: bool, max_depth: int = DEPTH) -> None:
-        if isinstance(max_depth, bool) or not 1 <= int(max_depth) <= _DEEPEST:
+        if isinstance(max_depth, bool) or max_depth not in range(1, _DEEPEST + 1):
             raise ValueError(f"max_depth must be from 1 to {_DEEPEST}, not {max_depth!r}.")
         with self._shelf:
             self._depth, self._given_up = (int(max_depth) if on else None), frozenset()

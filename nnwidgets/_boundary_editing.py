@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,10 @@ class Editing(Looking):
                 raise ValueError(
                     f"y must hold one label for each of the {len(points.train)} points in X."
                 )
-            store.label(points.ids[points.train].tolist(), labels)
+            if store.labelled:
+                store.label(points.ids[points.train].tolist(), labels)
+            else:
+                self._with_first_labels(lambda: store.give_labels(labels))
         except (ValueError, TypeError) as problem:
             self._mirror()
             raise t.TraitError(str(problem)) from None
@@ -232,8 +235,7 @@ class Editing(Looking):
             raise Refusal("explain.boundary.toy_kind", name=name, names=", ".join(self._toys))
         count = fitting(name, len(space.classes))
         made = toy(name, int(n), classes=count or None, noise=float(noise), seed=int(seed))
-        labelled = space.points.snapshot().y is not None
-        self._replace(made.X, made.y if labelled else None)
+        self._replace(made.X, made.y)
 
     def loader(
         self, batch_size: int = 32, *, shuffle: bool = True, seed: int = 0, device: Any = None
@@ -291,11 +293,24 @@ class Editing(Looking):
 
     def _replace(self, X: Any, y: Any) -> None:
         """Put other points in the place of all; the surface follows once planes do."""
+        if y is not None and not self._space.points.labelled:
+            self._with_first_labels(lambda: self._space.points.replace(X, y))
+            return
         self._replacing = True
         try:
             self._space.points.replace(X, y)
         finally:
             self._replacing = False
+        self._begin_with_other_data()
+
+    def _with_first_labels(self, edit: Callable[[], None]) -> None:
+        """Let points have labels where none had any: what the model's numbers are follows anew."""
+        self._replacing = True
+        try:
+            edit()
+        finally:
+            self._replacing = False
+        self._space.forget()
         self._begin_with_other_data()
 
     def _begin_with_other_data(self) -> None:

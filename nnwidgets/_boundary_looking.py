@@ -93,6 +93,7 @@ class Looking(Extras):
         with self._twin.open(weights) as root:
             predictor = space.ask(root)
             self._note_ways(root)
+            self._fit_view()
             plane = space.plane(wish, predictor)
             rectangle = space.rectangle(wish, plane)
             points = space.points.snapshot()
@@ -108,6 +109,9 @@ class Looking(Extras):
             self._begin_tasks(scene, root, asked=asked or not training)
         if progress is not None:
             self._advance(progress)
+
+    def _fit_view(self) -> None:
+        """Show what there is to be seen, once it is known what the model says."""
 
     def _is_shown(self, wish: Wish, step: int, mark: int) -> bool:
         """Whether the whole surface is there already: a click may be about something else."""
@@ -212,8 +216,14 @@ class Looking(Extras):
                 plane=scene.plane,
                 rectangle=scene.rectangle,
                 verdict=space.verdict(scene.predictor, scene.plane, most=most),
+                notes=(*drawn.notes, *self._left_out()),
             )
         )
+
+    def _left_out(self) -> list[Words]:
+        """Say what of the model the copy has not, where its answers may differ by that."""
+        hooked = [params for key, params in self._twin.notes if key == "probe.twin_hooks"]
+        return [("explain.boundary.hooks", params) for params in hooked]
 
     def _wait_for_committee(self, scene: Scene) -> None:
         """Show where the picture will be, until the first answer of the committee is there."""
@@ -322,7 +332,9 @@ class Looking(Extras):
 
     def _say_what_is_seen(self, language: str) -> list[str]:
         session = self._session
-        notes = [*self._space.points.notes, *self._twin.notes, *self._kept.snapshots.notes]
+        copied = [note for note in self._twin.notes if note[0] != "probe.twin_hooks"]
+        notes = [*self._space.points.notes, *copied, *self._left_out()]
+        notes += self._kept.snapshots.notes
         if self._untold is not None:
             notes.append(self._untold)
         said = [text(key, language, **params) for key, params in dict(notes).items()]

@@ -154,7 +154,8 @@ class Space:
         y = points.y
         if kind.kind == "regression" and y is not None and y.dtype.kind == "i":
             if kind.classes != 1 or (len(y) and int(y.max()) > 1):
-                raise Refusal("explain.boundary.one_number", count=str(int(y.max()) + 1))
+                low, high = str(int(y.min())), str(int(y.max()))
+                raise Refusal("explain.boundary.one_number", low=low, high=high)
             found = predictor(2)  # one number for two classes is a logit
             kind = found.kind(few)
         return found, kind
@@ -164,8 +165,11 @@ class Space:
         if kind.kind == "regression" or y is None or not len(y):
             return
         if int(y.max()) >= kind.classes:
-            last = str(kind.classes - 1)
-            raise Refusal("explain.points.label_range", label=str(int(y.max())), last=last)
+            words = {"label": str(int(y.max())), "last": str(kind.classes - 1)}
+            low = int(y.min())
+            if low and int(y.max()) - low < kind.classes:
+                raise Refusal("explain.points.label_shift", low=str(low), **words)
+            raise Refusal("explain.points.label_range", **words)
 
     def committee(
         self,

@@ -42,6 +42,7 @@ _OF_THE_CALL: Final = (
     "explain.class_count_one",
     "explain.boundary.one_number",
     "explain.points.label_range",
+    "explain.points.label_shift",
 )
 
 
@@ -135,6 +136,11 @@ class DecisionBoundaryPlot(Verbs):
         budget: float = 0.02,
         language: str | None = None,
     ) -> None:
+        if not isinstance(model, (nn.Module, type)):
+            raise TypeError(
+                f"model must be a torch.nn.Module, not {type(model).__name__}: wrap it in one "
+                "whose forward takes a batch of points."
+            )
         check_inspected(model)
         given = checked(
             X,

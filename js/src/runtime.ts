@@ -219,17 +219,20 @@ function renderView(
   const build = (language: Words["language"]) => {
     built?.abort();
     built = child(signal);
-    words = wordsFor(language);
+    // Not known before the view stands: one that fails is tried again, and its fault stays.
+    words = null;
+    const spoken = wordsFor(language);
     root.lang = language === "zh" ? "zh-Hans" : "en";
     body.replaceChildren();
     view = null;
     view = definition.view({
       link,
       root: body,
-      words,
+      words: spoken,
       signal: built.signal,
       redraw: () => frames.request(),
     });
+    words = spoken;
   };
 
   const id = uniqueId("view");

@@ -166,6 +166,39 @@ describe("drawing", () => {
     expect(fault.hidden).toBe(true);
   });
 
+  it("shows why a view could not be built until it can", () => {
+    let broken = true;
+    const plain = factory();
+    const make = defineWidget({
+      name: "test_widget",
+      packed: ["_live"],
+      plain: [],
+      view({ root, words }): View {
+        if (broken) throw new Error("no canvas");
+        root.append(h("p", {}, words("ui.pause")));
+        return { draw: () => undefined };
+      },
+    });
+    const { model, render } = host(new FakeModel(), make as typeof plain);
+    const { el } = render();
+    const fault = el.querySelector(".nnw-fault") as HTMLElement;
+    for (let seq = 1; seq <= 2; seq++) {
+      model.set("_live", live(seq));
+      page.frame();
+      expect([fault.hidden, fault.textContent]).toEqual([
+        false,
+        "This could not be shown: no canvas",
+      ]);
+    }
+    broken = false;
+    model.set("_live", live(3));
+    page.frame();
+    expect([fault.hidden, el.querySelector("p:not(.nnw-fault)")?.textContent]).toEqual([
+      true,
+      "Pause",
+    ]);
+  });
+
   it("of a picture that cannot be read says so and keeps the one before", () => {
     const { model, render } = host(
       new FakeModel(),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from math import inf
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["Points", "points_given"]
+
+_MOST_CLASSES: Final = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,8 @@ def points_given(
     if len(kept) < len(table):
         words = {"count": str(len(table) - len(kept)), "total": str(len(table))}
         notes.append(("explain.points.not_finite", words))
+    if labels is not None and labels.dtype.kind == "f" and _looks_like_classes(labels[kept]):
+        notes.append(("explain.points.whole_values", {}))
     # Copies: what is edited here is not what the user holds.
     table = np.array(table[kept])
     labels = None if labels is None else np.array(labels[kept])
@@ -107,9 +112,11 @@ def points_given(
 
 def _numbers(X: Any) -> NDArray[Any]:
     try:
-        table = np.asarray(X.detach().cpu() if isinstance(X, torch.Tensor) else X)
+        table = _array(X)
         if table.dtype.kind == "O":
-            table = table.astype(np.float64)
+            # A frame has its own sign for what is missing, which no number stands for.
+            frame = hasattr(X, "to_numpy")
+            table = X.to_numpy(np.float64, na_value=np.nan) if frame else table.astype(np.float64)
     except (TypeError, ValueError, RuntimeError):
         raise Refusal("explain.points.numbers") from None
     if table.dtype.kind not in "fiub":
@@ -121,7 +128,9 @@ def _labels(
     y: Any, count: int, names: tuple[str, ...] | None
 ) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     try:
-        labels = np.asarray(y.detach().cpu() if isinstance(y, torch.Tensor) else y)
+        labels = _array(y)
+        if labels.dtype.kind == "O" and labels.size and all(map(_is_number, labels.ravel())):
+            labels = np.asarray(labels.tolist())  # of a frame's column, as it often comes
     except (TypeError, ValueError, RuntimeError):
         raise Refusal("explain.points.labels") from None
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -137,12 +146,42 @@ def _labels(
     if any(label is None or label != label for label in labels.tolist()):
         raise Refusal("explain.points.label_missing")
     texts = [str(label) for label in labels.tolist()]
-    known = names if names is not None else tuple(sorted(set(texts)))
+    known = names if names is not None else tuple(sorted(set(texts), key=_order))
     places = {name: place for place, name in enumerate(known)}
     for text in texts:
         if text not in places:
             raise Refusal("explain.points.label_unknown", label=text, names=", ".join(known))
     return np.array([places[text] for text in texts], np.int64), known
+
+
+def _looks_like_classes(labels: NDArray[Any]) -> bool:
+    """Whether values are a few whole numbers from 0 on, as classes are."""
+    found = np.unique(labels)
+    return 2 <= len(found) <= _MOST_CLASSES and np.array_equal(found, np.arange(len(found)))
+
+
+def _array(values: Any) -> NDArray[Any]:
+    """Return anything as an array; in single precision tensors of types that numpy has not."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        values = values.to_dense() if values.layout != torch.strided else values
+        if values.dtype in (torch.bfloat16, torch.float16):
+            values = values.float()
+    elif hasattr(values, "toarray"):  # a sparse matrix of scipy
+        values = values.toarray()
+    return np.asarray(values)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (bool, int, float, np.number, np.bool_))
+
+
+def _order(name: str) -> tuple[float, str]:
+    """Sort names that are numbers as numbers: "2" before "10"."""
+    try:
+        return float(name), name
+    except ValueError:
+        return inf, name
 
 
 def _checked(labels: NDArray[np.int64], names: tuple[str, ...] | None) -> NDArray[np.int64]:

@@ -169,6 +169,8 @@ class PointStore:
         rows = np.asarray(X) if not hasattr(X, "detach") else X.detach().cpu().numpy()
         if rows.ndim == 1:
             rows, y = rows[None], None if y is None else [y]
+        if self._dtype is None and y is not None:
+            raise Refusal("explain.points.labels_first")
         given = self._read(rows, y)
         with self._lock:
             now = self._now
@@ -249,6 +251,18 @@ class PointStore:
             self._put(replace(now, y=labels))
         self._changed()
 
+    def give_labels(self, y: Any) -> None:
+        """Give labels to points that have none: one each, of all of them."""
+        with self._lock:
+            now = self._now
+            given = self._read(now.X, y)
+            assert given.y is not None
+            self._dtype, self.class_names = given.y.dtype, given.class_names
+            # Labels cannot be undone: a loop may learn from them already.
+            self._undo.clear()
+            self._put(replace(now, y=given.y), remember=False)
+        self._changed()
+
     def delete(self, ids: Sequence[int]) -> None:
         """Delete points; KeyError if there is no such point."""
         if not len(ids):
@@ -266,9 +280,14 @@ class PointStore:
         self._changed()
 
     def replace(self, X: Any, y: Any = None) -> None:
-        """Put other points, such as toy data, in the place of all; none is held out then."""
+        """Put other points, such as toy data, in the place of all; none is held out then.
+
+        Where no point had a label, these may bring some.
+        """
         given = self._read(X, y)
         with self._lock:
+            if self._dtype is None and given.y is not None:
+                self._dtype, self.class_names = given.y.dtype, given.class_names
             ids = self._new_ids(len(given.X))
             held = np.zeros(len(given.X), bool)
             labels = None if self._dtype is None else self._fitting(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -98,7 +99,14 @@ def unit_surfaces(
     if units is None:
         chosen = tuple(range(count if most is None else min(count, most)))
     else:
-        chosen = tuple(int(unit) for unit in units)
+        chosen = tuple(_whole(unit) for unit in units)
     rows = unit_rows(predictor, layer, points, chosen, check)
     values = np.ascontiguousarray(rows.T).reshape(len(chosen), len(y), len(x))
     return UnitSurfaces(layer, x, y, chosen, count, values)
+
+
+def _whole(unit: object) -> int:
+    try:
+        return operator.index(unit)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"a unit is the number of a channel, not {unit!r}") from None
