@@ -88,12 +88,16 @@ export class Clicks {
     }
   }
 
-  /** Whether a click can do something: the kernel hears it, or the saved page holds what it shows. */
-  can = (action: string, args: JsonObject = {}): boolean =>
-    connected(this.link.connection) || this.holds(action, args);
+  /**
+   * Whether a click can do something: the kernel hears it, or the saved page holds what it shows.
+   *
+   * @param given what other plain traits will be by then
+   */
+  can = (action: string, args: JsonObject = {}, given: JsonObject = {}): boolean =>
+    connected(this.link.connection) || this.holds(action, args, given);
 
   /** A saved page may hold more pictures than the one it was saved with: see `offline.ts`. */
-  holds(action: string, args: JsonObject): boolean {
+  holds(action: string, args: JsonObject, given: JsonObject = {}): boolean {
     const held = object(this.link.plain("_held") as Json | undefined);
     const change = object(held.actions)[action];
     if (this.link.connection !== "offline" || !Array.isArray(change)) return false;
@@ -101,9 +105,10 @@ export class Clicks {
     const [trait, argument] = change.map(String);
     const value = args[argument ?? ""] ?? null;
     const resets = object(held.resets)[action];
+    const plain = (name: string) => (name in given ? given[name] : this.#plain(name)) ?? null;
     const keyOf = (leave: readonly Json[]) =>
       by
-        .map((name) => (name === trait ? value : leave.includes(name) ? null : this.#plain(name)))
+        .map((name) => (name === trait ? value : leave.includes(name) ? null : plain(name)))
         .map(String)
         .join("\n");
     const pages = object(held.pages);

@@ -113,8 +113,20 @@ export class Asking extends Clicks {
   }
 
   view = (view: View): void => this.#view.ask(view, this.act("view", { view }));
-  interest = (interest: number | null): void =>
-    this.#interest.ask(interest, this.act("interest", { interest }));
+  /** @param first the view in which one is shown alone, if another is shown now */
+  interest = (interest: number | null, first: View | null = null): void => {
+    const ask = () => this.act("interest", { interest });
+    if (first === null) {
+      this.#interest.ask(interest, ask());
+      return;
+    }
+    const turned = this.act("view", { view: first });
+    this.#view.ask(first, turned);
+    this.#interest.ask(
+      interest,
+      turned.then((taken) => taken && ask()),
+    );
+  };
   axes = (x: number, y: number): void => this.#axes.ask([x, y], this.act("axes", { x, y }));
   projection = (projection: string): void =>
     this.#projection.ask(projection, this.act("projection", { projection }));

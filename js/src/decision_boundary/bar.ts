@@ -17,12 +17,13 @@ export interface BarInput {
   choice: Choice;
   reachable: boolean;
   /** Whether a click would do something. */
-  can(action: string, args?: JsonObject): boolean;
+  can(action: string, args?: JsonObject, given?: JsonObject): boolean;
 }
 
 export interface BarActions extends HeldActions {
   view(view: View): void;
-  interest(interest: number | null): void;
+  /** @param first the view in which one is shown alone, if another is shown now */
+  interest(interest: number | null, first: View | null): void;
   axes(x: number, y: number): void;
   projection(projection: string): void;
   uncertainty(uncertainty: string | null): void;
@@ -40,12 +41,14 @@ const FORMATS: readonly ExportFormat[] = ["png", "svg", "html"];
 export function bar(words: Words, signal: AbortSignal, actions: BarActions): Bar {
   let reachable = true;
   let axes: readonly [number, number] = [0, 1];
+  /** One class alone is shown by its probability: that view comes first. */
+  let first: View | null = null;
   const views = viewButtons(words, signal, actions.view);
   const interest = chooser({
     label: words("ui.boundary.interest"),
     hint: words("ui.boundary.interest.hint"),
     signal,
-    onChange: (value) => actions.interest(value === "" ? null : Number(value)),
+    onChange: (value) => actions.interest(value === "" ? null : Number(value), first),
   });
   const uncertain = chooser({
     label: words("ui.boundary.uncertain"),
@@ -149,14 +152,16 @@ export function bar(words: Words, signal: AbortSignal, actions: BarActions): Bar
   function drawInterest({ choices, choice, can }: BarInput): void {
     const values = choices?.kind === "values";
     const count = values ? (choices?.outputs ?? 1) : (choices?.classes.length ?? 0);
-    const alone = values ? count > 1 : choice.view === "probability" && count > 1;
-    setHidden(interest.element, !alone);
-    if (!alone) return;
-    const shown = choice.interest ?? (values ? 0 : null);
+    const alone = values || choices?.views.includes("probability") === true;
+    setHidden(interest.element, !alone || count < 2);
+    if (!alone || count < 2) return;
+    first = values || choice.view === "probability" ? null : "probability";
+    const shown = first !== null ? null : (choice.interest ?? (values ? 0 : null));
+    const given: JsonObject = first === null ? {} : { view: first };
     const item = (one: number | null, label: string) => ({
       value: String(one ?? ""),
       label,
-      disabled: one !== shown && !can("interest", { interest: one }),
+      disabled: one !== shown && !can("interest", { interest: one }, given),
     });
     const items = Array.from({ length: count }, (_, place) =>
       item(place, choices?.classes[place] ?? words("ui.boundary.output", { number: place })),

@@ -1,15 +1,13 @@
 /** Hands on: what a click on the picture does, which points it puts there, and ways back. */
 
-import { chooser } from "../ui/chooser";
-import { isDark } from "../ui/colormap";
 import { type Button, button, segmented } from "../ui/controls";
 import { h, setHidden } from "../ui/dom";
 import { evenFormat } from "../ui/even_format";
 import { formatNumber } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { slider } from "../ui/slider";
+import { classChoice } from "./class_choice";
 import { type DataActions, dataDrawer } from "./data";
-import { classColour } from "./picture/palette";
 import type { Tool } from "./picture/types";
 import { say, section } from "./section";
 import type { Choices, Points } from "./state";
@@ -39,8 +37,6 @@ export interface DrawPart {
 }
 
 const TOOLS: readonly Tool[] = ["ask", "add", "delete", "zoom"];
-/** So many classes have a button each; more of them are a list. */
-const MOST_BUTTONS = 6;
 const STEPS = 100;
 
 export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions): DrawPart {
@@ -68,16 +64,7 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
     words("ui.boundary.tools"),
     tools.map((item) => item.button),
   );
-  const brushes = h("div", {
-    class: "nnw-segmented",
-    role: "group",
-    "aria-label": words("ui.boundary.brush"),
-  });
-  const many = chooser({
-    label: words("ui.boundary.brush"),
-    signal,
-    onChange: (chosen) => pick(Number(chosen)),
-  });
+  const brushes = classChoice(words("ui.boundary.brush"), signal, (k) => pick(k));
   const level = slider({
     label: words("ui.boundary.brush.value"),
     min: 0,
@@ -114,7 +101,7 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
   const [undo, redo, clear] = [quick("undo"), quick("redo"), quick("clear")];
   const data = dataDrawer(words, signal, actions);
   const hint = h("p", { class: "nnw-muted" });
-  const brushRow = h("div", { class: "nnw-draw-row" }, brushes, many.element, level.element, part);
+  const brushRow = h("div", { class: "nnw-draw-row" }, brushes.element, level.element, part);
   const editRow = h(
     "div",
     { class: "nnw-draw-row" },
@@ -131,9 +118,6 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
     brushRow,
     editRow,
   );
-  let swatches: { button: Button; swatch: HTMLElement }[] = [];
-  let names = "";
-
   /** Whoever chooses a class wants to put points of it. */
   const take = (): void => {
     tool = "add";
@@ -142,18 +126,6 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
   const pick = (k: number): void => {
     brush = k;
     take();
-  };
-  const build = (classes: readonly string[]): void => {
-    const key = JSON.stringify(classes);
-    if (key === names) return;
-    names = key;
-    swatches = classes.map((name, k) => {
-      const one = button({ label: name, kind: "segment", signal, onClick: () => pick(k) });
-      const swatch = h("span", { class: "nnw-swatch-dot", "aria-hidden": "true" });
-      one.element.prepend(swatch);
-      return { button: one, swatch };
-    });
-    brushes.replaceChildren(...swatches.map((item) => item.button.element));
   };
 
   return {
@@ -194,20 +166,8 @@ export function drawPart(words: Words, signal: AbortSignal, actions: DrawActions
     const classes = choices?.classes ?? [];
     const values = choices?.kind === "values";
     kind = choices?.labelled === false ? "none" : values ? "value" : "class";
-    const few = kind === "class" && classes.length <= MOST_BUTTONS;
-    if (few) build(classes);
-    const dark = isDark(element);
-    swatches.forEach(({ button: item, swatch }, k) => {
-      item.set({ pressed: k === brush, disabled: !usable });
-      swatch.style.background = classColour(k, dark);
-    });
-    setHidden(brushes, !few || classes.length < 2);
-    setHidden(many.element, kind !== "class" || few);
-    many.draw(
-      classes.map((label, k) => ({ value: String(k), label })),
-      String(brush),
-      usable,
-    );
+    setHidden(brushes.element, kind !== "class");
+    brushes.draw(kind === "class" ? classes : [], brush, usable);
     setHidden(level.element, kind !== "value");
     if (kind !== "value") return;
     const [low, high] =

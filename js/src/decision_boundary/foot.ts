@@ -106,7 +106,10 @@ export function foot(
       setHidden(time.element, steps.length === 0 || (steps.length === 1 && steps[0] === step));
       // Without a kernel and a film there is no other time to go to.
       setHidden(when, !browsable && steps.length === 0);
-      live.set({ pressed: cursor === null, disabled: !browsable });
+      live.set({
+        pressed: cursor === null,
+        disabled: !browsable || (!reachable && cursor === null),
+      });
       again.set({ disabled: !reachable });
     },
   };

@@ -43,12 +43,14 @@ export function header(words: Words, signal: AbortSignal): Header {
   const pill = statePill(words);
   const step = h("span", { class: "nnw-header-step nnw-muted" });
   const accuracy = h("span", { class: "nnw-accuracy" });
+  const name = h("span", { class: "nnw-accuracy-name nnw-muted" }, words("ui.boundary.accuracy"));
+  const scores = h("div", { class: "nnw-header-what" }, name, accuracy);
   const cost = costAndRoute(words, signal, (lost) => words(`ui.boundary.connection.${lost}`));
   const element = h(
     "div",
     { class: "nnw-header" },
     h("div", { class: "nnw-header-what" }, title, pill.element, step),
-    accuracy,
+    scores,
     h("span", { class: "nnw-spring" }),
     cost.element,
     pill.spoken,
@@ -65,8 +67,9 @@ export function header(words: Words, signal: AbortSignal): Header {
       setHidden(step, !known);
       const right = accuracyText(surface, words);
       setText(accuracy, right);
-      setHidden(accuracy, right === "");
+      setHidden(scores, right === "");
       const kind = surface?.kind ?? "classes";
+      setHidden(name, kind === "values");
       setAttribute(accuracy, "title", words(`ui.boundary.${kind}.accuracy_hint`));
       cost.draw(live, connection);
     },

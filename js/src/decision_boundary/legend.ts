@@ -2,7 +2,7 @@
 
 import { isDark } from "../ui/colormap";
 import { type Button, button, checkbox } from "../ui/controls";
-import { h, setHidden } from "../ui/dom";
+import { h, setHidden, setText } from "../ui/dom";
 import { formatInteger } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { classColour } from "./picture/palette";
@@ -48,7 +48,6 @@ export function legend(
   );
   let made: { button: Button; swatch: HTMLElement }[] = [];
   let names = "";
-  let written = "";
 
   const build = (all: readonly string[]): void => {
     const now = JSON.stringify(all);
@@ -82,11 +81,7 @@ export function legend(
         swatch.style.background = classColour(k, dark);
       });
       const { train, test } = surface?.counts ?? points?.count ?? { train: 0, test: 0 };
-      const parts = keyParts(train, test, classy && labelled);
-      if (parts.join() !== written) {
-        written = parts.join();
-        key.replaceChildren(...parts.map((part) => h("span", {}, part)));
-      }
+      setText(key, keyParts(train, test, classy && labelled).join(" · "));
       setHidden(shown, train + test === 0);
       if (box.checked !== dots) box.checked = dots;
     },

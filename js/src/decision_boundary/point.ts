@@ -9,7 +9,10 @@ import { formatInteger, formatNumber, formatPercent } from "../ui/format";
 import type { StageContext } from "../ui/stage";
 import { type Chosen, chosenOf, samePlace } from "./asking";
 import { type BarRow, bars } from "./bars";
+import { classOf, type DrawnPointActions, drawnPoint } from "./drawn_point";
+import { leads } from "./leads";
 import { classColour } from "./picture/palette";
+import { pointValues } from "./point_values";
 import { say, section, sentences } from "./section";
 import type { Choices, Place, PointSaid, Points, Rectangle } from "./state";
 
@@ -19,12 +22,14 @@ export interface PointInput {
   choices: Choices | null;
   /** What the picture shows: of it two decimals matter. */
   rectangle: Rectangle | null;
+  /** Of the weights that the picture shows; null: there is none. */
+  step: number | null;
   /** The place that is asked about, whether or not the kernel has said anything of it. */
   chosen: Chosen | null;
   reachable: boolean;
 }
 
-export interface PointActions {
+export interface PointActions extends DrawnPointActions {
   explain(at: Place, id: number | null): void;
   unpoint(): void;
 }
@@ -38,11 +43,6 @@ export interface PointPart {
 const MOST_CLASSES = 8;
 /** Features whose weight is listed: of more, the heaviest. */
 const MOST_WEIGHTS = 8;
-/** Features whose values are written: of more, the first. */
-const MOST_VALUES = 12;
-
-/** The code of a point without a class. */
-const NO_CLASS = 255;
 
 /** The places of the largest values, in their own order. */
 export function largest(values: ArrayLike<number>, most: number, keep: number | null): number[] {
@@ -76,8 +76,8 @@ export function placeWords(at: Place, rectangle: Rectangle | null): [x: string, 
 
 /** The colour of a drawn point's class; null if it has none. */
 function colorOfPoint(points: Points | null, id: number, night: boolean): string | null {
-  const y = points?.kind === "classes" ? points.y[points.id.indexOf(id)] : undefined;
-  return y === undefined || y === NO_CLASS ? null : classColour(y, night);
+  const k = classOf(points, id);
+  return k === null ? null : classColour(k, night);
 }
 
 export function pointPart(
@@ -94,25 +94,29 @@ export function pointPart(
   const state = h("p", { class: "nnw-point-state nnw-muted", role: "status" });
   const verdict = h("p", { class: "nnw-verdict" });
   const chances = bars(words("ui.boundary.point.chances"));
-  const values = h("dl", { class: "nnw-point-values" });
-  const at = section("", [close.element], state);
+  const values = pointValues(words, signal);
+  /** Whose answer it is: not always that of the picture. */
+  const when = h("span", { class: "nnw-point-step nnw-muted" });
+  const own = drawnPoint(words, signal, actions);
+  const at = section("", [when, close.element], state, own.element);
   const sure = h("p");
   const sureness = section(words("ui.boundary.point.sure"), [], sure);
   const weights = bars(words("ui.boundary.point.weights"), true);
   const fit = h("p", { class: "nnw-muted" });
   const depends = section(words("ui.boundary.point.depends"), [], weights.element, fit);
+  setAttribute(depends.heading, "title", words("ui.boundary.point.depends.hint"));
   const rule = h("p", { class: "nnw-rule-text" });
   const agrees = h("p", { class: "nnw-muted" });
   const applies = section(words("ui.boundary.point.rule"), [], rule, agrees);
-  const changes = goList(signal, actions.explain);
+  const changes = leads(words, signal, actions.explain);
   const smallest = section(words("ui.boundary.point.changes"), [], changes.element);
-  const nearest = goList(signal, actions.explain);
+  const nearest = leads(words, signal, actions.explain);
   const near = section(words("ui.boundary.point.nearest"), [], nearest.element);
   const notes = sentences();
   const facts = h(
     "div",
     { class: "nnw-point-facts" },
-    h("div", { class: "nnw-part" }, verdict, chances.element, values),
+    h("div", { class: "nnw-part" }, verdict, chances.element, values.element),
     ...[sureness, depends, applies, smallest, near].map((part) => part.element),
     notes.element,
   );
@@ -120,12 +124,13 @@ export function pointPart(
   const element = h("div", { class: "nnw-said" }, hint, whole);
   let drawn: PointSaid | null = null;
   let dark: boolean | null = null;
+  let usable: boolean | null = null;
   /** The place of which the answer has been read out: not again with every step. */
   let told: Chosen | null = null;
 
   return {
     element,
-    draw({ point, points, choices, rectangle, chosen, reachable }) {
+    draw({ point, points, choices, rectangle, step, chosen, reachable }) {
       setHidden(whole, chosen === null);
       const saved = reachable ? "live" : "saved";
       say(hint, chosen === null ? words(`ui.boundary.point.hint.${saved}`) : "");
@@ -136,15 +141,19 @@ export function pointPart(
       setHidden(close.element, !reachable);
       const [x, y] = placeWords(chosen.at, rectangle);
       setText(at.heading, words("ui.boundary.point.at", { x, y }));
+      own.draw(chosen.id, choices, points, reachable);
       // What is said may still be of the place before.
       const here = samePlace(chosen, chosenOf(point)) ? point : null;
       say(state, stateText(here));
+      writeStep(here, step);
       state.classList.toggle("nnw-bad", here !== null && here.problem !== null);
       const known = point !== null && isTold(point);
       setHidden(facts, !known || point.state === "failed");
       facts.classList.toggle("nnw-outdated", here?.state !== "ready");
       const now = isDark(element);
-      if (known && (point !== drawn || now !== dark)) write(point, choices, points, now);
+      if (known && (point !== drawn || now !== dark || reachable !== usable)) {
+        write(point, choices, points, now, reachable);
+      }
       if (here?.state === "ready" && !samePlace(told, chosen)) {
         told = chosen;
         const place = at.heading.textContent ?? "";
@@ -152,16 +161,24 @@ export function pointPart(
       }
       drawn = point;
       dark = now;
-      for (const list of [changes, nearest]) list.setUsable(reachable);
+      usable = reachable;
     },
   };
 
   function stateText(point: PointSaid | null): string {
     if (point === null || point.state === "working") return words("ui.boundary.point.working");
     if (point.problem !== null) return point.problem;
-    if (point.state !== "stale") return "";
-    if (!isTold(point) || point.step === null) return words("ui.boundary.stopped");
-    return words("ui.boundary.stale", { step: formatInteger(point.step) });
+    return point.state === "stale" && !isTold(point) ? words("ui.boundary.stopped") : "";
+  }
+
+  /** "step 350", or that the picture has gone on since: beside the heading, so that nothing moves. */
+  function writeStep(point: PointSaid | null, seen: number | null): void {
+    const of = point !== null && isTold(point) ? point.step : null;
+    const old = of !== null && (point?.state === "stale" || (seen !== null && seen !== of));
+    const step = of === null ? "" : formatInteger(of);
+    say(when, of === null ? "" : words(old ? "ui.boundary.point.as_of" : "ui.step_at", { step }));
+    when.classList.toggle("nnw-old", old);
+    setAttribute(when, "title", old ? words("ui.boundary.stale", { step }) : null);
   }
 
   function write(
@@ -169,13 +186,14 @@ export function pointPart(
     choices: Choices | null,
     points: Points | null,
     night: boolean,
+    reachable: boolean,
   ): void {
     const names = point.classes.length > 0 ? point.classes : (choices?.classes ?? []);
     const nameOf = (k: number) => names[k] ?? String(k);
     say(verdict, verdictText(point, nameOf));
     chances.draw(chanceRows(point, nameOf, night));
     setHidden(chances.element, point.probabilities.length === 0);
-    writeValues(point);
+    values.draw(point.point);
     const unsure = point.unsure?.text ?? "";
     setText(sure, unsure);
     setHidden(sureness.element, unsure === "");
@@ -194,6 +212,7 @@ export function pointPart(
         id: null,
         color: answer === null ? null : classColour(answer, night),
       })),
+      reachable,
     );
     setHidden(smallest.element, point.changes.length === 0);
     nearest.draw(
@@ -203,6 +222,7 @@ export function pointPart(
         id,
         color: colorOfPoint(points, id, night),
       })),
+      reachable,
     );
     setHidden(near.element, point.nearest.length === 0);
     notes.draw(point.notes);
@@ -230,19 +250,6 @@ export function pointPart(
     const key = label === truth ? "right" : "wrong";
     const [says, is] = [nameOf(label), nameOf(truth)];
     return words(`ui.boundary.point.verdict.${key}`, { says, is });
-  }
-
-  function writeValues({ point: all }: PointSaid): void {
-    // Of two features the heading says all.
-    const shown = all.length > 2 ? all.slice(0, MOST_VALUES) : [];
-    setHidden(values, shown.length === 0);
-    values.replaceChildren(
-      ...shown.map(({ name, value }) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
-    );
-    if (shown.length < all.length && shown.length > 0) {
-      const count = all.length - shown.length;
-      values.append(h("div", {}, h("dt", {}, words("ui.boundary.point.more", { count }))));
-    }
   }
 }
 
@@ -284,38 +291,4 @@ function weightRows({ weights, features }: PointSaid): BarRow[] {
       strong: false,
     };
   });
-}
-
-interface Leading {
-  text: string;
-  at: Place | null;
-  id: number | null;
-  /** Of the class that it is about. */
-  color: string | null;
-}
-
-/** Sentences of which some lead to a place of the picture. */
-function goList(signal: AbortSignal, go: (at: Place, id: number | null) => void) {
-  const element = h("ul", { class: "nnw-leads" });
-  let buttons: HTMLButtonElement[] = [];
-  return {
-    element,
-    draw(all: readonly Leading[]) {
-      buttons = [];
-      element.replaceChildren(
-        ...all.map(({ text, at, id, color }) => {
-          const mark =
-            color !== null && h("span", { class: "nnw-swatch-dot", "aria-hidden": "true" });
-          if (mark) mark.style.background = color;
-          if (at === null) return h("li", {}, mark, text);
-          const lead = button({ label: text, kind: "quiet", signal, onClick: () => go(at, id) });
-          buttons.push(lead.element);
-          return h("li", {}, mark, lead.element);
-        }),
-      );
-    },
-    setUsable(usable: boolean) {
-      for (const one of buttons) setAttribute(one, "disabled", !usable);
-    },
-  };
 }

@@ -23,7 +23,7 @@ export interface RulesPart {
   draw(input: RulesInput): void;
 }
 
-const DEPTHS = ["1", "2", "3", "4", "5"];
+const DEPTHS = [1, 2, 3, 4, 5];
 const USUAL = 3;
 
 export function rulesPart(
@@ -33,6 +33,8 @@ export function rulesPart(
   ask: (depth: number | null, last: number) => void,
 ): RulesPart {
   let last = USUAL;
+  /** Those that can be chosen: the usual ones, and what was asked for in Python. */
+  const known = new Set(DEPTHS);
   const toggle = checkbox({
     label: words("ui.boundary.rules.show"),
     checked: false,
@@ -73,8 +75,10 @@ export function rulesPart(
       if (box.checked !== on) box.checked = on;
       box.disabled = !reachable || !available;
       setHidden(depths.element, !on);
+      known.add(last);
+      const offered = [...known].sort((a, b) => a - b).map(String);
       depths.draw(
-        DEPTHS.map((value) => ({ value, label: value })),
+        offered.map((value) => ({ value, label: value })),
         String(last),
         reachable,
       );

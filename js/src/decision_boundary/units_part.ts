@@ -2,7 +2,6 @@
 
 import { chooser } from "../ui/chooser";
 import { h, setHidden } from "../ui/dom";
-import type { Words } from "../ui/i18n";
 import type { StageContext } from "../ui/stage";
 import { unitStrip } from "./picture/units";
 import { say } from "./section";
@@ -14,6 +13,8 @@ export interface UnitsInput {
   layer: string | null;
   unit: number | null;
   reachable: boolean;
+  /** Something is still to come from the kernel. */
+  awaited: boolean;
 }
 
 export interface UnitsPart {
@@ -35,10 +36,10 @@ export function unitsPart(
   });
   const strip = unitStrip({ ...context, enlarge: actions.unit });
   const note = h("span", { class: "nnw-muted" });
-  const element = h("div", { class: "nnw-units" }, layers.element, strip.element, note);
+  const element = h("div", { class: "nnw-units" }, layers.element, note, strip.element);
   return {
     element,
-    draw({ units, choices, layer, unit, reachable }) {
+    draw({ units, choices, layer, unit, reachable, awaited }) {
       const all = choices?.layers ?? [];
       setHidden(element, all.length === 0);
       layers.draw(
@@ -52,19 +53,19 @@ export function unitsPart(
       const shown = units !== null && layer !== null && units.layer === layer ? units : null;
       setHidden(strip.element, shown === null || shown.values === null);
       if (shown !== null) strip.draw({ units: shown, chosen: unit, reachable });
-      say(note, noteText(shown, layer, words));
+      say(note, noteText(shown, layer, awaited));
       note.classList.toggle("nnw-bad", shown?.problem !== null && shown !== null);
     },
     repaint: strip.repaint,
   };
-}
 
-function noteText(units: Units | null, layer: string | null, words: Words): string {
-  if (layer === null) return "";
-  if (units === null || (units.values === null && units.problem === null)) {
-    return words("ui.boundary.units.working");
+  function noteText(units: Units | null, layer: string | null, awaited: boolean): string {
+    if (layer === null) return "";
+    if (units?.problem != null) return units.problem;
+    if (units === null || units.values === null) {
+      return words(awaited ? "ui.boundary.units.working" : "ui.boundary.stopped");
+    }
+    const shown = units.units.length;
+    return shown < units.count ? words("ui.boundary.units.of", { shown, all: units.count }) : "";
   }
-  if (units.problem !== null) return units.problem;
-  const shown = units.units.length;
-  return shown < units.count ? words("ui.boundary.units.of", { shown, all: units.count }) : "";
 }

@@ -150,14 +150,21 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
     },
     redraw,
   );
+  const leave = () => {
+    asking.unpoint();
+    // The button goes, and the focus must not go with it.
+    plane.focus();
+  };
   const point = pointPart(
     { words, signal, say },
     {
       explain: asking.explain,
-      unpoint() {
-        asking.unpoint();
-        // The button goes, and the focus must not go with it.
-        plane.focus();
+      unpoint: leave,
+      label: (id, y) => void asking.act("label", { ids: [id], y }),
+      remove(id) {
+        void asking.act("delete", { ids: [id] });
+        leave();
+        say(words("ui.boundary.picture.removed"));
       },
     },
   );
@@ -272,6 +279,9 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
       setHidden(tools.element, saved);
       setHidden(rules.element, saved && choice.rules === null);
       setHidden(landscape.element, saved && around?.loss == null);
+      // What is said of a place has the whole panel then.
+      const alone = saved && choice.rules === null && around?.loss == null;
+      setAttribute(side, "data-alone", alone);
       tools.draw({ choices, points, reachable });
       plane.draw({
         surface,
@@ -290,6 +300,7 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
         points,
         choices,
         rectangle: surface?.rectangle ?? null,
+        step: surface?.step ?? null,
         chosen: choice.chosen,
         reachable,
       });
@@ -301,12 +312,21 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
         reachable,
         busy: working.length > 0 || underWay !== null,
       });
-      units.draw({ units: hidden, choices, layer: choice.layer, unit: choice.unit, reachable });
+      units.draw({
+        units: hidden,
+        choices,
+        layer: choice.layer,
+        unit: choice.unit,
+        reachable,
+        awaited: pending.length > 0 || underWay !== null || live?.state === "running",
+      });
+      // A page can have been saved while an earlier step was looked at.
+      const past = surface?.past === true ? surface.step : null;
       bottom.draw({
         film,
         kept: reachable ? (choices?.steps ?? []) : [],
         step: live?.step ?? 0,
-        cursor: reachable ? choice.cursor : browsing.step,
+        cursor: reachable ? choice.cursor : (browsing.step ?? past),
         reachable,
         browsable: reachable || (film?.frames.length ?? 0) > 0,
       });

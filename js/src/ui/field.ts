@@ -55,6 +55,8 @@ export interface FieldOptions {
   /** Stands beside the scale: what its numbers count. */
   unit?: HTMLElement;
   describe(cell: Cell, value: number): string;
+  /** Draws over the cells, which take this box. */
+  over?(pen: Pen, box: Box): void;
   /** Told of the value that is looked at; null for none. */
   point?(value: number | null): void;
   pick?(cell: Cell): void;
@@ -125,6 +127,7 @@ export function field(options: FieldOptions): Field {
         sheet.draw(pen.ctx, [column, 0, 1, rows], [left, top, width + 0.5, height]);
       }
     }
+    options.over?.(pen, box);
     pen.ctx.strokeStyle = pen.color("line");
     pen.ctx.lineWidth = 1;
     pen.ctx.strokeRect(box[0] - 0.5, box[1] - 0.5, box[2] + 1, box[3] + 1);

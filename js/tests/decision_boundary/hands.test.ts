@@ -2,10 +2,13 @@ import { describe, expect, it } from "vitest";
 import { pack } from "../../demo/pack";
 import { chosenOf, samePlace } from "../../src/decision_boundary/asking";
 import { accuracyText } from "../../src/decision_boundary/header";
+import { leads } from "../../src/decision_boundary/leads";
 import { largest, placeOfPoint, placeWords } from "../../src/decision_boundary/point";
+import { pointValues } from "../../src/decision_boundary/point_values";
 import { readPoints, readSurface } from "../../src/decision_boundary/state";
 import { wordsFor } from "../../src/ui/i18n";
 import { unpack } from "../../src/wire";
+import { place } from "../page";
 import { boundary, page, requests, settle, shown } from "./boundary";
 
 /** Asks about a place as another page would, so that this one has to take over what it reads. */
@@ -101,8 +104,73 @@ describe("a place that is explained", () => {
     const { model, text, find } = boundary({ said: "stale" });
     elsewhere(model, "point", { at: [0.2, 0.1], id: null });
     await settle();
-    expect(text(".nnw-point-state")).toContain("the model has learned since");
+    const step = (model.get("_point") as { meta: { step: number } }).meta.step;
+    // Beside the heading, so that nothing moves when it is said.
+    expect(text(".nnw-point-step")).toBe(`as of step ${step}`);
+    expect(find(".nnw-point-step").title).toContain("the model has learned since");
     expect(find(".nnw-point-facts").classList.contains("nnw-outdated")).toBe(true);
+  });
+});
+
+describe("the step of an answer", () => {
+  it("is told, and marked where the picture is of another one", async () => {
+    const { model, text, find } = boundary();
+    elsewhere(model, "point", { at: [0.2, 0.1], id: null });
+    await settle();
+    const { meta, arrays } = unpack(model.get("_point") as Parameters<typeof unpack>[0]);
+    const step = Number(meta.step);
+    expect(text(".nnw-point-step")).toBe(`step ${step}`);
+    expect(find(".nnw-point-step").classList.contains("nnw-old")).toBe(false);
+    model.set("_point", pack({ ...meta, seq: 1e6, step: step - 7 }, arrays as never));
+    await settle();
+    expect(text(".nnw-point-step")).toBe(`as of step ${step - 7}`);
+    expect(find(".nnw-point-step").classList.contains("nnw-old")).toBe(true);
+  });
+});
+
+describe("a drawn point that is explained", () => {
+  const chosen = async () => {
+    const shown = boundary();
+    const drawn = shown.model.world.points.all.find(({ y }) => y === 0);
+    if (!drawn) throw new Error("no point");
+    elsewhere(shown.model, "point", { at: drawn.x.slice(0, 2), id: drawn.id });
+    await settle();
+    const named = (name: string) =>
+      [...shown.find(".nnw-point .nnw-draw-row").querySelectorAll("button")].find(
+        ({ textContent }) => textContent === name,
+      );
+    return { ...shown, id: drawn.id, own: named };
+  };
+
+  it("can be given another class", async () => {
+    const { model, id, own, find } = await chosen();
+    const group = find('.nnw-point [aria-label="This point’s class"]');
+    expect(group.querySelector('[aria-pressed="true"]')?.textContent).toBe("A");
+    own("C")?.click();
+    await settle();
+    expect(requests(model).slice(1)).toEqual([["label", { ids: [id], y: 2 }]]);
+    expect(model.world.points.find(id)?.y).toBe(2);
+    expect(group.querySelector('[aria-pressed="true"]')?.textContent).toBe("C");
+  });
+
+  it("can be taken away, and is explained no longer", async () => {
+    const { model, id, own, shown: seen, all } = await chosen();
+    own("Delete this point")?.click();
+    await settle();
+    expect(requests(model).slice(1)).toEqual([
+      ["delete", { ids: [id] }],
+      ["unpoint", {}],
+    ]);
+    expect(seen(".nnw-point")).toBe(false);
+    expect(document.activeElement?.classList.contains("nnw-plane")).toBe(true);
+    expect(all(".nnw-spoken").at(-1)?.textContent).toContain("removed");
+  });
+
+  it("is offered no class where a place without a point is explained", async () => {
+    const { model, seen, find } = boundary();
+    elsewhere(model, "point", { at: [0.2, 0.1], id: null });
+    await settle();
+    expect(seen(find(".nnw-point .nnw-draw-row"))).toBe(false);
   });
 });
 
@@ -179,6 +247,73 @@ describe("small decisions", () => {
     );
     expect(accuracyText(surface, wordsFor("en"))).toBe("train 97.0\u202f%");
     expect(accuracyText(null, wordsFor("en"))).toBe("");
+  });
+});
+
+describe("long lists", () => {
+  const signal = new AbortController().signal;
+  const words = wordsFor("en");
+  const shownIn = (element: Element, selector: string) =>
+    [...element.querySelectorAll<HTMLElement>(selector)].filter(
+      (one) => one.closest("[hidden]") === null,
+    );
+
+  it("show five leads, and all when asked; a row keeps the focus while words change", () => {
+    const went: unknown[] = [];
+    const { element, draw } = leads(words, signal, (at, id) => went.push([at, id]));
+    place().append(element);
+    const many = (count: number, word: string) =>
+      Array.from({ length: count }, (_, k) => ({
+        text: `${word} ${k}`,
+        at: k === 1 ? null : ([k, 0] as const),
+        id: null,
+        color: null,
+      }));
+    draw(many(13, "a"), true);
+    const more = [...element.querySelectorAll("button")].at(-1);
+    expect(shownIn(element, "li")).toHaveLength(5);
+    expect(more?.textContent).toBe("and 8 more");
+    const third = element.querySelectorAll("li")[2]?.querySelector("button");
+    third?.focus();
+    draw(many(13, "b"), true);
+    expect(document.activeElement).toBe(third);
+    expect(third?.textContent).toBe("b 2");
+    third?.click();
+    expect(went).toEqual([[[2, 0], null]]);
+    more?.click();
+    expect(shownIn(element, "li")).toHaveLength(13);
+    expect([more?.textContent, more?.getAttribute("aria-expanded")]).toEqual([
+      "Show fewer",
+      "true",
+    ]);
+    draw(many(3, "c"), false);
+    expect(shownIn(element, "li").map((row) => row.textContent?.trim())).toEqual([
+      "c 0",
+      "c 1",
+      "c 2",
+    ]);
+    expect(shownIn(element, "button").every((one) => (one as HTMLButtonElement).disabled)).toBe(
+      true,
+    );
+  });
+
+  it("leave values out above six until somebody wants them", () => {
+    const { element, draw } = pointValues(words, signal);
+    const values = (count: number) =>
+      Array.from({ length: count }, (_, k) => ({ name: `feature ${k}`, value: String(k) }));
+    draw(values(2));
+    expect(element.hidden).toBe(true);
+    draw(values(6));
+    expect(shownIn(element, "dd").map((one) => one.textContent)).toEqual([..."012345"]);
+    expect(shownIn(element, "button")).toHaveLength(0);
+    draw(values(13));
+    expect(shownIn(element, "dd")).toHaveLength(0);
+    const toggle = element.querySelector("button");
+    expect(toggle?.textContent).toBe("Values of all 13 features");
+    toggle?.click();
+    expect(shownIn(element, "dt").at(-1)?.textContent).toBe("feature 12");
+    toggle?.click();
+    expect(shownIn(element, "dd")).toHaveLength(0);
   });
 });
 
@@ -269,7 +404,7 @@ describe("the tools", () => {
 
 describe("rules", () => {
   it("are asked for with a depth, listed with what they cover, and put away", async () => {
-    const { model, part, choose, all } = boundary({ trained: 200 });
+    const { model, part, choose, all, offers } = boundary({ trained: 200 });
     const box = part("Rules").querySelector<HTMLInputElement>("input");
     if (!box) throw new Error("no box");
     box.checked = true;
@@ -285,6 +420,12 @@ describe("rules", () => {
     expect(part("Rules").textContent).toMatch(/agree with the model at \d/);
     await choose("Depth", "2");
     expect(requests(model).at(-1)).toEqual(["rules", { on: true, max_depth: 2 }]);
+    // Python may ask for more than the list had: it can be come back to.
+    elsewhere(model, "rules", { on: true, max_depth: 8 });
+    await settle();
+    expect(offers("Depth")).toEqual(["1", "2", "3", "4", "5", "8"]);
+    await choose("Depth", "2");
+    expect(offers("Depth")).toContain("8");
     box.checked = false;
     box.dispatchEvent(new Event("change"));
     await settle();
@@ -326,6 +467,19 @@ describe("the foot", () => {
     expect(all(".nnw-unit")[1]?.getAttribute("aria-pressed")).toBe("true");
     await choose("Hidden units", "");
     expect(all(".nnw-unit").some(seen)).toBe(false);
+  });
+
+  it("does not say for ever that units are being asked", async () => {
+    const { model, text } = boundary({ state: "finished" });
+    const waiting = { seq: 1e6, layer: "1", count: 0, units: [], state: "stale", problem: null };
+    model.set("_units", pack(waiting, {}));
+    await settle();
+    expect(text(".nnw-units")).toContain("stopped before there was an answer");
+    const live = unpack(model.get("_live") as Parameters<typeof unpack>[0]);
+    const busy = { action: "units", fraction: null, note: "" };
+    model.set("_live", pack({ ...live.meta, seq: 1e6, busy }, live.arrays as never));
+    await settle();
+    expect(text(".nnw-units")).toContain("being asked");
   });
 
   it("goes back in time, and to the newest step", async () => {

@@ -82,6 +82,16 @@ describe("a saved page", () => {
     await turn();
     expect(text(".nnw-plane-scale")).toContain("nats");
     expect(named("Entropy").getAttribute("aria-pressed")).toBe("true");
+    // One class alone is a picture of probabilities: both are held, and both come.
+    const alone = [...list("Show").options].filter(({ disabled }) => !disabled);
+    expect(alone.map(({ textContent }) => textContent)).toEqual(["all classes", "C"]);
+    list("Show").value = "2";
+    list("Show").dispatchEvent(new Event("change"));
+    await turn();
+    await turn();
+    expect(named("Probability").getAttribute("aria-pressed")).toBe("true");
+    expect(list("Show").value).toBe("2");
+    expect(text(".nnw-plane-scale")).toContain("C");
     for (const name of ["Add", "Zoom", "Compute", "Undo"]) {
       expect([name, named(name).closest("[hidden]") === null]).toEqual([name, false]);
     }

@@ -36,12 +36,18 @@ describe("colours of classes", () => {
     for (const { dark, label, probability, classes, colour } of golden.examples) {
       const ground = rgbOf(dark ? golden.ground.dark : golden.ground.light);
       // Of a scale that ends at this probability, its highest code.
-      const scale = { palette: "classes", low: 0, high: probability } as const;
+      const low = Math.min(1 / classes, probability);
+      const scale = { palette: "classes", low, high: probability } as const;
       const table = pixelTable(scale, classes, dark, ground);
       expect(hex(bytesOf(table[label * 256 + 250]).slice(0, 3))).toBe(colour);
     }
-    expect([strengthOf(0.25, 4), strengthOf(1, 4)]).toEqual(golden.strength);
-    expect(strengthOf(0.1, 4)).toBe(golden.strength[0]);
+    expect([strengthOf(0.25, 0.25), strengthOf(1, 0.25)]).toEqual(golden.strength);
+    expect(strengthOf(0.1, 0.25)).toBe(golden.strength[0]);
+    // Classes that do not exclude each other: their scale begins where they are as likely as not.
+    expect([strengthOf(0.5, 0.5), strengthOf(0.4, 0)]).toEqual([
+      golden.strength[0],
+      expect.closeTo(0.6 * (golden.strength[0] ?? 0) + 0.4 * (golden.strength[1] ?? 0), 9),
+    ]);
   });
 
   it("are one shade each where only labels are shown", () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { landscapeView } from "../../src/decision_boundary/picture/landscape";
+import { levelLines } from "../../src/decision_boundary/picture/level_lines";
 import { unitStrip } from "../../src/decision_boundary/picture/units";
 import type { Landscape, Units } from "../../src/decision_boundary/state";
 import { wordsFor } from "../../src/ui/i18n";
@@ -92,5 +93,34 @@ describe("the landscape", () => {
     expect(view.element.textContent).toContain("log₁₀ of the loss");
     view.draw({ ...landscape, log: false, low: 0, high: 2 });
     expect(readout.textContent).toBe("first direction 0.0, second 0.0: loss 0.00");
+  });
+});
+
+describe("lines of equal height", () => {
+  it("of a plane are straight and where the plane has that height", () => {
+    // Height 10 x + 20 y on a grid of 6 × 5.
+    const codes = Uint8Array.from(
+      { length: 30 },
+      (_, at) => 10 * (at % 6) + 20 * Math.floor(at / 6),
+    );
+    const ends = levelLines(codes, 5, 6, 55);
+    let length = 0;
+    for (let at = 0; at < ends.length; at += 4) {
+      const [x = 0, y = 0, toX = 0, toY = 0] = ends.slice(at, at + 4);
+      expect(10 * x + 20 * y).toBeCloseTo(55, 9);
+      expect(10 * toX + 20 * toY).toBeCloseTo(55, 9);
+      length += Math.hypot(toX - x, toY - y);
+    }
+    // From (0, 2.75) to (5, 0.25), without a gap and without a piece too many.
+    expect(length).toBeCloseTo(Math.hypot(5, 2.5), 9);
+  });
+
+  it("keep high corners of a saddle apart, and leave out what is not finite", () => {
+    const saddle = levelLines(Uint8Array.of(100, 0, 0, 100), 2, 2, 50);
+    expect(saddle).toEqual([0, 0.5, 0.5, 0, 1, 0.5, 0.5, 1]);
+    const other = levelLines(Uint8Array.of(0, 100, 100, 0), 2, 2, 50);
+    expect(other).toEqual([0.5, 0, 1, 0.5, 0.5, 1, 0, 0.5]);
+    expect(levelLines(Uint8Array.of(0, 100, 100, 253), 2, 2, 50)).toEqual([]);
+    expect(levelLines(Uint8Array.of(9, 9, 9, 9), 2, 2, 9)).toEqual([]);
   });
 });

@@ -42,8 +42,8 @@ describe("how the space is shown", () => {
     expect(text(".nnw-plane-scale")).toContain("nats");
   });
 
-  it("shows one class alone, in the view of probabilities only", async () => {
-    const { model, offers, choose, named } = boundary();
+  it("shows one class alone, by its probability whatever was shown before", async () => {
+    const { model, offers, choose, named, find } = boundary();
     expect(offers("Show")).toEqual(["all classes", "A", "B", "C"]);
     await choose("Show", "1");
     expect(requests(model)).toEqual([["interest", { interest: 1 }]]);
@@ -51,7 +51,15 @@ describe("how the space is shown", () => {
     expect(requests(model).at(-1)).toEqual(["interest", { interest: null }]);
     named("Label").click();
     await settle();
-    expect(offers("Show")).toBeNull();
+    const list = find<HTMLSelectElement>('select[aria-label="Show"]');
+    expect([offers("Show")?.length, list.value]).toEqual([4, ""]);
+    await choose("Show", "2");
+    await settle();
+    expect(requests(model).slice(-2)).toEqual([
+      ["view", { view: "probability" }],
+      ["interest", { interest: 2 }],
+    ]);
+    expect([model.get("view"), model.get("interest"), list.value]).toEqual(["probability", 2, "2"]);
   });
 
   it("says why a way to uncertainty cannot be had, and offers new views with one that can", async () => {
@@ -167,7 +175,7 @@ describe("the legend", () => {
       },
       { train: 0, test: 0 },
     );
-    expect(text(".nnw-legend-key")).toBe(`● train ${train}▲ test ${test}ringed: wrong`);
+    expect(text(".nnw-legend-key")).toBe(`● train ${train} · ▲ test ${test} · ringed: wrong`);
     const classes = () => all(".nnw-legend-class").map((one) => one.getAttribute("aria-pressed"));
     expect(classes()).toEqual(["true", "true", "true"]);
     all(".nnw-legend-class")[1]?.click();

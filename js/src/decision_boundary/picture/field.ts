@@ -331,7 +331,7 @@ export function fieldView(context: PictureContext): Picture {
         was.classes.length === now.classes.length;
       if (!same) {
         paintBack();
-        scale.draw(surface as Surface, sheetOf(now), now.classes.length, isDark(root));
+        scale.draw(surface as Surface, sheetOf(now), isDark(root));
       }
       if (!same || was?.points !== points) {
         const label =
@@ -345,7 +345,7 @@ export function fieldView(context: PictureContext): Picture {
     repaint() {
       pens.forget();
       if (input !== null) {
-        scale.draw(input.surface, sheetOf(input), input.classes.length, isDark(root));
+        scale.draw(input.surface, sheetOf(input), isDark(root));
       }
       paint();
     },

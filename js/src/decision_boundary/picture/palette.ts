@@ -37,10 +37,9 @@ export function rgbOf(css: string): Rgb {
 export const mix = (over: Rgb, ground: Rgb, share: number): number[] =>
   over.map((part, index) => Math.round(part * share + (ground[index] as number) * (1 - share)));
 
-/** How much of the colour covers the ground where the most probable of so many is so probable. */
-export function strengthOf(probability: number, classes: number): number {
-  const least = 1 / Math.max(2, classes);
-  const lead = Math.min(1, Math.max(0, (probability - least) / (1 - least)));
+/** How much of the colour covers the ground at a probability, on a scale from `low` to 1. */
+export function strengthOf(probability: number, low: number): number {
+  const lead = low < 1 ? Math.min(1, Math.max(0, (probability - low) / (1 - low))) : 1;
   return FAINT + (STRONG - FAINT) * lead;
 }
 
@@ -67,7 +66,7 @@ export function pixelTable(
     const color = rgbOf(classColour(k, dark));
     for (let code = 0; code <= LEVELS; code++) {
       const probability = low + (code / LEVELS) * (high - low);
-      const share = palette === "labels" ? FLAT : strengthOf(probability, classes);
+      const share = palette === "labels" ? FLAT : strengthOf(probability, low);
       bytes.set([...mix(color, ground, share), 255], (k * 256 + code) * 4);
     }
   }

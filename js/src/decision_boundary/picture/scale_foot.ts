@@ -11,7 +11,7 @@ import type { Sheet } from "./surface_layer";
 
 export interface ScaleFoot {
   element: HTMLElement;
-  draw(surface: Surface | null, sheet: Sheet | null, classes: number, dark: boolean): void;
+  draw(surface: Surface | null, sheet: Sheet | null, dark: boolean): void;
   /** Marks what stands at a place of the grid; -1 for none. */
   point(index: number): void;
 }
@@ -25,14 +25,19 @@ export function scaleFoot(words: Words): ScaleFoot {
   const high = h("span");
   const colors = h("span", { class: "nnw-scale-bar nnw-plane-strength" });
   const strength = h("span", { class: "nnw-scale-colors", role: "img" }, low, colors, high);
-  const own = h("span", { class: "nnw-muted" }, strength);
+  const own = h(
+    "span",
+    { class: "nnw-plane-own nnw-muted" },
+    strength,
+    words("ui.boundary.picture.scale.strength"),
+  );
   const element = h("div", { class: "nnw-plane-scale" }, own, bar.element, unit);
   let shown: Sheet | null = null;
   let map = false;
 
   return {
     element,
-    draw(surface, sheet, classes, dark) {
+    draw(surface, sheet, dark) {
       shown = sheet;
       map = sheet !== null && (sheet.palette === "sequential" || sheet.palette === "diverging");
       setHidden(bar.element, sheet === null);
@@ -54,7 +59,7 @@ export function scaleFoot(words: Words): ScaleFoot {
       setText(low, ends.low);
       setText(high, ends.high);
       setAttribute(strength, "aria-label", words("ui.boundary.picture.scale.class", ends));
-      const [from, to] = [sheet.low, sheet.high].map((end) => 100 * strengthOf(end, classes));
+      const [from, to] = [sheet.low, sheet.high].map((end) => 100 * strengthOf(end, sheet.low));
       const mixed = (share: number | undefined) =>
         `color-mix(in srgb, var(--nnw-text) ${share?.toFixed(0)}%, var(--nnw-surface))`;
       colors.style.backgroundImage = `linear-gradient(to right, ${mixed(from)}, ${mixed(to)})`;
