@@ -131,11 +131,19 @@ class Working(Filming):
             return bare_copy(root), step, past
 
     def _stop_working(self) -> None:
-        """Give up what is under way, until it is asked for again."""
+        """Give up what is under way, until it is asked for again; said at once.
+
+        On a busy machine the operation that is running may take a while to end; it does so by
+        itself, on a copy of its own.
+        """
         with self._shelf:
-            if self._job is not None:
-                self._given_up.update(self._jobs_wishes)
-                self._job.cancelled = True
+            if self._job is None:
+                return
+            self._given_up.update(self._jobs_wishes)
+            self._supersede()
+            self._no_longer_working()
+        self._part_changed("_picture")
+        self._part_changed("_live")
 
     def _supersede(self) -> None:
         """Cancel what is under way: something else is wanted now."""

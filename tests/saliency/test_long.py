@@ -181,11 +181,16 @@ def test_stop_ends_it_at_the_next_pass(ask: Ask, gate: Gate) -> None:
     before = shown_map(viewer)
     held(viewer, gate)
     assert state(viewer) == "working"
+    job = viewer._job
+    assert job is not None
     assert browser.answer(browser.ask("stop"))["type"] == "reply"
+    assert state(viewer) == "stale"  # said at once, though the pass is still under way …
+    assert part(viewer, "_live")[0]["busy"] is None
     passes = gate.passes
     gate.open.set()
+    assert job.wait(30)
+    assert gate.passes == passes  # … and none has begun since
     rested(viewer)
-    assert gate.passes == passes  # none has begun since
     assert state(viewer) == "stale"
     assert panes(viewer)[0]["method"] == "occlusion"
     viewer.flush()
