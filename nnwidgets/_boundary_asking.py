@@ -47,7 +47,7 @@ class Asking(Drawing):
     @property
     def views(self) -> tuple[str, ...]:
         """The views that apply now."""
-        alone = self._wish.uncertain is None
+        alone = self._wish.uncertain is None or self._untold is not None
         if self._space.regression:
             return ("value",) if alone else ("value", *_OF_COMMITTEES)
         return _OF_CLASSES if alone else (*_OF_CLASSES, *_OF_COMMITTEES)
@@ -106,6 +106,8 @@ class Asking(Drawing):
         with self._shelf:
             self._wish = replace(self._wish, **changes)
             self._given_up = frozenset()
+            if "uncertain" in changes:
+                self._untold = None  # to be found out
         for trait in ("_choices", "_surface"):
             self._part_changed(trait)
         self._changed()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from time import sleep
+from typing import Any, Final
 
 import numpy as np
 import traitlets as t
@@ -17,6 +19,19 @@ from nnwidgets.explain.toy_data import fitting, toy
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["Editing"]
+
+_NAP: Final = 0.01  # seconds
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """Return a call that does not keep alive whom it calls."""
+    known = weakref.WeakMethod(method)
+
+    def call() -> None:
+        if (found := known()) is not None:
+            found()
+
+    return call
 
 
 class _Array(t.TraitType[Any, Any]):
@@ -268,10 +283,22 @@ class Editing(Looking):
         if not store.labelled:
             raise Refusal("explain.points.no_labels")
         return PointsLoader(
-            store.snapshot, batch_size, shuffle=shuffle, seed=seed, device=device, shape=shape
+            store.snapshot,
+            batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            device=device,
+            shape=shape,
+            starved=_weakly(self._starved),
         )
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _starved(self) -> None:
+        """A loop has nothing to learn from: answer clicks, such as one that draws new points."""
+        if not self.closed:
+            self._session.serve()
+            sleep(_NAP)  # such a loop would only turn the processor hot
 
     @property
     def _toys(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, Final
 
+import numpy as np
 from torch import nn
 
 from nnwidgets._boundary_extras import Extras
@@ -18,7 +19,7 @@ from nnwidgets._boundary_wish import Shown, Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.plane_base import Plane
 from nnwidgets.explain.predictor import Predictor
-from nnwidgets.explain.refine import Refinement
+from nnwidgets.explain.refine import LATTICE, Refinement
 from nnwidgets.explain.surface import surface
 from nnwidgets.live.budget import work_clock
 from nnwidgets.probe.blocks import Words
@@ -34,7 +35,9 @@ _AT_REST: Final = 0.08
 _MOVING: Final = 0.001
 _COARSE_SIDE: Final = 48
 _OLD: Final = 3.0  # seconds, after which a slow surface begins anew with the weights of now
-_FEW_POINTS: Final = 200
+_FEW_POINTS: Final = 50
+_FEWEST: Final = 4  # rows, and more, to see how long one takes
+_MORE: Final = 256
 _PATIENCE: Final = 20.0  # seconds that a notebook without a view is held for a long answer
 
 
@@ -133,23 +136,18 @@ class Looking(Extras):
     def _draw(self, scene: Scene, root: nn.Module, *, asked: bool) -> None:
         """Ask the model all over the picture, or begin to."""
         space, side = self._space, self._given.resolution
-        training = self._session.training
+        training = self._session.training and not self._in_full
         seconds = _AT_REST if not training else _WAITED_FOR if asked else _PASSING
         if training and not asked and side * side * space.row_seconds <= _PASSING:
             # A picture that moves is worth more than a fine one; at rest it becomes fine.
             side = self._moving_side
+        if space.row_seconds <= 0:
+            self._time_it(scene)
         refinement = None
-        if space.row_seconds <= 0 or side * side * space.row_seconds > seconds:
+        if side * side * space.row_seconds > seconds:
+            if training:
+                side = self._coarse_side
             refinement = Refinement(scene.plane, side, scene.rectangle)
-        if refinement is not None and space.row_seconds <= 0:
-            # Nothing is known of its speed yet: the coarsest lattice tells.
-            points = refinement.next_points()
-            assert points is not None
-            scene.predictor.answer(points[:1])  # the first call of all is slow
-            refinement.put(scene.predictor.answer(points))
-            space.row_seconds = scene.predictor.row_seconds
-            if side * side * space.row_seconds <= seconds:
-                refinement = None
         if refinement is None:
             made = surface(scene.predictor, scene.plane, side, scene.rectangle)
             self._show(scene, Shown(surface=made, state="ready"))
@@ -171,6 +169,20 @@ class Looking(Extras):
             perf_counter(),
         )
         self._refine(self._progress, scene.predictor, seconds)
+
+    def _time_it(self, scene: Scene) -> None:
+        """See how long a point takes, by a few first."""
+        for count in (_FEWEST, _FEWEST, _MORE):  # the first call of all is slow
+            scene.predictor.answer(scene.plane.to_inputs(np.zeros((count, 2))))
+            self._space.row_seconds = scene.predictor.row_seconds
+            if count * self._space.row_seconds > _PASSING:
+                break
+
+    @property
+    def _coarse_side(self) -> int:
+        """Places along an axis whose coarsest lattice does not keep a loop waiting for long."""
+        lattice = (_WAITED_FOR / self._space.row_seconds) ** 0.5
+        return int(min(self._given.resolution, max(16, LATTICE * (lattice - 1))))
 
     @property
     def _moving_side(self) -> int:
@@ -205,6 +217,9 @@ class Looking(Extras):
         most = MOST_POINTS
         if self._session.training and space.row_seconds > 0:
             most = max(_FEW_POINTS, int(_PASSING / space.row_seconds))
+        verdict = drawn.verdict  # of the same weights, in a slow surface; the points may be others
+        if verdict is None or verdict.points.version != scene.points.version:
+            verdict = space.verdict(scene.predictor, scene.plane, most=most)
         self._put(
             replace(
                 drawn,
@@ -215,7 +230,7 @@ class Looking(Extras):
                 era=scene.era,
                 plane=scene.plane,
                 rectangle=scene.rectangle,
-                verdict=space.verdict(scene.predictor, scene.plane, most=most),
+                verdict=verdict,
                 notes=(*drawn.notes, *self._left_out()),
             )
         )
@@ -322,9 +337,16 @@ class Looking(Extras):
 
     def _complete(self, patience: float) -> None:
         """Bring the picture up to date, to the last place; at rest."""
+        self._in_full = True
+        try:
+            self._catch_up(patience)
+        finally:
+            self._in_full = False
+
+    def _catch_up(self, patience: float) -> None:
         for _ in range(2):  # what was begun before the last step is worked out again
             if self._is_behind:
-                self._stale = True
+                self._stale = self._asked_for = True
             if self._stale:
                 self._at_rest(self._look)
             self._at_rest(lambda: self._finish(patience))

@@ -9,7 +9,7 @@ from typing import Final
 
 from torch import Tensor
 
-from nnwidgets._boundary_wish import Wish
+from nnwidgets._boundary_wish import Verdict, Wish
 from nnwidgets.explain.plane_base import Plane, Rectangle
 from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.refine import Refinement
@@ -38,6 +38,8 @@ class Progress:
         Whether somebody waits for it.
     began
         When, in seconds of ``time.perf_counter``.
+    verdict
+        What these weights say of the points; None before that was asked.
     """
 
     wish: Wish
@@ -51,6 +53,7 @@ class Progress:
     refinement: Refinement
     asked: bool
     began: float
+    verdict: Verdict | None = None
 
     def advance(self, predictor: Predictor, seconds: float) -> None:
         """Ask for about so many seconds; at least one slice.

@@ -75,7 +75,10 @@ class Working(Sources):
     def _side(self) -> int:
         """Places along an axis of a committee's surface: fewer where somebody else computes too."""
         full = self._given.resolution
-        return min(full, _LIVE_SIDE) if self._session.training else full
+        passing = self._session.training and not self._in_full
+        return min(full, _LIVE_SIDE) if passing else full
+
+    _in_full = False  # somebody waits for the whole picture, whatever else goes on
 
     def _begin_tasks(self, scene: Scene, root: nn.Module, *, asked: bool) -> None:
         """Begin what is not known yet; what nobody has asked for only if it can be afforded."""

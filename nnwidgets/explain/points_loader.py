@@ -36,6 +36,9 @@ class PointsLoader:
         Where the tensors are to be; None: on the CPU.
     shape
         Of one point, where it is no row: (1, 8, 8).
+    starved
+        Called when there is no point to give in a whole epoch: a loop over epochs takes no step
+        then, at which anything else could be done.
 
     Yields
     ------
@@ -54,6 +57,7 @@ class PointsLoader:
         seed: int = 0,
         device: Any = None,
         shape: tuple[int, ...] | None = None,
+        starved: Callable[[], None] = lambda: None,
     ) -> None:
         size: Any = batch_size  # a caller may give anything
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
@@ -64,6 +68,7 @@ class PointsLoader:
         self._generator = np.random.default_rng(seed)
         self._device = device
         self._shape = shape
+        self._starved = starved
 
     def __len__(self) -> int:
         """How many batches an epoch has, as the points are now."""
@@ -82,6 +87,8 @@ class PointsLoader:
                 waiting = self._order(waiting, places, given)
             batch, waiting = waiting[: self._size], waiting[self._size :]
             if not batch:
+                if not given:
+                    self._starved()
                 return
             given.update(batch)
             yield self._tensors(now, np.array([places[name] for name in batch], np.intp))

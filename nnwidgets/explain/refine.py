@@ -25,10 +25,11 @@ from nnwidgets.explain.levels import levels
 from nnwidgets.explain.plane_base import Plane, Rectangle
 from nnwidgets.explain.surface import Resolution, Surface, lines, surface_of
 
-__all__ = ["Refinement", "refine"]
+__all__ = ["LATTICE", "Refinement", "refine"]
 
 _SLICE: Final = 2048  # places asked at once
-_COARSE: Final = 8  # places from one line of the coarsest lattice to the next
+LATTICE: Final = 8
+"""Places from one line of the coarsest lattice to the next."""
 # Risks are compared, so that their scale is free; these were tried on generated networks, smooth
 # and crinkled, with 2 to 10 classes. A boundary through a cell comes before everything else.
 _CROSSED: Final = 1000.0
@@ -92,7 +93,7 @@ class Refinement:
         self._plane = plane
         self._slice = slice_size
         self._shape = (len(self.y), len(self.x))
-        self._levels = levels(self._shape, _COARSE)
+        self._levels = levels(self._shape, LATTICE)
         self._known = np.zeros(self._shape, dtype=bool)
         self._pending: NDArray[np.int64] | None = None
         self._rest: NDArray[np.int64] | None = None  # places chosen, but not asked yet

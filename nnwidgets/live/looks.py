@@ -20,7 +20,6 @@ __all__ = ["Looks"]
 R = TypeVar("R")
 
 
-
 class Looks(LiveWidget):
     """A widget whose picture is made by running a copy of the model.
 

@@ -128,6 +128,8 @@ def test_a_slow_model_never_holds_a_step_up_for_long(
     plot.session.loop_began()
     counts = []
     for _ in range(12):
+        with background(plot.flush):  # as the sender does, in a thread of its own
+            pass
         before = gate.points
         training.step()
         counts.append(gate.points - before)
@@ -141,9 +143,10 @@ def test_a_slow_model_never_holds_a_step_up_for_long(
 
 
 def test_a_surface_is_of_the_same_weights_all_over(
-    training: Training, ask: Ask, gate: Gate, slow: None
+    training: Training, ask: Ask, gate: Gate, slow: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Worked out over many steps: still that of the step it was begun at."""
+    monkeypatch.setattr("nnwidgets._boundary_looking.Looking._coarse_side", 64)
     plot, _ = ask(resolution=64)
     states = {}
     plot.session.loop_began()
