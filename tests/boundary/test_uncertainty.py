@@ -1,0 +1,385 @@
+"""Several models taken together: means and shares of the entropy by hand, and honest refusals."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nnwidgets import DecisionBoundaryPlot
+from nnwidgets.probe.blocks import decode
+from tests.boundary.conftest import (
+    Make,
+    Training,
+    asked,
+    click,
+    cloud,
+    entropy,
+    finished,
+    grid,
+    look,
+    part,
+    places,
+    refused,
+    shown,
+    small_net,
+    softmax,
+)
+from tests.boundary.test_live import at_any_price, keep_every_step
+from tests.live.doubles import install_browser
+
+
+def nets(count: int, classes: int = 3) -> list[nn.Module]:
+    found: list[nn.Module] = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        found.append(small_net(classes))
+    return found
+
+
+def adds_up(found: Any) -> None:
+    """Total = aleatoric + epistemic, none of them below zero."""
+    np.testing.assert_allclose(found.entropy, found.aleatoric + found.epistemic, atol=1e-5)
+    assert found.aleatoric.min() >= -1e-6
+    assert found.epistemic.min() >= -1e-6
+
+
+def test_a_list_of_models_is_the_whole_ensemble(make: Make, training: Training) -> None:
+    ensemble = nets(4)
+    plot = make(training.model, training.x, training.y, uncertainty=ensemble)
+    found = plot.surface()
+    shares = np.stack([softmax(asked(net, grid(found.x, found.y))) for net in ensemble])
+    mean = shares.mean(0)
+    np.testing.assert_allclose(
+        np.moveaxis(found.probabilities, 0, -1).reshape(-1, 3), mean, atol=1e-6
+    )
+    np.testing.assert_allclose(found.entropy.ravel(), entropy(mean), atol=1e-5)
+    np.testing.assert_allclose(found.aleatoric.ravel(), entropy(shares).mean(0), atol=1e-5)
+    np.testing.assert_allclose(
+        found.epistemic.ravel(), entropy(mean) - entropy(shares).mean(0), atol=1e-5
+    )
+    said = plot.predict(training.x)
+    own = np.stack([softmax(asked(net, training.x)) for net in ensemble])
+    np.testing.assert_allclose(said.probabilities, own.mean(0), atol=1e-6)
+    np.testing.assert_allclose(said.aleatoric, entropy(own).mean(0), atol=1e-5)
+    at = plot.explain(training.x[3])
+    assert at.members == 4
+    np.testing.assert_allclose(at.probabilities, own.mean(0)[3], atol=1e-6)
+    np.testing.assert_allclose(at.spread, own.std(0)[3], atol=1e-6)
+    assert at.total == pytest.approx(entropy(own.mean(0)[3]), abs=1e-5)
+    assert at.aleatoric == pytest.approx(entropy(own[:, 3]).mean(), abs=1e-5)
+
+
+def test_the_browser_gets_what_they_disagree_about(make: Make, training: Training) -> None:
+    ensemble = nets(3)
+    plot = make(training.model, training.x, training.y, uncertainty=ensemble)
+    finished(plot)
+    assert plot.views == ("probability", "label", "entropy", "margin", "epistemic", "aleatoric")
+    shares = np.stack([softmax(asked(net, grid(*places(plot)))) for net in ensemble])
+    by_hand = {
+        "probability": shares.mean(0).max(1),
+        "entropy": entropy(shares.mean(0)),
+        "aleatoric": entropy(shares).mean(0),
+        "epistemic": entropy(shares.mean(0)) - entropy(shares).mean(0),
+    }
+    for view, expected in by_hand.items():
+        plot.view = view
+        meta, values = shown(plot)
+        assert (meta["view"], meta["members"], meta["state"]) == (view, 3, "ready")
+        half = 0.5 * (meta["high"] - meta["low"]) / 250
+        np.testing.assert_allclose(values.ravel(), expected, atol=half + 1e-5)
+    label = part(plot, "_surface")[1]["label"]
+    clear = np.diff(np.sort(shares.mean(0), axis=1)[:, -2:])[:, 0] > 1e-5
+    np.testing.assert_array_equal(label.ravel()[clear], shares.mean(0).argmax(1)[clear])
+    said = np.stack([softmax(asked(net, training.x)) for net in ensemble]).mean(0).argmax(1)
+    _, arrays = part(plot, "_surface")
+    np.testing.assert_array_equal(arrays["wrong"], said != training.y.numpy())
+    choices = part(plot, "_choices")[0]
+    assert choices["uncertain"] == "ensemble"
+    assert choices["uncertainties"][-1]["name"] == "ensemble"
+
+
+def test_values_of_an_ensemble(make: Make) -> None:
+    ensemble = nets(5, classes=1)
+    model = small_net(1)
+    x, _ = cloud()
+    plot = make(model, x, x[:, 0], uncertainty=ensemble)
+    found = plot.surface()
+    values = np.stack([asked(net, grid(found.x, found.y))[:, 0] for net in ensemble])
+    np.testing.assert_allclose(found.values.ravel(), values.mean(0), atol=1e-6)
+    np.testing.assert_allclose(found.epistemic.ravel(), values.var(0), atol=1e-5)
+    assert found.aleatoric is None  # nobody knows how noisy the data are
+    finished(plot)
+    plot.view = "epistemic"
+    meta, drawn = shown(plot)
+    assert meta["unit"] == "variance"
+    np.testing.assert_allclose(drawn.ravel(), values.var(0), atol=0.5 * meta["high"] / 250 + 1e-5)
+
+
+# -- dropout -------------------------------------------------------------------------------------
+
+
+def test_dropout_against_all_masks_there_are(make: Make, training: Training) -> None:
+    """Three units that may be dropped: eight networks, of which the mean is known exactly."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Dropout(0.4), nn.Linear(3, 2))
+    with torch.no_grad():
+        model[3].weight.mul_(4)
+    x, y = cloud(classes=2)
+    plot = make(model, x, y, uncertainty="mc_dropout", resolution=8)
+    found = plot.surface()
+    adds_up(found)
+    hidden = asked(model[:2], grid(found.x, found.y))
+    weight, bias = (value.detach().numpy() for value in model[3].parameters())
+    mean, mean_entropy, square = 0.0, 0.0, 0.0
+    for mask in itertools.product((0, 1), repeat=3):
+        likely = np.prod([0.6 if keep else 0.4 for keep in mask])
+        shares = softmax(hidden * np.array(mask) / 0.6 @ weight.T + bias)
+        mean = mean + likely * shares
+        square = square + likely * shares**2
+        mean_entropy = mean_entropy + likely * entropy(shares)
+    finished(plot)
+    members = part(plot, "_surface")[0]["members"]
+    assert members >= 20
+    error = np.sqrt((square - mean**2).max() / members)
+    off = np.moveaxis(found.probabilities, 0, -1).reshape(-1, 2) - mean
+    assert np.abs(off).max() < 4.5 * error  # all places share the masks: one draw of 30
+    assert np.abs(found.aleatoric.ravel() - mean_entropy).max() < 4.5 * 0.7 / np.sqrt(members)
+    assert found.epistemic.max() > 0.02
+
+
+def test_dropout_says_the_same_each_time_and_draws_no_numbers(
+    make: Make, training: Training
+) -> None:
+    state = torch.get_rng_state()
+    plot = make(training.model, training.x, training.y, uncertainty="mc_dropout")
+    first = plot.surface()
+    second = plot.surface()
+    np.testing.assert_array_equal(first.probabilities, second.probabilities)
+    adds_up(first)
+    assert torch.equal(torch.get_rng_state(), state)
+    finished(plot)
+    meta, values = shown(plot)
+    np.testing.assert_allclose(
+        values, first.probabilities.max(0), atol=0.5 * (meta["high"] - meta["low"]) / 250 + 1e-6
+    )
+    assert any("thinned" in note for note in meta["notes"])
+    assert training.model.training
+
+
+# -- snapshots and Laplace -----------------------------------------------------------------------
+
+
+def test_snapshots_of_this_run(
+    training: Training, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SWAG by hand: mean, diagonal and low rank of the weights of the last half of the run."""
+    install_browser(monkeypatch)
+    plot = make(training.model, training.x, training.y, uncertainty="snapshots", resolution=8)
+    look(plot)
+    at_any_price(plot, monkeypatch)
+    keep_every_step(plot, monkeypatch)
+    finished(plot)
+    meta, _ = part(plot, "_surface")
+    assert meta["members"] == 0
+    states = {}
+    plot.session.loop_began()
+    for step in range(1, 13):
+        training.step()
+        states[step] = training.state()
+    plot.session.loop_ended("finished")
+    finished(plot)
+    meta, _ = part(plot, "_surface")
+    assert meta["members"] >= 20
+    found = plot.surface()
+    adds_up(found)
+    steps = plot._kept.snapshots.steps
+    late = [step for step in steps if step >= (steps[0] + steps[-1]) / 2]
+    rows = torch.tensor(grid(found.x, found.y), dtype=torch.float32)
+    names = list(states[late[0]])
+    stacked = {name: torch.stack([states[step][name] for step in late]) for name in names}
+    generator = torch.Generator().manual_seed(3)
+    total, square = 0.0, 0.0
+    model = small_net()
+    draws = 1500
+    for _ in range(draws):
+        along = torch.randn(len(late), generator=generator)
+        drawn = {}
+        for name in names:
+            mean = stacked[name].mean(0)
+            away = stacked[name] - mean
+            z = torch.randn(mean.shape, generator=generator)
+            drawn[name] = (
+                mean
+                + away.square().mean(0).sqrt() * z / 2**0.5
+                + torch.tensordot(along, away, 1) / (2 * (len(late) - 1)) ** 0.5
+            )
+        model.load_state_dict(drawn)
+        shares = softmax(asked(model, rows))
+        total, square = total + shares, square + shares**2
+    mean = total / draws
+    error = np.sqrt(np.maximum(square / draws - mean**2, 0).max() / meta["members"])
+    off = np.moveaxis(found.probabilities, 0, -1).reshape(-1, 3) - mean
+    assert np.abs(off).max() < 4.5 * error
+    assert any("SWAG" in note for note in meta["notes"])
+
+
+def test_the_last_layer_of_a_linear_model(make: Make) -> None:
+    """Least squares with normal noise: nothing is approximated, so the variance is known."""
+    torch.manual_seed(0)
+    x = torch.randn(60, 2)
+    y = (x @ torch.tensor([0.7, -0.4]) + 0.3 + 0.3 * torch.randn(60)).float()
+    design = np.column_stack([x.numpy(), np.ones(60)]).astype(np.float64)
+    solution = np.linalg.lstsq(design, y.numpy().astype(np.float64), rcond=None)[0]
+    model = nn.Sequential(nn.Linear(2, 1))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor(solution[None, :2]))
+        model[0].bias.copy_(torch.tensor(solution[2:]))
+    plot = make(model, x, y, uncertainty="laplace", resolution=16)
+    found = plot.surface()
+    left = y.numpy() - design @ solution
+    noise = float(left @ left / 57)
+    places_ = np.column_stack([grid(found.x, found.y), np.ones(256)])
+    inverse = np.linalg.inv(design.T @ design)
+    variance = noise * np.einsum("pi,ij,pj->p", places_, inverse, places_)
+    # Thirty members: a variance from them is off by a quarter, the same factor nearly everywhere.
+    ratio = found.epistemic.ravel() / variance
+    assert 0.4 < np.median(ratio) < 1.9
+    assert found.aleatoric.ravel() == pytest.approx(noise, rel=0.1)
+    np.testing.assert_allclose(
+        found.values.ravel(), places_ @ solution, atol=4.5 * np.sqrt(variance.max() / 30)
+    )
+
+
+def test_laplace_is_more_at_a_loss_far_from_the_data(make: Make, training: Training) -> None:
+    for _ in range(60):
+        training.step()
+    plot = make(training.model, training.x, training.y, uncertainty="laplace")
+    found = plot.surface()
+    adds_up(found)
+    said = plot.predict(training.x)
+    assert said.epistemic.mean() < found.epistemic.mean()
+
+
+# -- honest refusals -----------------------------------------------------------------------------
+
+
+def is_alone(plot: DecisionBoundaryPlot, model: nn.Module, words: str) -> None:
+    """The model alone is shown, and it is said why."""
+    finished(plot)
+    meta, values = shown(plot)
+    assert (meta["members"], meta["state"]) == (0, "ready")
+    assert any(words in note for note in meta["notes"])
+    shares = softmax(asked(model, grid(*places(plot))))
+    np.testing.assert_allclose(values.ravel(), shares.max(1), atol=0.5 / 250)
+    assert plot._error is None
+    found = plot.surface()
+    assert found.epistemic is None
+    np.testing.assert_allclose(
+        found.probabilities.ravel(),
+        softmax(asked(model, grid(found.x, found.y))).T.ravel(),
+        atol=1e-6,
+    )
+    assert words in plot.status
+
+
+def test_no_dropout(make: Make) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Dropout(0.0), nn.Linear(4, 3))
+    plot = make(model, *cloud(), uncertainty="mc_dropout")
+    is_alone(plot, model, "no dropout module")
+    ways = {one["name"]: one["problem"] for one in part(plot, "_choices")[0]["uncertainties"]}
+    assert "no dropout module" in ways["mc_dropout"]
+    assert ways["laplace"] is None
+
+
+@pytest.mark.parametrize("members", [0, 1])
+def test_one_member_only(make: Make, training: Training, members: int) -> None:
+    kept = nets(1)[:members]
+    try:
+        plot = make(training.model, training.x, training.y, uncertainty=kept)
+    except ValueError as problem:
+        said = str(problem)
+    else:
+        is_alone(plot, training.model, "disagree with itself")
+        return
+    assert "two models" in said or "model" in said
+
+
+def test_no_snapshots_yet(make: Make, training: Training) -> None:
+    plot = make(training.model, training.x, training.y, uncertainty="snapshots")
+    is_alone(plot, training.model, "train on")
+
+
+def test_no_last_linear_layer(make: Make) -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = nn.Parameter(torch.randn(2, 3))
+
+        def forward(self, x: Any) -> Any:
+            return x @ self.weights
+
+    torch.manual_seed(0)
+    model = Odd()
+    plot = make(model, *cloud(), uncertainty="laplace")
+    is_alone(plot, model, "No linear layer")
+
+
+def test_members_of_different_shapes(make: Make, training: Training) -> None:
+    odd = [small_net(3), small_net(4)]
+    plot = make(training.model, training.x, training.y, uncertainty=odd)
+    finished(plot)
+    meta, _ = part(plot, "_surface")
+    assert meta["state"] == "failed"
+    assert "different questions" in meta["problem"]
+    assert "different questions" in refused(plot.surface)
+    assert plot._error is None
+
+
+def test_ways_are_clicked_and_set(make: Make, training: Training) -> None:
+    plot = make(training.model, training.x, training.y)
+    with pytest.raises(Exception, match="one model alone"):
+        plot.view = "epistemic"
+    click(plot, "uncertainty", uncertainty="mc_dropout")
+    plot.view = "epistemic"
+    finished(plot)
+    assert shown(plot)[0]["view"] == "epistemic"
+    assert plot.uncertainty == "mc_dropout"
+    found = plot.surface()
+    assert found.epistemic is not None
+    np.testing.assert_allclose(
+        decode(part(plot, "_surface")[1]["value"], 0.0, part(plot, "_surface")[0]["high"]),
+        found.epistemic,
+        atol=found.epistemic.max() / 250,
+    )
+    plot.uncertainty = None
+    finished(plot)
+    assert plot.view == "entropy"
+    assert part(plot, "_surface")[0]["members"] == 0
+    for way in ("ensemble", "swag", 3):
+        refused(lambda way=way: setattr(plot, "uncertainty", way))
+    assert plot.uncertainty is None
+
+
+def test_members_are_asked_as_they_are_now_and_left_alone(make: Make, training: Training) -> None:
+    ensemble = nets(2)
+    for net in ensemble:
+        net.train()
+    plot = make(training.model, training.x, training.y, uncertainty=ensemble)
+    plot.surface()
+    with torch.no_grad():
+        for net in ensemble:
+            for value in net.parameters():
+                value.mul_(-1.5)
+    found = plot.surface()
+    mean = np.mean([softmax(asked(net, grid(found.x, found.y))) for net in ensemble], axis=0)
+    np.testing.assert_allclose(
+        np.moveaxis(found.probabilities, 0, -1).reshape(-1, 3), mean, atol=1e-6
+    )
+    assert all(net.training for net in ensemble)
+    assert not any(one._forward_hooks for net in ensemble for one in net.modules())
