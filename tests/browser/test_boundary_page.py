@@ -212,7 +212,7 @@ def test_the_training_is_a_film(still: BoundaryPage) -> None:
 
 def test_rules_are_listed_and_the_one_that_applies_is_told(still: BoundaryPage) -> None:
     before = still.painted(1)
-    still.root.get_by_role("checkbox", name="Show", exact=True).check()
+    still.root.get_by_role("checkbox", name="Show rules", exact=True).check()
     still.wait("meta('_rules').state === 'ready'")
     fidelity = still.kernel("meta('_rules').fidelity")
     still.says(f"agree with the model at {100 * fidelity:.0f}\u202f% of the places")

@@ -29,12 +29,19 @@ export function drawnPoint(words: Words, signal: AbortSignal, actions: DrawnPoin
   const name = h("span", { class: "nnw-muted", "aria-hidden": "true" }, label);
   const remove = button({
     label: words("ui.boundary.point.remove"),
+    kind: "plain",
     signal,
     onClick() {
       if (current !== null) actions.remove(current);
     },
   });
-  const element = h("div", { class: "nnw-draw-row" }, name, choice.element, remove.element);
+  const element = h(
+    "div",
+    { class: "nnw-draw-row nnw-own-point" },
+    name,
+    choice.element,
+    remove.element,
+  );
   return {
     element,
     /** @param id of the drawn point that is explained; null: none is */

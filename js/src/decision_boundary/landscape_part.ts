@@ -17,8 +17,6 @@ export interface LandscapeInput {
   /** What the kernel says of the work, whoever asked for it. */
   work: Work | null;
   reachable: boolean;
-  /** The kernel is at something long already. */
-  busy: boolean;
 }
 
 export interface LandscapePart {
@@ -83,7 +81,7 @@ export function landscapePart(
 
   return {
     element,
-    draw({ landscape, own, work: elsewhere, reachable, busy }) {
+    draw({ landscape, own, work: elsewhere, reachable }) {
       current = own;
       const work = own ?? elsewhere;
       const state = landscape?.state ?? "none";
@@ -92,7 +90,7 @@ export function landscapePart(
       const again = shown === null ? "compute" : "again";
       compute.set({
         label: words(`ui.boundary.landscape.${again}`),
-        disabled: !reachable || busy || running,
+        disabled: !reachable || running,
       });
       setHidden(hide.element, shown === null);
       hide.set({ disabled: !reachable });

@@ -36,6 +36,7 @@ export function leads(
       write();
     },
   });
+  more.element.classList.add("nnw-more");
   const element = h("div", {}, list, more.element);
   /** Rows stay the same elements: what is said changes with every step, the focus must not. */
   const rows: { row: HTMLElement; mark: HTMLElement; text: HTMLElement; lead: Button }[] = [];

@@ -22,6 +22,7 @@ export function pointValues(words: Words, signal: AbortSignal) {
       write();
     },
   });
+  toggle.element.classList.add("nnw-more");
   const element = h("div", {}, toggle.element, list);
   const write = (): void => {
     const many = shown.length > FEW;

@@ -33,7 +33,7 @@ import {
 } from "./state";
 import { unitsPart } from "./units_part";
 
-/** Clicks of which a person wants to know that they wait. */
+/** What a person wants to know to be waiting, or under way. */
 const CLICKS: readonly string[] = [
   "view",
   "interest",
@@ -59,6 +59,7 @@ const CLICKS: readonly string[] = [
   "toy",
   "refresh",
   "export",
+  "surface",
 ];
 
 /** The class of a point without one. */
@@ -252,7 +253,14 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
       // The landscape says itself how far it is.
       const ofLandscape = working.find(({ action }) => action === "landscape") ?? null;
       const others = working.filter((one) => one !== ofLandscape);
-      const elsewhere = underWay?.action === "landscape" ? null : underWay;
+      // What is there already is brought up to date in passing: nobody waits for that.
+      const awaited = [
+        { action: "point", state: explained?.state },
+        { action: "rules", state: found?.state },
+        { action: "surface", state: surface?.state },
+      ].find(({ action }) => action === underWay?.action);
+      const told = underWay?.action === "landscape" || (awaited && awaited.state !== "working");
+      const elsewhere = told ? null : underWay;
       queued.draw(
         pending.filter(({ state }) => state !== "working"),
         live,
@@ -310,7 +318,6 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
         own: ofLandscape,
         work: underWay?.action === "landscape" ? underWay : null,
         reachable,
-        busy: working.length > 0 || underWay !== null,
       });
       units.draw({
         units: hidden,

@@ -128,6 +128,28 @@ describe("the step of an answer", () => {
   });
 });
 
+describe("work that nobody waits for", () => {
+  it("is not announced, and keeps nobody from the loss landscape", async () => {
+    const { model, all, named } = boundary();
+    elsewhere(model, "point", { at: [0.2, 0.1], id: null });
+    await settle();
+    const live = unpack(model.get("_live") as Parameters<typeof unpack>[0]);
+    const at = (seq: number, action: string) => {
+      const busy = { action, fraction: 0.5, note: "" };
+      model.set("_live", pack({ ...live.meta, seq: 1e6 + seq, busy }, live.arrays as never));
+    };
+    at(1, "point");
+    await settle();
+    expect(all(".nnw-busy").every((one) => one.hidden)).toBe(true);
+    expect(named("Compute").disabled).toBe(false);
+    const point = unpack(model.get("_point") as Parameters<typeof unpack>[0]);
+    const waiting = { ...point.meta, seq: 1e6, state: "working" };
+    model.set("_point", pack(waiting, point.arrays as never));
+    await settle();
+    expect(all(".nnw-busy").find((one) => !one.hidden)?.textContent).toContain("The explanation");
+  });
+});
+
 describe("a drawn point that is explained", () => {
   const chosen = async () => {
     const shown = boundary();
