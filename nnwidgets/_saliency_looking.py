@@ -6,12 +6,15 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, Final
 
-from nnwidgets._saliency_solving import cannot, waiting
+from nnwidgets._saliency_solving import cannot, run_once, waiting
 from nnwidgets._saliency_sources import View
 from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets._saliency_working import Working
 from nnwidgets.catalogue import text
+from nnwidgets.explain.question import Question
+from nnwidgets.explain.registry import GRADIENT_FREE
 from nnwidgets.live.budget import work_clock
+from nnwidgets.probe.own_random import use_of_state
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["Looking"]
@@ -88,7 +91,7 @@ class Looking(Working):
             with self._twin.open(weights) as root:
                 question = self._solver.question(root)
                 wish = self._solver.settled(wish, question)
-                if self._is_quick(question, wish) or not self._twin.copied:
+                if self._is_quick(question, wish) or self._stays_here(question, wish):
                     found = self._solver.solve(question, wish, step, past)
                     return self._remember(replace(found, weights=mark))
                 known = self._known(wish, step, past, mark)
@@ -98,6 +101,25 @@ class Looking(Working):
                 return self._slowly(replace(preview, weights=mark), asked=asked)
         except Exception as problem:
             return self._failed(wish, self._session.step, problem)
+
+    def _stays_here(self, question: Question, wish: Wish) -> bool:
+        """Whether this can only be asked where the model is at rest.
+
+        Raises
+        ------
+        Refusal
+            If something trains, and would be held up for too long.
+        """
+        if not self._twin.copied:
+            return True
+        if wish.method in GRADIENT_FREE:
+            return False
+        asked = question.ask(wish.index, wish.target)
+        if use_of_state(lambda: run_once(asked)) != "reads":
+            return False
+        if self._session.training:
+            raise Refusal("explain.view.checkpointed")
+        return True
 
     def _slowly(self, preview: Answer, *, asked: bool) -> Answer:
         """Return the answer of a slow method for now: an old one, or one that is on its way."""

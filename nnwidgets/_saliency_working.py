@@ -13,8 +13,9 @@ from nnwidgets._saliency_solving import run_once, waiting
 from nnwidgets._saliency_sources import View
 from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets.explain.cancelling import Cancelled
+from nnwidgets.explain.registry import GRADIENT_FREE
 from nnwidgets.live.jobs import CancelledError, Job
-from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch
+from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch, use_of_state
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
 
@@ -126,8 +127,14 @@ class Working(Filming):
                 raise Refusal("explain.view.no_copy")
             question = self._solver.question(root)
             asked = question.ask(wish.index, wish.target)
-            if draws_outside_torch(lambda: run_once(asked)):
+            used: list[str] = []
+            if draws_outside_torch(lambda: used.append(use_of_state(lambda: run_once(asked)))):
                 raise Refusal("probe.random.python")
+            if used == ["sets"]:
+                raise Refusal("probe.random.state")
+            # To differentiate a checkpointed model sets the random numbers of the process back.
+            if used == ["reads"] and wish.method not in GRADIENT_FREE:
+                raise Refusal("explain.view.checkpointed")
             return bare_copy(root), step, past
 
     def _stop_working(self) -> None:

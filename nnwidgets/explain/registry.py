@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from nnwidgets.explain.asked import Asked
     from nnwidgets.explain.question import Question
 
-__all__ = ["METHODS", "REGISTRY", "Method", "Result", "Run", "Warned", "register"]
+__all__ = [
+    "GRADIENT_FREE",
+    "METHODS",
+    "REGISTRY",
+    "Method",
+    "Result",
+    "Run",
+    "Warned",
+    "register",
+]
 
 # In the order in which they are listed and offered (design §3).
 METHODS: Final = (
@@ -151,6 +160,13 @@ class Method:
 
 
 REGISTRY: Final[dict[str, Method]] = {}
+
+GRADIENT_FREE: Final = frozenset(
+    {
+        "occlusion", "feature_ablation", "feature_permutation", "lime", "kernel_shap",
+    }
+)  # fmt: skip
+"""Methods that only run the model forwards, whatever its layers are."""
 
 
 def register(method: Method) -> Method:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nnwidgets import SaliencyViewer, TrainingMonitor
+from nnwidgets.live.pulse import Kind
 from tests.live.doubles import Background, Browser, install_browser, until
-from tests.saliency.conftest import Make, Training, panes, part, shown_map, summed
+from tests.saliency.conftest import Make, Training, click, panes, part, shown_map, summed
 
 
 class Gate:
@@ -403,3 +405,42 @@ def test_importance_of_the_features_of_a_table(make: Make, monkeypatch: pytest.M
     assert meta["base"] == pytest.approx(1.0)
     assert arrays["mean"][0] == pytest.approx(0.5, abs=0.1)
     np.testing.assert_allclose(arrays["mean"][1:], 0, atol=1e-9)
+
+
+class Checkpointed(nn.Module):
+    """Computes its first layer anew in the backward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        again: Any = checkpoint(self.first, x, use_reentrant=False)
+        return self.last(torch.tanh(again))
+
+
+def test_a_checkpointed_model_is_not_differentiated_beside_a_training(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would set the random numbers of the process back in the middle of a step."""
+    monkeypatch.setattr("nnwidgets._saliency_sources._QUICK_SECONDS", 0.0)  # all methods are slow
+    model = Checkpointed()
+    viewer = make(model, torch.randn(4, 4), method="saliency")
+    assert part(viewer, "_picture")[0]["panes"][0]["state"] == "ready"  # at rest, and at once
+    assert viewer._job is None
+    viewer.session.loop_began()
+    try:
+        click(viewer, "method", method="input_x_gradient")
+        viewer.session.safe_point(Kind.STEP)
+        pane = panes(viewer)[0]
+        assert pane["state"] == "failed"
+        assert "checkpointing" in pane["problem"]
+        click(viewer, "method", method="feature_ablation")
+
+        def is_answered() -> bool:
+            viewer.session.safe_point(Kind.STEP)
+            return panes(viewer)[0]["state"] in ("ready", "stale")
+
+        until(is_answered)
+    finally:
+        viewer.session.loop_ended("finished")
