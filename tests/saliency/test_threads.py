@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import threading
 from typing import Any
@@ -159,6 +160,10 @@ def losses(clicks: bool, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_clicks_from_other_threads_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     install_browser(monkeypatch)
+    # Importing them holds all threads up, on a busy machine for seconds; and a loop of a script
+    # that is silent for two seconds is taken to be at rest, as the session says.
+    for library in ("captum.attr", "sklearn.linear_model"):
+        importlib.import_module(library)
     bare, clicked = losses(False, monkeypatch), losses(True, monkeypatch)
     assert len(bare) == len(clicked)
     for one, other in zip(bare, clicked, strict=True):
