@@ -25,6 +25,9 @@ export interface Bars {
 const percent = (share: number): string => `${(100 * share).toFixed(2)}%`;
 const within = (share: number): number => Math.min(1, Math.max(0, share));
 
+/** A name that may be broken behind what joins its parts: "color_intensity". */
+const breakable = (name: string): string => name.replace(/[_/.-](?=.)/g, "$&\u200b");
+
 /** @param signed marks the middle of each track, where zero is */
 export function bars(label: string, signed = false): Bars {
   const kind = signed ? "nnw-bars nnw-bars-signed" : "nnw-bars";
@@ -49,7 +52,7 @@ export function bars(label: string, signed = false): Bars {
       rows.forEach((row, at) => {
         const parts = made[at];
         if (parts === undefined) return;
-        setText(parts.name, row.name);
+        setText(parts.name, breakable(row.name));
         setAttribute(parts.name, "title", row.name);
         setText(parts.number, row.number);
         setHidden(parts.mark, !row.mark);

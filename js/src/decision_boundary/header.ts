@@ -38,13 +38,26 @@ export function accuracyText(surface: Surface | null, words: Words): string {
     .join(" · ");
 }
 
+/** So far behind the run (share of its steps) a picture is one of an earlier moment. */
+const BEHIND = 0.1;
+
+/** The step of the picture, if that is not the one that the run is at; null: it is, or nearly. */
+export function stepBehind(surface: Surface | null, live: Live | null): number | null {
+  if (surface === null || live === null) return null;
+  const { step, past } = surface;
+  const behind = Math.abs(live.step - step);
+  // A few steps are nothing: the next picture is on its way.
+  return (past && behind > 0) || behind > Math.max(10, BEHIND * live.step) ? step : null;
+}
+
 export function header(words: Words, signal: AbortSignal): Header {
   const title = h("h2", { class: "nnw-title" });
   const pill = statePill(words);
   const step = h("span", { class: "nnw-header-step nnw-muted" });
   const accuracy = h("span", { class: "nnw-accuracy" });
   const name = h("span", { class: "nnw-accuracy-name nnw-muted" }, words("ui.boundary.accuracy"));
-  const scores = h("div", { class: "nnw-header-what" }, name, accuracy);
+  const old = h("span", { class: "nnw-accuracy-old" });
+  const scores = h("div", { class: "nnw-header-what" }, name, accuracy, old);
   const cost = costAndRoute(words, signal, (lost) => words(`ui.boundary.connection.${lost}`));
   const element = h(
     "div",
@@ -68,6 +81,10 @@ export function header(words: Words, signal: AbortSignal): Header {
       const right = accuracyText(surface, words);
       setText(accuracy, right);
       setHidden(scores, right === "");
+      const behind = stepBehind(surface, live);
+      const at = behind === null ? "" : formatInteger(behind);
+      setText(old, behind === null ? "" : words("ui.boundary.point.as_of", { step: at }));
+      setHidden(old, behind === null);
       const kind = surface?.kind ?? "classes";
       setHidden(name, kind === "values");
       setAttribute(accuracy, "title", words(`ui.boundary.${kind}.accuracy_hint`));

@@ -139,7 +139,9 @@ export function pointPart(
         return;
       }
       setHidden(close.element, !reachable);
-      const [x, y] = placeWords(chosen.at, rectangle);
+      // A click near a point is about the point.
+      const stands = chosen.id === null ? null : placeOfPoint(points, chosen.id);
+      const [x, y] = placeWords(stands ?? chosen.at, rectangle);
       setText(at.heading, words("ui.boundary.point.at", { x, y }));
       own.draw(chosen.id, choices, points, reachable);
       // What is said may still be of the place before.

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { pack } from "../../demo/pack";
 import { chosenOf, samePlace } from "../../src/decision_boundary/asking";
-import { accuracyText } from "../../src/decision_boundary/header";
+import { accuracyText, stepBehind } from "../../src/decision_boundary/header";
 import { leads } from "../../src/decision_boundary/leads";
 import { largest, placeOfPoint, placeWords } from "../../src/decision_boundary/point";
 import { pointValues } from "../../src/decision_boundary/point_values";
-import { readPoints, readSurface } from "../../src/decision_boundary/state";
+import { readLive, readPoints, readSurface } from "../../src/decision_boundary/state";
 import { wordsFor } from "../../src/ui/i18n";
 import { unpack } from "../../src/wire";
 import { place } from "../page";
@@ -163,6 +163,19 @@ describe("a drawn point that is explained", () => {
       );
     return { ...shown, id: drawn.id, own: named };
   };
+
+  it("is named by where it stands, not by where the click was", async () => {
+    const { model, find } = boundary();
+    const drawn = model.world.points.all[3];
+    const [x = 0, y = 0] = drawn?.x ?? [];
+    elsewhere(model, "point", { at: [x + 0.04, y - 0.03], id: drawn?.id });
+    await settle();
+    const numbers = find(".nnw-point h3")
+      .textContent?.replaceAll("−", "-")
+      .match(/-?\d+\.\d+/g);
+    const errors = numbers?.map((one, k) => Math.abs(Number(one) - ([x, y][k] ?? 0)));
+    expect(Math.max(...(errors ?? [1]))).toBeLessThan(0.01);
+  });
 
   it("can be given another class", async () => {
     const { model, id, own, find } = await chosen();
@@ -336,6 +349,33 @@ describe("long lists", () => {
     expect(shownIn(element, "dt").at(-1)?.textContent).toBe("feature 12");
     toggle?.click();
     expect(shownIn(element, "dd")).toHaveLength(0);
+  });
+});
+
+describe("a picture that is far behind the run", () => {
+  const behind = (step: number, now: number, past = false) => {
+    const surface = readSurface(unpack(pack({ seq: 1, step, past })));
+    const live = readLive(unpack(pack({ seq: 1, step: now })));
+    return stepBehind(surface, live);
+  };
+
+  it("says which step its numbers are of", () => {
+    expect(behind(1, 295)).toBe(1);
+    expect([behind(290, 295), behind(1, 11), behind(950, 1000)]).toEqual([null, null, null]);
+    expect([behind(890, 1000), behind(1, 12)]).toEqual([890, 1]);
+    // Of an earlier step that somebody has gone to, always.
+    expect([behind(999, 1000, true), behind(1000, 1000, true)]).toEqual([999, null]);
+    expect(stepBehind(null, null)).toBeNull();
+  });
+
+  it("says so beside the accuracy", async () => {
+    const { model, text, shown: seen } = boundary();
+    expect(seen(".nnw-accuracy-old")).toBe(false);
+    const live = unpack(model.get("_live") as Parameters<typeof unpack>[0]);
+    const shownStep = (model.get("_surface") as { meta: { step: number } }).meta.step;
+    model.set("_live", pack({ ...live.meta, seq: 1e6, step: 5000 }, live.arrays as never));
+    await settle();
+    expect(text(".nnw-accuracy-old")).toBe(`as of step ${shownStep}`);
   });
 });
 
