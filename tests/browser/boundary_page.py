@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.browser import tidy
+from tests.browser.boundary_parts import Boundary
 from tests.browser.lab import PATIENCE, ROOT, Chromium
 
 __all__ = ["BoundaryPage", "open_boundary"]
@@ -27,42 +25,8 @@ _CHECK: Final = """async () => {
 }"""
 
 
-class BoundaryPage:
-    """One decision boundary, and the kernel in the page behind it.
-
-    Attributes
-    ----------
-    page
-        Playwright's page.
-    root
-        The widget.
-    picture
-        What is pointed at, and has the keys.
-    """
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.root = page.locator(".nnw-decision-boundary").first
-        self.picture = self.root.locator(".nnw-plane")
-
-    # -- parts -----------------------------------------------------------------------------
-
-    def button(self, name: str, within: str | None = None) -> Locator:
-        """Return the button of that name, of a group of buttons if that is told."""
-        where = self.root if within is None else self.group(within)
-        return where.get_by_role("button", name=name, exact=True)
-
-    def group(self, name: str) -> Locator:
-        """Return a group of controls."""
-        return self.root.get_by_role("group", name=name, exact=True)
-
-    def choice(self, label: str) -> Locator:
-        """Return the list of that name."""
-        return self.root.get_by_role("combobox", name=label, exact=True)
-
-    def readout(self) -> str:
-        """Return what is written of the place that is looked at."""
-        return self.root.locator(".nnw-plane-part .nnw-readout").first.inner_text()
+class BoundaryPage(Boundary):
+    """One decision boundary, and the kernel in the page behind it."""
 
     # -- the kernel ------------------------------------------------------------------------
 
@@ -84,32 +48,6 @@ class BoundaryPage:
         x, y = self.kernel("world.plane.toPlane(points.all[x].x)", number)
         return x, y
 
-    # -- the picture -----------------------------------------------------------------------
-
-    def pixel(self, x: float, y: float) -> tuple[float, float]:
-        """Return where a place of the plane is on the screen.
-
-        Found by pointing: what the picture writes of two places tells where all others are.
-        """
-        box = self.picture.bounding_box()
-        assert box is not None
-        corners = []
-        for share in (0.3, 0.7):
-            pixel = (box["x"] + share * box["width"], box["y"] + (1 - share) * box["height"])
-            self.page.mouse.move(*pixel)
-            corners.append((pixel, self._told()))
-        ((left, bottom), (x0, y0)), ((right, top), (x1, y1)) = corners
-        return (
-            left + (x - x0) / (x1 - x0) * (right - left),
-            bottom + (y - y0) / (y1 - y0) * (top - bottom),
-        )
-
-    def _told(self) -> tuple[float, float]:
-        numbers = re.findall(r" (−?\d[\d.]*)", self.readout())
-        assert len(numbers) >= 2, self.readout()
-        x, y = (float(number.replace("−", "-")) for number in numbers[:2])
-        return x, y
-
     def drag(
         self, start: tuple[float, float], end: tuple[float, float], *, drop: bool = True
     ) -> None:
@@ -121,53 +59,12 @@ class BoundaryPage:
         if drop:
             self.page.mouse.up()
 
-    def click(self, x: float, y: float) -> None:
-        """Click a place of the plane."""
-        self.page.mouse.click(*self.pixel(x, y))
-
-    def painted(self, canvas: int = 0) -> str:
-        """Return what stands on the picture: 0 the surface, 1 the points and marks over it."""
-        found = self.picture.locator("canvas").nth(canvas)
-        return str(found.evaluate("canvas => canvas.toDataURL()"))
-
-    def wait_for_other(self, than: str, canvas: int = 0) -> None:
-        """Wait until something else is painted."""
-        self.page.wait_for_function(
-            """([place, than]) => document.querySelectorAll('.nnw-plane canvas')[place]
-                .toDataURL() !== than""",
-            arg=[canvas, than],
-            timeout=PATIENCE,
-        )
-
-    def wait_for_same(self, than: str, canvas: int = 0) -> None:
-        """Wait until something is painted again."""
-        self.page.wait_for_function(
-            """([place, than]) => document.querySelectorAll('.nnw-plane canvas')[place]
-                .toDataURL() === than""",
-            arg=[canvas, than],
-            timeout=PATIENCE,
-        )
-
-    # -- judgements ------------------------------------------------------------------------
-
-    def says(self, text: str) -> None:
-        """Wait until the widget says something."""
-        self.root.get_by_text(text).locator("visible=true").first.wait_for()
-
-    def pressed(self, button: Locator, *, now: bool = True) -> None:
-        """Wait until a button is pressed, or not."""
-        expect(button).to_have_attribute("aria-pressed", str(now).lower(), timeout=PATIENCE)
-
     def violations(self) -> list[list[str]]:
         """Return what axe finds."""
         if not self.page.evaluate("() => 'axe' in window"):
             self.page.evaluate(_AXE.read_text(encoding="utf-8"))
         found: list[list[str]] = self.page.evaluate(_CHECK)
         return found
-
-    def assert_tidy(self) -> None:
-        """Wait until nothing is cut, hangs out of the widget or lies over something else."""
-        tidy.assert_tidy(self.page, ".nnw-decision-boundary")
 
 
 _KERNEL: Final = """(x) => {{
