@@ -383,3 +383,40 @@ def test_members_are_asked_as_they_are_now_and_left_alone(make: Make, training: 
     )
     assert all(net.training for net in ensemble)
     assert not any(one._forward_hooks for net in ensemble for one in net.modules())
+
+
+def test_a_way_that_is_left_and_taken_again(make: Make, training: Training) -> None:
+    plot = make(training.model, training.x, training.y)
+    finished(plot)
+    for way in ("mc_dropout", None, "mc_dropout", "laplace", "mc_dropout"):
+        plot.uncertainty = way
+        finished(plot)
+        meta, _ = part(plot, "_surface")
+        assert (meta["state"], meta["members"] > 0) == ("ready", way is not None)
+
+
+def test_a_place_that_is_left_and_come_back_to(make: Make, training: Training) -> None:
+    plot = make(training.model, training.x, training.y, uncertainty="mc_dropout")
+    finished(plot)
+    whole = part(plot, "_surface")[1]["value"]
+    for wait in (True, False):
+        click(plot, "zoom", rectangle=[0, 1, 0, 1])
+        if wait:
+            finished(plot)
+        click(plot, "zoom", rectangle=None)
+        finished(plot)
+        meta, arrays = part(plot, "_surface")
+        assert (meta["state"], meta["members"]) == ("ready", 30)
+        np.testing.assert_array_equal(arrays["value"], whole)
+
+
+def test_a_way_that_is_given_up_before_it_is_there(make: Make, training: Training) -> None:
+    plot = make(training.model, training.x, training.y)
+    for _ in range(3):
+        click(plot, "uncertainty", uncertainty="mc_dropout")
+        click(plot, "uncertainty", uncertainty=None)
+        finished(plot)
+        meta, values = shown(plot)
+        assert (meta["members"], meta["state"]) == (0, "ready")
+        shares = softmax(asked(training.model, grid(*places(plot)))).max(1)
+        np.testing.assert_allclose(values.ravel(), shares, atol=0.5 / 250)
