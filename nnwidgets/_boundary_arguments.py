@@ -168,6 +168,8 @@ def _projection(projection: Any) -> tuple[str, Any]:
 
 
 def _features(features: Any) -> tuple[Any, Any]:
+    if isinstance(features, np.ndarray):
+        features = features.tolist()
     if isinstance(features, (str, bytes)) or not isinstance(features, Sequence):
         raise TypeError(f"features must be two columns or names, not {features!r}.")
     if len(features) != 2:

@@ -40,7 +40,6 @@ class Asking(Drawing):
     _landscape_state = "none"
     _landscape_problem: str | None = None
     _landscape_of: tuple[int, Words | None] = (0, None)  # step, and which loss
-    _landscape_job: Job | None = None
 
     # -- traits --------------------------------------------------------------------------
 
@@ -66,7 +65,7 @@ class Asking(Drawing):
             if name in _OF_COMMITTEES:
                 raise t.TraitError(
                     f"one model alone cannot tell its {name} uncertainty: set uncertainty to "
-                    "'mc_dropout', 'snapshots', 'laplace' or a list of models first."
+                    "'mc_dropout', 'snapshots' or 'laplace', or give a list of models, first."
                 )
             raise t.TraitError(
                 f"the view {name!r} does not apply here; there are {', '.join(self.views)}."
@@ -160,9 +159,12 @@ class Asking(Drawing):
     def _click_uncertainty(self, uncertainty: str | None = None) -> None:
         if uncertainty is not None:
             known = dict(self._ways)
-            if uncertainty not in known:
+            if str(uncertainty) not in known:
                 names = ", ".join(map(repr, known))
-                raise ValueError(f"uncertainty must be one of {names} or None.")
+                raise ValueError(
+                    f"uncertainty must be one of {names} or None; a list of models is given to "
+                    "the constructor."
+                )
             problem = known[uncertainty]
             if problem is not None and uncertainty != "snapshots":
                 raise Refusal(problem[0], **problem[1])
@@ -238,8 +240,6 @@ class Asking(Drawing):
     def _click_stop(self) -> None:
         """Give up what is being worked out, until it is asked for again."""
         self._stop_working()
-        if self._landscape_job is not None:
-            self._landscape_job.cancelled = True
         for trait in ("_surface", "_point", "_rules", "_landscape", "_live"):
             self._part_changed(trait)
 
@@ -291,6 +291,8 @@ class Asking(Drawing):
             self._landscape_state = "ready" if self._landscape_found else "none"
             raise
         except Exception as problem:
+            if self.closed:
+                raise CancelledError from None
             self._landscape_state = "failed"
             self._landscape_problem = self._note_failure("the landscape", problem)
         finally:
@@ -311,6 +313,8 @@ class Asking(Drawing):
 
     def _surveyed(self, root: Any, job: Job, *, loss: Any = None, **options: Any) -> Landscape:
         """Work the landscape out; the loss is that of the training points unless one is given."""
+        if loss is not None and not callable(loss):
+            raise TypeError(f"loss must be a function of a module, or None, not {loss!r}.")
         self._landscape_of = self._landscape_of[0], ("explain.boundary.loss_given", {})
         if loss is None:
             loss = self._own_loss(root)
@@ -323,7 +327,9 @@ class Asking(Drawing):
 
     def _own_loss(self, root: Any) -> Any:
         points = self._space.points.snapshot()
-        if points.y is None or not len(points.train):
+        if not len(points.train):
+            raise Refusal("explain.boundary.no_points")
+        if points.y is None:
             raise Refusal("explain.boundary.no_labels")
         rows, labels = points.X[points.train], points.y[points.train]
         loss = data_loss(self._space.ask_apart(root), rows, labels)

@@ -40,12 +40,12 @@ class Choices(Picture):
         plot = self._plot
         plot._look_if_stale()
         space, wish, language = plot._space, plot._wish, plot._shown_language
-        steps = plot._kept.snapshots.steps
+        steps, kind = plot._kept.snapshots.steps, space.kind
         state = (
-            wish, language, steps, plot._ways, space.era, space.kind, space.points.labelled,
+            wish, language, steps, plot._ways, space.era, kind, space.points.labelled,
             plot.views,
         )  # fmt: skip
-        if space.kind is None or self._same("choices", state):
+        if kind is None or self._same("choices", state):
             return None
         layers = layer_names(plot.session.model)
         held = self._held()
@@ -55,7 +55,7 @@ class Choices(Picture):
                 "kind": "values" if space.regression else "classes",
                 "classes": list(space.classes),
                 "outputs": space.outputs,
-                "exclusive": space.kind.exclusive,
+                "exclusive": kind.exclusive,
                 "features": list(space.features),
                 "views": list(plot.views),
                 "axes": list(wish.axes) if wish.projection == "slice" else None,

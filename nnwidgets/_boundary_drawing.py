@@ -47,7 +47,11 @@ class Drawing(Editing):
             store.move(names, places, features=wish.axes, gesture=gesture or None)
             return self._version
         points = store.snapshot()
-        held = np.array([int(np.flatnonzero(points.ids == one)[0]) for one in names])
+        known = points.ids.tolist()
+        for one in names:
+            if one not in known:
+                raise KeyError(f"there is no point {one}: it may have been deleted")
+        held = np.array([known.index(one) for one in names])
         rows = points.X[held].astype(np.float64)
         moved = rows + plane.to_inputs(places) - plane.to_inputs(self._places_of(names, rows))
         store.move(names, moved, gesture=gesture or None)
@@ -61,6 +65,8 @@ class Drawing(Editing):
             return plane.to_plane(rows)
         # The model is asked at safe points only: where they were at the last look.
         known = verdict.points.ids[verdict.places].tolist()
+        if any(one not in known for one in ids):
+            raise Refusal("explain.boundary.no_plane")
         return np.array([verdict.xy[known.index(one)] for one in ids])
 
     @action("label")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import sleep
 from typing import Any, Final
 
@@ -85,9 +86,12 @@ class Editing(Looking):
     def _check_X(self, proposal: Any) -> Any:
         if self._mirroring or not getattr(self, "_ready", False):
             return proposal["value"]
-        table = table_of(proposal["value"], "X")
+        try:
+            table = table_of(proposal["value"], "X")
+            count = len(table.rows)
+        except (TypeError, ValueError) as problem:
+            raise t.TraitError(f"X must hold points, one row each: {problem}") from None
         points = self._space.points.snapshot()
-        count = len(table.rows)
         if points.y is not None and count != len(points.train):
             raise t.TraitError(
                 f"X has {count} points and y {len(points.train)} labels; set both with "
@@ -102,6 +106,11 @@ class Editing(Looking):
         store = self._space.points
         try:
             rows = np.asarray(_plain(table_of(change["new"], "X").rows))
+            if rows.ndim != 2 or rows.shape[1] != store.width:
+                raise ValueError(
+                    f"X must hold points with {store.width} features, one row each; this has the "
+                    f"shape {rows.shape}."
+                )
             points = store.snapshot()
             if len(rows) == len(points.train):
                 store.move(points.ids[points.train].tolist(), rows)
@@ -191,16 +200,21 @@ class Editing(Looking):
         KeyError
             If there is no such point.
         """
+        names = _ids(ids)
         rows = np.asarray(_plain(X))
-        self._space.points.move(ids, rows.reshape(len(rows), -1))
+        if len(names) == 1 and rows.shape in ((self._space.points.width,), self._given.shape):
+            rows = rows[None]
+        if rows.ndim < 2:
+            raise ValueError(f"{len(names)} points are moved to {len(names)} rows, one each.")
+        self._space.points.move(names, rows.reshape(len(rows), -1))
 
     def label(self, ids: Sequence[int], y: Any) -> None:
         """Give points other labels: one for all of them, or one each."""
-        self._space.points.label(ids, y)
+        self._space.points.label(_ids(ids), y)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Delete points; KeyError if there is no such point."""
-        self._space.points.delete(ids)
+        self._space.points.delete(_ids(ids))
 
     def clear(self) -> None:
         """Delete all points."""
@@ -314,9 +328,21 @@ class Editing(Looking):
             return
         self._mirror()
         self._given_up = frozenset()
+        self._let_go_of_deleted()
         self._part_changed("_points")
         if not self._replacing:
             self._changed()
+
+    def _let_go_of_deleted(self) -> None:
+        """Go on to explain the place of a point that is no more."""
+        spot, found = self._spot, self._at
+        if spot is None or spot.id is None or spot.id in self._space.points.snapshot().ids:
+            return
+        at = spot.at
+        if found is not None and found.result is not None:
+            x, y = found.result.place
+            at = float(x), float(y)
+        self._spot = replace(spot, at=at, id=None, row=None)
 
     def _replace(self, X: Any, y: Any) -> None:
         """Put other points in the place of all; the surface follows once planes do."""
@@ -362,3 +388,12 @@ class Editing(Looking):
 
 def _plain(values: Any) -> Any:
     return values.detach().cpu().numpy() if hasattr(values, "detach") else values
+
+
+def _ids(ids: Any) -> list[Any]:
+    """Return ids as a list; one alone is a list of one."""
+    if isinstance(ids, (int, np.integer)) and not isinstance(ids, bool):
+        return [ids]
+    if isinstance(ids, (str, bytes)) or not hasattr(ids, "__len__"):
+        raise TypeError(f"ids are whole numbers, those that add() returns; not {ids!r}.")
+    return list(ids)

@@ -217,6 +217,7 @@ class Looking(Extras):
         most = MOST_POINTS
         if self._session.training and space.row_seconds > 0:
             most = max(_FEW_POINTS, int(_PASSING / space.row_seconds))
+        self._committee_key = None  # what is shown is of the model alone
         verdict = drawn.verdict  # of the same weights, in a slow surface; the points may be others
         if verdict is None or verdict.points.version != scene.points.version:
             verdict = space.verdict(scene.predictor, scene.plane, most=most)

@@ -131,7 +131,8 @@ class BoundaryPicture(Choices):
         if shown.surface is not None:
             view, interest = self._possible(shown, view, interest)
             labels = points.y if space.regression else None
-            exclusive = space.kind is None or space.kind.exclusive
+            known = space.kind
+            exclusive = known is None or known.exclusive
             colouring = colouring_of(
                 shown.surface, view, interest, exclusive=exclusive, labels=labels
             )
@@ -233,12 +234,13 @@ class BoundaryPicture(Choices):
         # While something trains the film shows all that was seen; then what can be gone back to.
         only = None if plot.session.training or not kept else {*kept, plot.session.step}
         state = (plot._reels.number, plot.view, plot.interest, None if only is None else kept)
-        if space.kind is None or self._same("film", state):
+        known = space.kind  # another thread may find it out anew meanwhile
+        if known is None or self._same("film", state):
             return None
         meta, arrays = plot._reels.packed(
             plot.view,
             plot.interest,
-            exclusive=space.kind.exclusive,
+            exclusive=known.exclusive,
             labels=space.points.snapshot().y if space.regression else None,
             only=only,
         )
@@ -296,7 +298,8 @@ class BoundaryPicture(Choices):
             None if found is None else found.result,
             state=state,
             problem=None if found is None else found.problem,
-            at=None if spot is None else spot.at,
+            # Where the point is that was explained: somebody may have moved it since the click.
+            at=None if spot is None or (found and found.result is not None) else spot.at,
             id=None if spot is None else spot.id,
             step=0 if found is None else found.step,
             classes=plot._space.classes,

@@ -316,6 +316,8 @@ class Working(Sources):
             if self.closed:
                 return
             if name == "surface":
+                if found.key[0] != replace(self._wish_now, step=found.step):
+                    return  # something else is to be shown by now
                 self._committee_key = found.key
                 if found.result is not None:
                     self._put(found.result)
@@ -396,6 +398,10 @@ class Working(Sources):
         with self._shelf:
             self._given_up |= set(self._job_of)
             self._supersede()
+            if self._landscape_job is not None:
+                self._landscape_job.cancelled = True
+
+    _landscape_job: Job | None = None
 
     def _wait_for_answers(self, patience: float) -> None:
         """Wait until long work is over; before a file is written or a kernel goes."""

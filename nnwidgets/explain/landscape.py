@@ -113,7 +113,10 @@ def landscape(
     def ask() -> float:
         with OwnRandom(seed):
             given = loss(model)
+        try:
             return float(given.detach() if isinstance(given, Tensor) else given)
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(f"the loss must give one number, not {given!r:.100}") from None
 
     with evaluating(model), torch.no_grad():
         with set_aside(model):

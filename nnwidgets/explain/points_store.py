@@ -7,6 +7,7 @@ way) keeps a consistent picture, and undo is going back to them. Points have nam
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -220,6 +221,8 @@ class PointStore:
             return
         columns = np.arange(self.width) if features is None else np.asarray(features, np.intp)
         to = np.asarray(values, np.float64)
+        if to.ndim == 1 and len(ids) == 1:
+            to = to[None]
         if to.shape != (len(ids), len(columns)):
             raise ValueError(
                 f"{len(ids)} points with {len(columns)} columns are moved by an array of the shape "
@@ -227,6 +230,7 @@ class PointStore:
             )
         if not np.isfinite(to).all():
             raise Refusal("explain.points.move_finite")
+        to = self._cast(to)
         with self._lock:
             now = self._now
             rows = np.array(now.X)
@@ -348,7 +352,15 @@ class PointStore:
             if names:
                 raise Refusal("explain.points.label_text", label=names[0])
         given = points_given(X, y, class_names=self.class_names, width=self.width)
-        return replace(given, X=given.X.astype(self._x_type))
+        return replace(given, X=self._cast(given.X))
+
+    def _cast(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return rows in the type of the points, in which they have to be finite as well."""
+        with np.errstate(over="ignore"):
+            found = rows.astype(self._x_type)
+        if not np.isfinite(found).all():
+            raise Refusal("explain.points.too_large", type=str(self._x_type))
+        return found
 
     def _fitting(self, given: Points) -> Any:
         """Return the labels as those that are there; or say why they cannot be."""
@@ -368,15 +380,22 @@ class PointStore:
     def _places(self, ids: Sequence[int]) -> NDArray[np.intp]:
         known = {int(name): place for place, name in enumerate(self._now.ids)}
         for name in ids:
-            if int(name) not in known:
+            if _whole(name) not in known:
                 raise KeyError(f"there is no point {name}: it may have been deleted")
-        return np.array([known[int(name)] for name in ids], np.intp)
+        return np.array([known[_whole(name)] for name in ids], np.intp)
 
     def _new_ids(self, count: int) -> NDArray[np.int64]:
         with self._lock:
             ids = np.arange(self._next, self._next + count, dtype=np.int64)
             self._next += count
         return ids
+
+
+def _whole(name: object) -> int:
+    try:
+        return operator.index(name)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"a point is named by its id, a whole number, not {name!r}") from None
 
 
 def _plain(values: Any) -> Any:
