@@ -34,12 +34,12 @@ from nnwidgets.live.commands import Ticket
 from nnwidgets.live.jobs import Job
 from nnwidgets.live.kernel import KernelLink, kernel_link
 from nnwidgets.live.session import Session
+from nnwidgets.live.traits import Language, Title, check_language
 
 __all__ = ["LiveWidget", "Part", "action", "bundle", "check_language"]
 
 log = logging.getLogger("nnwidgets")
 
-LANGUAGES: Final = ("en", "zh")
 _STATIC: Final = Path(__file__).parent.parent / "static"
 _UNSEEN_SECONDS: Final = 2.5  # between two messages to a front end that has no view (nbclient)
 _THRIFTY_SECONDS: Final = 1.0  # between two messages while the budget is spent
@@ -63,15 +63,6 @@ def bundle(file: str) -> str:
             f"the front end of nnwidgets is not built ({file} is missing): run `make build` in "
             "the source tree, or `pip install .`, and import again."
         ) from None
-
-
-def check_language(language: object) -> None:
-    """Raise ValueError unless `language` is one that the catalogue has, or None."""
-    if language is not None and language not in LANGUAGES:
-        raise ValueError(
-            f"language must be one of {', '.join(map(repr, LANGUAGES))} or None for the "
-            f"language of the page, not {language!r}."
-        )
 
 
 def action(name: str, *, touches_model: bool = False, long: bool = False) -> Callable[[F], F]:
@@ -124,8 +115,8 @@ class LiveWidget(anywidget.AnyWidget):
         ``"en"``, ``"zh"``, or None for the language of the page.
     """
 
-    title = t.Unicode("").tag(sync=True)
-    language = t.Unicode("").tag(sync=True)
+    title = Title("").tag(sync=True)
+    language = Language("").tag(sync=True)
     _id = t.Unicode("").tag(sync=True)  # under which a page keeps what its views were set to
     _live = t.Dict().tag(sync=True)
     _notes = t.Dict().tag(sync=True)

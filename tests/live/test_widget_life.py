@@ -8,6 +8,7 @@ import threading
 import weakref
 
 import pytest
+import traitlets as t
 
 from nnwidgets.live import wire
 from nnwidgets.live.session import Session
@@ -46,6 +47,34 @@ def test_each_has_a_name_for_what_a_page_keeps_of_it(quiet: NoPublisher) -> None
 def test_an_unknown_language_is_refused(quiet: NoPublisher) -> None:
     with pytest.raises(ValueError, match="language must be one of 'en', 'zh' or None"):
         Probe(Session(), language="de")
+
+
+@pytest.mark.parametrize("language", ["xx", "EN", 5, ["en"]], ids=str)
+def test_an_unknown_language_is_refused_later_as_well(probe: Probe, language: object) -> None:
+    probe.language = "zh"
+    with pytest.raises(t.TraitError, match="language must be one of 'en', 'zh' or None for the"):
+        probe.language = language
+    assert probe.language == "zh"
+
+
+def test_the_language_goes_back_to_that_of_the_page(probe: Probe, browser: Browser) -> None:
+    browser.look(language="en")
+    for of_the_page in ("", None):
+        probe.language = "zh"
+        assert probe._shown_language == "zh"
+        probe.language = of_the_page
+        assert probe.language == ""
+        assert probe._shown_language == "en"
+    assert [update["language"] for update in browser.updates()] == ["zh", "", "zh", ""]
+
+
+@pytest.mark.parametrize("title", [5, None, b"x"], ids=str)
+def test_a_title_that_is_no_text_is_refused(probe: Probe, title: object) -> None:
+    with pytest.raises(t.TraitError, match=f"title must be text, not {type(title).__name__}"):
+        probe.title = title
+    assert probe.title == ""
+    probe.title = "Now"
+    assert probe.title == "Now"
 
 
 def test_close_is_final_and_idempotent(quiet: NoPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
