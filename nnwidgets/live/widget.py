@@ -43,6 +43,8 @@ log = logging.getLogger("nnwidgets")
 _STATIC: Final = Path(__file__).parent.parent / "static"
 _UNSEEN_SECONDS: Final = 2.5  # between two messages to a front end that has no view (nbclient)
 _THRIFTY_SECONDS: Final = 1.0  # between two messages while the budget is spent
+# How an action says no; a `Refusal` is a ValueError.
+_REFUSALS: Final = (ValueError, TypeError, KeyError, t.TraitError)
 
 F = TypeVar("F", bound=Callable[..., Any])
 How = Literal["at once", "safe point", "long"]
@@ -317,7 +319,7 @@ class LiveWidget(anywidget.AnyWidget):
         def answer(ticket: Ticket | Job) -> None:
             waited_for = self._waiting.pop(request.id, None) is not None
             if ticket.problem is not None:
-                log.error("%s failed", request.action, exc_info=ticket.problem)
+                _note(request.action, ticket.problem)
                 self._say(wire.error(request.id, sentence(ticket.problem)))
             elif not ticket.cancelled:
                 try:
@@ -428,8 +430,18 @@ class LiveWidget(anywidget.AnyWidget):
 
 def sentence(problem: BaseException) -> str:
     """Return an exception as a sentence for the user."""
-    words = str(problem).strip()
+    # str() of a KeyError is how its key is written in Python
+    plain = isinstance(problem, KeyError) and len(problem.args) == 1
+    words = str(problem.args[0] if plain else problem).strip()
     return words if words else f"{type(problem).__name__} was raised without a message."
+
+
+def _note(action: str, problem: BaseException) -> None:
+    """Log why a request has not been done: a refusal is an answer, anything else a failure."""
+    if isinstance(problem, _REFUSALS):
+        log.debug("%s was refused: %s", action, sentence(problem))
+    else:
+        log.error("%s failed", action, exc_info=problem)
 
 
 def _let_scripts_collect(widget: LiveWidget) -> None:

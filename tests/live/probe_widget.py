@@ -26,6 +26,7 @@ class Probe(LiveWidget):
         self.value = 0
         self.slow_value = 0
         self.broken = False
+        self.problem: Exception = ValueError("planted")
         self.threads: list[int] = []
         self._add_part(Part("_live", self._build_live, Paced(0.1, 1e6)))
         self._add_part(Part("_slow", self._build_slow, Paced(1.0, 1e6)))
@@ -61,6 +62,10 @@ class Probe(LiveWidget):
     @action("fail silently")
     def fail_silently(self) -> None:
         raise RuntimeError
+
+    @action("raise")
+    def raise_problem(self) -> None:
+        raise self.problem
 
     @action("odd")
     def odd(self) -> object:

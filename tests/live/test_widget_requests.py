@@ -7,8 +7,11 @@ import threading
 from typing import Any
 
 import pytest
+import traitlets
 
+from nnwidgets.catalogue import text
 from nnwidgets.live.session import Session
+from nnwidgets.probe.refusal import Refusal
 from tests.live.doubles import (
     Browser,
     NoPublisher,
@@ -53,6 +56,48 @@ def test_whatever_goes_wrong_is_answered_with_a_sentence(
     answer = browser.answer(browser.ask(name, **args))
     assert answer["type"] == "error"
     assert words in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (Refusal("message.stop_unheard"), text("message.stop_unheard", "en")),
+        (ValueError("there is none"), "there is none"),
+        (TypeError("a number is wanted"), "a number is wanted"),
+        (KeyError("there is no point 3"), "there is no point 3"),
+        (traitlets.TraitError("index must be from 0 to 5"), "index must be from 0 to 5"),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_a_refusal_is_an_answer_and_no_failure(
+    probe: Probe,
+    browser: Browser,
+    caplog: pytest.LogCaptureFixture,
+    problem: Exception,
+    words: str,
+) -> None:
+    probe.problem = problem
+    with caplog.at_level(logging.DEBUG, "nnwidgets"):
+        answer = browser.answer(browser.ask("raise"))
+    assert (answer["type"], answer["error"]) == ("error", words)
+    (record,) = caplog.records
+    assert record.levelno == logging.DEBUG
+    assert record.exc_info is None
+    assert words in record.getMessage()
+
+
+@pytest.mark.parametrize("problem", [RuntimeError("planted"), AssertionError("planted")], ids=repr)
+def test_what_nobody_has_foreseen_is_logged_with_its_traceback(
+    probe: Probe, browser: Browser, caplog: pytest.LogCaptureFixture, problem: Exception
+) -> None:
+    probe.problem = problem
+    with caplog.at_level(logging.DEBUG, "nnwidgets"):
+        answer = browser.answer(browser.ask("raise"))
+    assert (answer["type"], answer["error"]) == ("error", "planted")
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is not None
+    assert record.exc_info[1] is problem
 
 
 @pytest.mark.parametrize(
