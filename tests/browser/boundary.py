@@ -170,9 +170,9 @@ class Plot(Boundary):
         self.page.mouse.up()
         self.page.keyboard.press("Escape")
         self.button("Live").click()
-        for close in (self.button("Close"), self.button("Hide"), self.button("Stop")):
-            if close.is_visible() and close.is_enabled():
-                close.click()
+        for name in ("Close", "Hide", "Stop"):
+            # What is there: it may go by itself at any moment.
+            self.button(name).evaluate_all("all => all.forEach(button => button.click())")
         rules = self.part("Rules").get_by_role("checkbox")
         if rules.is_checked():
             rules.click()

@@ -15,9 +15,9 @@ __all__ = ["assert_tidy", "troubles"]
 _TROUBLES: Final = """(selector) => {
     const root = document.querySelector(selector);
     const edge = root.getBoundingClientRect();
-    // What is scrolled out of a row of samples has its place all the same, and what moves over a
-    // picture is painted on a canvas of its own, which lies where the picture is.
-    const seen = e => !e.matches('.nnw-pick, .nnw-plane-front')
+    // What is scrolled out of a row of samples has its place all the same; and over a picture lie
+    // the canvas on which its points move, and the words that say which step it is of.
+    const seen = e => !e.matches('.nnw-pick, .nnw-plane-front, [data-past]')
         && e.checkVisibility({ visibilityProperty: true, opacityProperty: true })
         && e.closest('.nnw-spoken, .nnw-menu, .nnw-frame, .nnw-tip') === null;
     const name = e => `${e.tagName}.${e.className} ${e.textContent.slice(0, 30)}`;
