@@ -14,6 +14,7 @@ from nnwidgets._boundary_extras import layer_names
 from nnwidgets._boundary_scene import Spot
 from nnwidgets._boundary_working import DEPTH
 from nnwidgets._inspector_arguments import nearest
+from nnwidgets.catalogue import text
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.data_loss import data_loss
 from nnwidgets.explain.landscape import Landscape, landscape
@@ -48,7 +49,11 @@ class Asking(Drawing):
         """The views that apply now."""
         alone = self._wish.uncertain is None or self._untold is not None
         if self._space.regression:
-            return ("value",) if alone else ("value", *_OF_COMMITTEES)
+            if alone:
+                return ("value",)
+            # Of values only Laplace knows how noisy the data are.
+            noisy = self._wish.uncertain == "laplace"
+            return ("value", *(_OF_COMMITTEES if noisy else _OF_COMMITTEES[:1]))
         return _OF_CLASSES if alone else (*_OF_CLASSES, *_OF_COMMITTEES)
 
     def _fit_view(self) -> None:
@@ -62,7 +67,9 @@ class Asking(Drawing):
             words = nearest(name, VIEWS).replace("there is no layer", "there is no view")
             raise t.TraitError(words)
         if getattr(self, "_ready", False) and name not in self.views:
-            if name in _OF_COMMITTEES:
+            if name in _OF_COMMITTEES and self._untold is not None:
+                raise t.TraitError(text(self._untold[0], "en", **self._untold[1]))
+            if name in _OF_COMMITTEES and self._wish.uncertain is None:
                 raise t.TraitError(
                     f"one model alone cannot tell its {name} uncertainty: set uncertainty to "
                     "'mc_dropout', 'snapshots' or 'laplace', or give a list of models, first."

@@ -16,7 +16,15 @@ from nnwidgets.explain.points_snapshot import Snapshot
 from nnwidgets.explain.surface import Surface
 from nnwidgets.probe.blocks import encode
 
-__all__ = ["Colouring", "colouring_of", "point_arrays", "surface_arrays", "verdict_arrays"]
+__all__ = [
+    "Colouring",
+    "colouring_of",
+    "finite_or_none",
+    "not_finite",
+    "point_arrays",
+    "surface_arrays",
+    "verdict_arrays",
+]
 
 _NONE: Final = 255  # no class, no label
 _BALANCED: Final = 0.2  # of the larger side: values lie on both sides of zero
@@ -220,3 +228,13 @@ def point_arrays(
 def finite_or_none(value: float | None) -> float | None:
     """Return what JSON can hold."""
     return value if value is not None and isfinite(value) else None
+
+
+def not_finite(surface: Surface) -> int:
+    """Return at how many places there is no finite answer."""
+    said = surface.values if surface.probabilities is None else surface.probabilities
+    assert said is not None
+    total = said.sum(0)
+    if np.isfinite(total.sum()):  # one number tells that all is well, which it nearly always is
+        return 0
+    return int((~np.isfinite(total)).sum())

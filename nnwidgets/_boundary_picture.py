@@ -11,6 +11,7 @@ from nnwidgets._boundary_choices import Choices
 from nnwidgets._boundary_drawn import (
     colouring_of,
     finite_or_none,
+    not_finite,
     point_arrays,
     surface_arrays,
     verdict_arrays,
@@ -160,6 +161,11 @@ class BoundaryPicture(Choices):
 
     def _notes(self, shown: Shown, language: str) -> list[str]:
         said = [text(key, language, **params) for key, params in shown.notes]
+        if shown.surface is not None and (bad := not_finite(shown.surface)):
+            total = f"{len(shown.surface.x) * len(shown.surface.y):,}"
+            said.insert(
+                0, text("explain.boundary.not_finite", language, places=f"{bad:,}", total=total)
+            )
         points = self._plot._space.points.snapshot()
         drawn = len(drawn_places(points))
         if drawn < len(points.X):
@@ -251,7 +257,8 @@ class BoundaryPicture(Choices):
         """Small surfaces of the units of a layer, and one of them large."""
         plot = self._plot
         found, large = plot._unit_surfaces, plot._unit_large
-        state = (plot._layer, plot._unit, id(found), id(large), plot._unit_problem)
+        coming = plot._stale or plot.session.training
+        state = (plot._layer, plot._unit, id(found), id(large), plot._unit_problem, coming)
         if self._same("units", state):
             return None
         meta: dict[str, Any] = {
@@ -259,7 +266,7 @@ class BoundaryPicture(Choices):
             "layer": plot._layer,
             "count": 0 if found is None else found.count,
             "units": [] if found is None else list(found.units),
-            "state": "none" if plot._layer is None else "stale" if found is None else "ready",
+            "state": "none" if plot._layer is None else "ready",
             "problem": plot._unit_problem,
             "step": plot._unit_step,
             "large": None,
@@ -267,6 +274,8 @@ class BoundaryPicture(Choices):
             "large_high": 0.0,
         }
         arrays: Arrays = {}
+        if plot._layer is not None and found is None:
+            meta["state"] = "working" if coming else "stale"
         if plot._unit_problem is not None:
             meta["state"] = "failed"
         if found is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any, Final
 
 from nnwidgets.catalogue import text
@@ -37,7 +38,16 @@ def unsure(found: AtPoint, language: str) -> str | None:
     }
     members = str(found.members)
     if found.members and found.label is not None:
-        return text("explain.boundary.unsure", language, members=members, **parts)
+        shares = (found.total, found.aleatoric, found.epistemic)
+        total, aleatoric, epistemic = map(_nats, shares)
+        return text(
+            "explain.boundary.unsure",
+            language,
+            members=members,
+            total=total,
+            aleatoric=aleatoric,
+            epistemic=epistemic,
+        )
     if found.label is not None:
         return text("explain.boundary.unsure_alone", language, total=parts["total"])
     if not found.members or found.spread is None:
@@ -101,6 +111,13 @@ def rule_text(rule: Rule, language: str) -> str:
     if rule.error is None:
         return said
     return text("explain.boundary.rule_off", language, rule=said, error=number(rule.error))
+
+
+def _nats(value: float | None) -> str:
+    """Write parts of one sum with the same decimals, so that they can be compared at sight."""
+    if value is None or not isfinite(value):
+        return "–"
+    return f"{value:.3f}" if value >= 0.0005 or value == 0 else "< 0.001"
 
 
 def _two(share: float) -> str:

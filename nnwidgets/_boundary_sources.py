@@ -133,8 +133,9 @@ class Sources(Looks):
         model = self._session.model
         if past or model is None:
             return 0
-        tensors = [*model.parameters(), *model.buffers()]
-        return hash(tuple((id(tensor), _version(tensor)) for tensor in tensors))
+        models = (model, *self._given.ensemble)
+        tensors = [one for each in models for one in (*each.parameters(), *each.buffers())]
+        return hash(tuple(map(_state_of, tensors)))
 
     def _late_weights(self, step: int) -> list[Weights]:
         """Return the weights of the last half of the run up to a step, oldest first."""
@@ -171,6 +172,10 @@ def copies(state: Mapping[str, Tensor]) -> Weights:
         return {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
 
 
-def _version(tensor: Tensor) -> int:
-    # One that is still lazy, or was made in inference mode, counts no changes.
-    return 0 if is_lazy(tensor) or tensor.is_inference() else tensor._version
+def _state_of(tensor: Tensor) -> tuple[int, int, int]:
+    """Return what differs once a tensor has been written to, or put in the place of another."""
+    if is_lazy(tensor):
+        return id(tensor), 0, 0
+    # One that was made in inference mode counts no changes.
+    version = 0 if tensor.is_inference() else tensor._version
+    return id(tensor), version, tensor.data_ptr() if tensor.layout == torch.strided else 0

@@ -112,15 +112,16 @@ class Space:
             If the model cannot be asked about such points, or tells other classes apart than the
             labels name.
         """
-        if self._base is None:
+        newest = self._newest
+        if newest is None or newest.root is not root:
+            # Another module is another structure, with other outputs perhaps.
             found, kind = self._first(root)
             self._check_labels(kind)
-            self.kind, self._base = kind, found.on(nn.Identity())
             if kind.kind != "regression":
                 self.points.classes = kind.classes
-        newest = self._newest
-        if newest is None or newest.root is not root:  # it walks through all parameters
+            self._base = found.on(nn.Identity())
             newest = self._newest = self.ask_apart(root)
+            self.kind = kind
         newest.row_seconds = self.row_seconds
         return newest
 
@@ -177,6 +178,7 @@ class Space:
         way: str,
         snapshots: Sequence[Mapping[str, Tensor]],
         models: Sequence[nn.Module],
+        members: int,
     ) -> CommitteePredictor:
         """Return who answers for several models.
 
@@ -190,6 +192,8 @@ class Space:
             Weights of the run, oldest first.
         models
             Private copies of the models of an ensemble.
+        members
+            How many are drawn, by the ways that draw.
 
         Raises
         ------
@@ -205,6 +209,7 @@ class Space:
             data=points.X[chosen],
             targets=targets,
             snapshots=snapshots,
+            count=members,
         )
         return CommitteePredictor(predictor, made)
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from nnwidgets._boundary_scene import Found, Scene, Spot
 from nnwidgets._boundary_sources import Sources, Weights
-from nnwidgets._boundary_wish import Shown
+from nnwidgets._boundary_wish import Shown, Wish
 from nnwidgets.explain.answers import Answering
 from nnwidgets.explain.at_point import AtPoint, at_point
 from nnwidgets.explain.cancelling import Cancelled
@@ -31,7 +31,10 @@ from nnwidgets.probe.replay import bare_copy
 __all__ = ["DEPTH", "Working"]
 
 DEPTH: Final = 3  # conditions of a rule
-_LIVE_SIDE: Final = 50  # places an axis of a committee's surface while something trains
+# Of a committee's surface: places along an axis while something trains, and members.
+_LIVE_SIDE: Final = 40
+_LIVE_MEMBERS: Final = 10
+_MEMBERS: Final = 30
 _APART: Final = 1.0  # seconds between two jobs that nobody has asked for
 
 
@@ -40,6 +43,7 @@ class Working(Sources):
 
     _job: Job | None = None
     _job_of: tuple[tuple[Any, ...], ...] = ()  # the keys of what is under way
+    _job_wish: Wish | None = None
     _job_began = float("-inf")
     _job_seconds = 0.0
     _spot: Spot | None = None
@@ -59,8 +63,8 @@ class Working(Sources):
             if self._at is None or self._at.key != key:
                 tasks["point"] = key
         if scene.wish.uncertain is not None:
-            key = scene.key("surface", version, self._side)
-            if self._committee_key != key:
+            key = scene.key("surface", version, self._side, self._passing)
+            if self._committee_key != key or self._now.state in ("working", "stale"):
                 tasks["surface"] = key
         # The rule that applies to a place is worth a fit when somebody asks, not over and over.
         if self._depth is not None or (self._spot is not None and asked):
@@ -75,8 +79,12 @@ class Working(Sources):
     def _side(self) -> int:
         """Places along an axis of a committee's surface: fewer where somebody else computes too."""
         full = self._given.resolution
-        passing = self._session.training and not self._in_full
-        return min(full, _LIVE_SIDE) if passing else full
+        return min(full, _LIVE_SIDE) if self._passing else full
+
+    @property
+    def _passing(self) -> bool:
+        """Whether something trains, so that a rough answer soon is worth more than a fine one."""
+        return self._session.training and not self._in_full
 
     _in_full = False  # somebody waits for the whole picture, whatever else goes on
 
@@ -84,14 +92,19 @@ class Working(Sources):
         """Begin what is not known yet; what nobody has asked for only if it can be afforded."""
         tasks = self._tasks(scene, asked=asked)
         with self._shelf:
+            if self._job is not None and self._job_wish != scene.wish:
+                self._supersede()
             if not tasks or set(tasks.values()) <= set(self._job_of):
                 return
             if self._job is not None and not asked:
                 return  # to be cancelled again and again is never to come to an end
         if not asked and self._session.training:
-            rested = perf_counter() - self._job_began >= _APART
+            # Credit is kept for a moment only: what takes long has to wait by the clock.
             governor = self._session.governor
-            if not rested or not governor.allows(self._job_seconds, "looking"):
+            apart = max(_APART, self._job_seconds / governor.budget)
+            if perf_counter() - self._job_began < apart:
+                return
+            if not governor.allows(self._job_seconds, "looking"):
                 return
         self._begin_job(scene, root, tasks, asked=asked)
 
@@ -130,7 +143,7 @@ class Working(Sources):
 
         with self._shelf:
             self._supersede()
-            self._job_of = tuple(tasks.values())
+            self._job_of, self._job_wish = tuple(tasks.values()), scene.wish
             self._job_began = perf_counter()
             name = "point" if "point" in tasks else next(iter(tasks))
             self._job = Job(work, then, lambda *_: self._part_changed("_live"), name)
@@ -203,7 +216,10 @@ class Working(Sources):
         assert scene.wish.uncertain is not None
         self._untold = None
         try:
-            return self._space.committee(scene.predictor, scene.wish.uncertain, snapshots, models)
+            members = _LIVE_MEMBERS if self._passing else _MEMBERS
+            return self._space.committee(
+                scene.predictor, scene.wish.uncertain, snapshots, models, members
+            )
         except Refusal as refusal:
             self._untold = refusal.key, refusal.params
             return None
@@ -400,6 +416,8 @@ class Working(Sources):
             self._supersede()
             if self._landscape_job is not None:
                 self._landscape_job.cancelled = True
+            if self._now.state == "working":  # on something that will not come
+                self._now = replace(self._now, number=self._now.number + 1, state="stale")
 
     _landscape_job: Job | None = None
 

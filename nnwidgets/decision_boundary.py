@@ -282,9 +282,13 @@ class DecisionBoundaryPlot(Verbs):
 
     def _have_answers(self) -> None:
         if self._session.model is not None:
-            now = self._now
-            if now.number == 0 or now.mark != self._mark(now.past):
-                self._stale = True  # no optimiser's step has told of it
+            self._given_up = frozenset()  # whoever wants a file wants all of it
+            if not self._session.training:
+                # Weights may have been written to by hand (``p.data -= …``), which nobody is told.
+                with self._shelf:
+                    self._now = replace(self._now, mark=-1)
+                    self._committee_key = None
+                self._stale = True
             self._complete(_PATIENCE)
         self.flush()
 

@@ -104,8 +104,8 @@ def test_a_place_of_classes() -> None:
             "aleatoric": 0.483,
             "epistemic": 0.129,
             "members": 30,
-            "text": "total 0.612 nats = 0.483 noise in the data + 0.129 the models disagree "
-            "(30 members)",
+            "text": "Uncertainty 0.612 nats: 0.483 from noise in the data, 0.129 because the 30 "
+            "models disagree.",
         },
         "weights_text": "By how much the probability of B would rise with one standard deviation "
         "more of each feature, by its slope exactly here. Nearby, a straight line follows the "
@@ -153,7 +153,7 @@ def test_in_chinese() -> None:
     meta, _ = said(language="zh")
     unsure = meta["uncertainty"]
     assert unsure["text"] == (
-        "总计 0.612 nat = 数据中的噪声 0.483 + 模型之间的分歧 0.129（30 个成员）"
+        "不确定性共 0.612 nat：其中 0.483 来自数据中的噪声，0.129 来自 30 个模型之间的分歧。"
     )
     assert meta["changes"][0]["text"] == "x₁ + 0.420 → A"
     assert meta["changes"][1]["text"] == "x₂ 在 −1.20 到 1.40 之间怎样改变都不会改变回答"
@@ -181,8 +181,8 @@ def test_one_model_alone_says_what_it_cannot_tell() -> None:
     meta, arrays = said(alone)
     unsure = meta["uncertainty"]
     assert unsure["text"] == (
-        "entropy 0.612 nats; one model alone cannot tell noise in the data from what it has not "
-        "learned"
+        "Entropy 0.612 nats. One model alone cannot tell noise in the data from what it has not "
+        "learned."
     )
     assert (unsure["total"], unsure["aleatoric"], unsure["members"]) == (0.612, None, 0)
     assert "spread" not in arrays
@@ -215,8 +215,8 @@ def test_a_place_of_values() -> None:
     assert (meta["value"], meta["label"], meta["true"]) == (1.23456, None, 1.5)
     assert set(arrays) == {"weights", "fit_weights"}
     assert meta["uncertainty"]["text"] == (
-        "the 30 models differ by ±0.200 (one standard deviation); how noisy the data are cannot "
-        "be told from them"
+        "The 30 models differ by ±0.200 (one standard deviation); how noisy the data are cannot "
+        "be told from them."
     )
     assert meta["weights_text"].startswith("By how much the value would rise")
     (change,) = meta["changes"]
@@ -231,7 +231,7 @@ def test_a_place_of_values() -> None:
     ]
     known, _ = said(replace(values(), total=0.1, aleatoric=0.06))
     assert known["uncertainty"]["text"] == (
-        "total variance 0.100 = 0.0600 noise in the data + 0.0400 the models disagree (30 members)"
+        "Variance 0.100: 0.0600 from noise in the data, 0.0400 because the 30 models disagree."
     )
     alone = replace(values(), members=0, spread=None, epistemic=None)
     assert said(alone)[0]["uncertainty"] is None
