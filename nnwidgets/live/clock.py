@@ -28,6 +28,9 @@ class StepWatcher(Protocol):
     def after_update(self, slot: OptimizerSlot) -> None:
         """Weights have changed."""
 
+    def optimizer_gone(self) -> None:
+        """An optimiser has been collected."""
+
     def fail(self, where: str, problem: Exception) -> None:
         """Something of ours went wrong; the loop must not hear of it."""
 
@@ -46,8 +49,13 @@ class OptimizerSlot:
         self.seen_rates: list[Any] = []
         self._factor = 1.0
         self._rates: list[float] = []
-        self._optimizer = weakref.ref(optimizer)
-        self._watcher = weakref.ref(watcher)
+        self._watcher = told = weakref.ref(watcher)
+
+        def gone(_: weakref.ref[Optimizer]) -> None:
+            if (watcher := told()) is not None:
+                watcher.optimizer_gone()
+
+        self._optimizer = weakref.ref(optimizer, gone)
         self._hooks = StepHooks.of(optimizer)
         self._hooks.add(optimizer, self)
 

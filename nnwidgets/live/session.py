@@ -43,6 +43,8 @@ log = logging.getLogger("nnwidgets")
 
 _PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks for clicks
 _REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
+_HOT_SECONDS: Final = 3e-5  # steps so short that the hook of a search would show in them
+_COMPANIONS: Final = 64  # steps: another optimiser of the same loop would have come by then
 _QUIET_SECONDS: Final = 0.1  # for so long a step is counted and nothing else looked at
 
 
@@ -73,6 +75,8 @@ class Session:
         self.slots: list[OptimizerSlot] = []
         self._stepped: list[OptimizerSlot] = []  # optimisers that took part in this step
         self._search: OptimizerSearch | None = None
+        self._seeks = False  # nobody has named an optimiser: new ones are looked for
+        self._found_at = 0  # step at which the newest was found
         self.sentinels: list[Sentinel] = []
         self.paused_seconds = 0.0
         self._loops = 0  # tracked loops and background runs that are under way
@@ -146,17 +150,26 @@ class Session:
         return slot
 
     def seek_optimizers(self) -> None:
-        """Watch whichever optimiser steps with the model's parameters, if none was named."""
-        if self._search is None and not self.slots and self.model is not None:
-            self._search = OptimizerSearch(self)
+        """Watch whichever optimisers step with the model's parameters, if none was named."""
+        self._seeks = self._seeks or not self.slots
+        self._seek_again()
 
     def found(self, optimizer: Optimizer) -> None:
         """An optimiser of the model has made a step (see `seek_optimizers`)."""
         known = any(slot.optimizer is optimizer for slot in self.slots)
         slot = self.attach(optimizer)
+        self._found_at = self.step
         if not known:
             self.after_update(slot)  # the step that it was found by counts as well
             self._stepped = self._stepped or [slot]  # … and a second one in it is the same step
+
+    def optimizer_gone(self) -> None:
+        """An optimiser that was watched has been collected: another one may follow."""
+        self._seek_again()
+
+    def _seek_again(self) -> None:
+        if self._search is None and self._seeks and self.model is not None:
+            self._search = OptimizerSearch(self)
 
     def _end_search(self) -> None:
         if self._search is not None:
@@ -165,6 +178,7 @@ class Session:
 
     def close(self) -> None:
         """Leave nothing behind: hooks off, rates restored, a waiting loop released."""
+        self._seeks = False
         self._end_search()
         self.sampling.close()
         self.sentinels.clear()
@@ -297,7 +311,11 @@ class Session:
     def before_update(self, slot: OptimizerSlot) -> None:
         """Gradients are there, weights not yet changed (an optimiser's hook)."""
         pulse = self.pulse
-        if self._search is not None and self._search.over:
+        if (
+            self._search is not None
+            and 0 < self.pace.step_seconds < _HOT_SECONDS
+            and self.step - self._found_at >= _COMPANIONS
+        ):
             self._end_search()  # here torch does not walk through the table of the hook
         if self.step >= pulse.glance_at:
             pulse.glance_at = self.step + pulse.glance_every
@@ -317,6 +335,9 @@ class Session:
         if self.sampling.armed:
             self.sampling.after_update(list(slot.parameters()))
         if len(self.slots) > 1:
+            if any(one.optimizer is None for one in self.slots):
+                self.slots = [one for one in self.slots if one.optimizer is not None]
+                self._stepped = [one for one in self._stepped if one in self.slots]
             if self._stepped and slot not in self._stepped:
                 self._stepped.append(slot)
                 self._note_rates(slot)
@@ -468,6 +489,7 @@ class Session:
         if not self._loops:
             self.control.forget_stop()
             self._new_cell = True
+            self._seek_again()
             self.pulse.wake()
 
     def cell_ended(self, problem: BaseException | None) -> None:
@@ -495,6 +517,7 @@ class Session:
             self.governor.stop()
             self.sampling.disarm()  # its step does not come
             self.control.rest()
+            self._seek_again()
             if self._commands.waiting:
                 self.host.soon(self.seek_rest)
 
@@ -516,6 +539,7 @@ class Session:
         for slot in self.slots:
             slot.restore()
         self.governor.stop()
+        self._seek_again()
         self.control.end("stopped" if self.control.stopping else state)
         self._commands.run()
 
