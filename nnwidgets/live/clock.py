@@ -103,6 +103,12 @@ class OptimizerSlot:
         """Rate of each group as the scheduler set it (NaN where reading it would wait)."""
         return rates(self.groups)
 
+    def beat(self, pulse: Pulse) -> None:
+        """Let the steps that need only be counted be counted in `pulse`."""
+        if pulse is not self.pulse:
+            self.pulse = pulse
+            self._hooks.refresh()
+
     def restore(self) -> None:
         """Leave the learning rates as the scheduler set them."""
         self._hooks.restore()

@@ -36,6 +36,7 @@ from nnwidgets.live.registry import find_session, forget, inner_model, loop_else
 from nnwidgets.live.sampling import Sampler, Sampling
 from nnwidgets.live.single_step import SingleStep
 from nnwidgets.live.stopping import Stopping
+from nnwidgets.live.turns import Turns
 
 __all__ = ["Session"]
 
@@ -72,8 +73,8 @@ class Session:
         self.pace = Pace(self.governor)
         self.lr_scale = 1.0
         self.cursor: int | None = None
-        self.slots: list[OptimizerSlot] = []
-        self._stepped: list[OptimizerSlot] = []  # optimisers that took part in this step
+        self._turns = Turns(self.pulse)
+        self.slots = self._turns.slots
         self._search: OptimizerSearch | None = None
         self._seeks = False  # nobody has named an optimiser: new ones are looked for
         self._found_at = 0  # step at which the newest was found
@@ -145,7 +146,7 @@ class Session:
             if slot.optimizer is optimizer:
                 return slot
         slot = OptimizerSlot(optimizer, name, self)
-        self.slots.append(slot)
+        self._turns.add(slot)
         self.pulse.wake()
         return slot
 
@@ -161,7 +162,7 @@ class Session:
         self._found_at = self.step
         if not known:
             self.after_update(slot)  # the step that it was found by counts as well
-            self._stepped = self._stepped or [slot]  # … and a second one in it is the same step
+            self._turns.began(slot)  # … and a second one in it is the same step
 
     def optimizer_gone(self) -> None:
         """An optimiser that was watched has been collected: another one may follow."""
@@ -182,11 +183,8 @@ class Session:
         self._end_search()
         self.sampling.close()
         self.sentinels.clear()
-        for slot in self.slots:
-            slot.close()
-        self.slots.clear()
+        self._turns.clear()
         self.lr_scale = 1.0
-        self._stepped.clear()
         self.governor.stop()
         self.control.close()
         if self.control.phase == "running" and not self._loops:
@@ -326,23 +324,12 @@ class Session:
             self.sampling.before_update(list(slot.parameters()), scale)
 
     def after_update(self, slot: OptimizerSlot) -> None:
-        """Weights have changed (an optimiser's hook).
-
-        Several optimisers make one step: a step is over when one of them comes again, so that
-        a GAN's two updates, five of the critic to one of the generator, or one optimiser for
-        each parameter count right, and so does a second optimiser that takes over.
-        """
+        """Weights have changed (an optimiser's hook)."""
         if self.sampling.armed:
             self.sampling.after_update(list(slot.parameters()))
-        if len(self.slots) > 1:
-            if any(one.optimizer is None for one in self.slots):
-                self.slots = [one for one in self.slots if one.optimizer is not None]
-                self._stepped = [one for one in self._stepped if one in self.slots]
-            if self._stepped and slot not in self._stepped:
-                self._stepped.append(slot)
-                self._note_rates(slot)
-                return
-            self._stepped = [slot]
+        if not self._turns.take(slot):
+            self._note_rates(slot)
+            return
         begun, now = thread_time(), perf_counter()
         pulse = self.pulse
         pulse.count(now)
@@ -555,7 +542,7 @@ class Session:
 
     def _be_quiet(self, now: float) -> None:
         """Say until when a step or a ``log()`` has nothing to do but to be counted."""
-        control, pulse, slots = self.control, self.pulse, self.slots
+        control, pulse, slot = self.control, self.pulse, self._turns.soloist()
         pulse.glance = self.sentinels[0].glance() if len(self.sentinels) == 1 else None
         pulse.due = LOOK if pulse.glance is None else GLANCE
         pulse.glance_every = self.pace.glance_every
@@ -566,16 +553,17 @@ class Session:
         if (
             control.phase == "running"
             and not (control.pause_wanted or control.stop_wanted or self._commands.waiting)
-            and not (self.sampling.armed or self._new_cell or len(slots) > 1)
+            and not (self.sampling.armed or self._new_cell)
+            and (slot is not None or not self.slots)
             and self.lr_scale == 1.0
         ):
             due = min(now + _QUIET_SECONDS, self.sampling.next_look)
             if self.host.needs_pump:
                 due = min(due, self._next_pump)
-            pulse.rates = slots[0].seen_rates if slots else ()
+            pulse.rates = slot.seen_rates if slot is not None else ()
             pulse.before = pulse.due if self.step >= pulse.glance_at else NOTHING
             pulse.quiet_until = due
-            pulse.log_until = due if slots else 0.0
+            pulse.log_until = due if slot is not None else 0.0
         else:
             pulse.wake()
 

@@ -92,6 +92,11 @@ class StepHooks:
             self._watchers = [ref for ref in self._watchers if ref() not in (None, watcher)]
             self._tidy()
 
+    def refresh(self) -> None:
+        """A watcher has another pulse."""
+        with self._lock:
+            self._find_pulse()
+
     def restore(self) -> None:
         """Leave the learning rates as the scheduler set them: no step is under way."""
         with self._lock:
