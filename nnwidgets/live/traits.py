@@ -12,8 +12,8 @@ __all__ = ["Language", "Title", "check_language"]
 
 
 def check_language(language: object) -> None:
-    """Raise ValueError unless `language` is one that the catalogue has, or None (or empty)."""
-    if language not in (None, "", *LANGUAGES):
+    """Raise ValueError unless `language` is one that the catalogue has, or None."""
+    if language not in (None, *LANGUAGES):
         raise ValueError(
             f"language must be one of {', '.join(map(repr, LANGUAGES))} or None for the "
             f"language of the page, not {language!r}."
@@ -26,10 +26,12 @@ class Language(t.Unicode[Any, Any]):
     def validate(self, obj: Any, value: Any) -> str:
         """Return what the trait holds from now on; TraitError if there is no such language."""
         try:
+            if value in (None, ""):
+                return ""
             check_language(value)
         except ValueError as problem:
             raise t.TraitError(str(problem)) from None
-        return value or ""
+        return str(value)
 
 
 class Title(t.Unicode[Any, Any]):
