@@ -12,7 +12,7 @@ from nnwidgets._boundary_arguments import check_projection
 from nnwidgets._boundary_drawing import Drawing
 from nnwidgets._boundary_extras import layer_names
 from nnwidgets._boundary_scene import Spot
-from nnwidgets._boundary_working import DEPTH
+from nnwidgets._boundary_working import DEPTH, OF_COMMITTEES
 from nnwidgets._inspector_arguments import nearest
 from nnwidgets.catalogue import text
 from nnwidgets.explain.cancelling import Cancelled
@@ -30,7 +30,6 @@ from nnwidgets.probe.tree import unwrap
 __all__ = ["Asking"]
 
 _OF_CLASSES: Final = ("probability", "label", "entropy", "margin")
-_OF_COMMITTEES: Final = ("epistemic", "aleatoric")
 _DEEPEST: Final = 8
 
 
@@ -53,8 +52,8 @@ class Asking(Drawing):
                 return ("value",)
             # Of values only Laplace knows how noisy the data are.
             noisy = self._wish.uncertain == "laplace"
-            return ("value", *(_OF_COMMITTEES if noisy else _OF_COMMITTEES[:1]))
-        return _OF_CLASSES if alone else (*_OF_CLASSES, *_OF_COMMITTEES)
+            return ("value", *(OF_COMMITTEES if noisy else OF_COMMITTEES[:1]))
+        return _OF_CLASSES if alone else (*_OF_CLASSES, *OF_COMMITTEES)
 
     def _fit_view(self) -> None:
         if self.view not in self.views:
@@ -67,9 +66,9 @@ class Asking(Drawing):
             words = nearest(name, VIEWS).replace("there is no layer", "there is no view")
             raise t.TraitError(words)
         if getattr(self, "_ready", False) and name not in self.views:
-            if name in _OF_COMMITTEES and self._untold is not None:
+            if name in OF_COMMITTEES and self._untold is not None:
                 raise t.TraitError(text(self._untold[0], "en", **self._untold[1]))
-            if name in _OF_COMMITTEES and self._wish.uncertain is None:
+            if name in OF_COMMITTEES and self._wish.uncertain is None:
                 raise t.TraitError(
                     f"one model alone cannot tell its {name} uncertainty: set uncertainty to "
                     "'mc_dropout', 'snapshots' or 'laplace', or give a list of models, first."
@@ -95,8 +94,9 @@ class Asking(Drawing):
         if getattr(self, "_ready", False):
             for trait in ("_surface", "_film", "_choices"):
                 self._part_changed(trait)
-            if self._space.regression and self._spot is not None:
-                self._changed()  # what is explained is another output now
+            other_output = self._space.regression and self._spot is not None
+            if other_output or (self.view in OF_COMMITTEES and not self._now.members):
+                self._changed()
 
     @property
     def uncertainty(self) -> str | None:
@@ -175,7 +175,7 @@ class Asking(Drawing):
             problem = known[uncertainty]
             if problem is not None and uncertainty != "snapshots":
                 raise Refusal(problem[0], **problem[1])
-        if uncertainty is None and self.view in _OF_COMMITTEES:
+        if uncertainty is None and self.view in OF_COMMITTEES:
             self.view = "value" if self._space.regression else "entropy"
         self._want(uncertain=uncertainty)
 

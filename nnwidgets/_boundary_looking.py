@@ -103,9 +103,9 @@ class Looking(Extras):
             scene = Scene(wish, step, past, mark, predictor, plane, rectangle, points, space.era)
             if self._is_shown(wish, step, mark) or progress is not None:
                 self._judge_again(scene)
-            elif wish.uncertain is None:
+            elif wish.uncertain is None or self._alone:
                 self._draw(scene, root, asked=asked)
-            elif self._now.wish != wish or self._now.surface is None:
+            elif self._now.wish != wish or self._now.surface is None or self._lacks_committee:
                 self._wait_for_committee(scene)
             self._see_units(scene, asked=asked)
             space.row_seconds = predictor.row_seconds or space.row_seconds
@@ -119,8 +119,20 @@ class Looking(Extras):
     def _is_shown(self, wish: Wish, step: int, mark: int) -> bool:
         """Whether the whole surface is there already: a click may be about something else."""
         now = self._now
-        same = (now.wish, now.step, now.mark, now.era) == (wish, step, mark, self._space.era)
-        return same and now.state == "ready" and not self._coarse
+        if self._lacks_committee:
+            return False
+        return self._is_of(wish, step, mark) and now.state == "ready" and not self._coarse
+
+    def _is_of(self, wish: Wish, step: int, mark: int) -> bool:
+        now = self._now
+        return (now.wish, now.step, now.mark, now.era) == (wish, step, mark, self._space.era)
+
+    @property
+    def _lacks_committee(self) -> bool:
+        """Whether the model alone is shown where several are wanted, and can be had."""
+        wanted = self._wish.uncertain is not None and not self._alone
+        there = self._now.members or self._now.state == "failed"
+        return wanted and not there and self._untold is None
 
     def _judge_again(self, scene: Scene) -> None:
         """See what is said of the points if they have been edited since."""
@@ -232,7 +244,7 @@ class Looking(Extras):
                 plane=scene.plane,
                 rectangle=scene.rectangle,
                 verdict=verdict,
-                notes=(*drawn.notes, *self._left_out()),
+                notes=(*drawn.notes, *self._left_out(), *self._for_now(scene.wish)),
             )
         )
 
@@ -241,8 +253,22 @@ class Looking(Extras):
         hooked = [params for key, params in self._twin.notes if key == "probe.twin_hooks"]
         return [("explain.boundary.hooks", params) for params in hooked]
 
+    def _for_now(self, wish: Wish) -> list[Words]:
+        """Say that several models will be asked once the training leaves the time."""
+        if wish.uncertain is None or not self._alone:
+            return []
+        return [("explain.boundary.alone_for_now", {})]
+
     def _wait_for_committee(self, scene: Scene) -> None:
         """Show where the picture will be, until the first answer of the committee is there."""
+        now = self._now
+        coming: tuple[Words, ...] = (("explain.boundary.committee_comes", {}),)
+        if self._is_of(scene.wish, scene.step, scene.mark) and now.surface is not None:
+            if now.state != "working":
+                with self._shelf:
+                    self._now = replace(now, number=now.number + 1, state="working", notes=coming)
+                self._part_changed("_surface")
+            return
         side = min(SIDE, self._given.resolution)
         made = surface(scene.predictor, scene.plane, side, scene.rectangle)
         waiting: Words = ("explain.boundary.committee_comes", {})
@@ -328,6 +354,8 @@ class Looking(Extras):
         found = [self._at if self._spot else None, self._found_rules if self._depth else None]
         if any(one and one.step != step and one.key not in self._given_up for one in found):
             return True
+        if self._lacks_committee:
+            return not any("surface" in key for key in (*self._given_up, *self._job_of))
         return self._unit_surfaces is not None and self._unit_step != step
 
     def cell_over(self) -> None:

@@ -103,10 +103,7 @@ class Verbs(Asking):
             if len(row) != scene.plane.features:
                 row = scene.plane.to_inputs(row[None])[0]
             joint: Any = None if asked is scene.predictor else asked
-            try:
-                rules = self._ruled(scene, asked, self._depth or DEPTH, waiting)
-            except Refusal:
-                rules = None  # scikit-learn is not there, and all else is worth having
+            rules = self._rules_of(scene, asked)
             found = self._explained(scene, joint, row, waiting, rules)
             x, y = scene.plane.to_plane(row[None])[0]
             spot = Spot((float(x), float(y)), None, tuple(map(float, row)))
@@ -224,6 +221,19 @@ class Verbs(Asking):
         return found
 
     # -- inside --------------------------------------------------------------------------
+
+    def _rules_of(self, scene: Scene, asked: Answering) -> Rules | None:
+        """Return the rules that are known already, or fit them; None without scikit-learn."""
+        depth = self._depth or DEPTH
+        key = scene.key("rules", depth, scene.points.version, self._output)
+        known = self._found_rules
+        if known is not None and known.key == key and known.result is not None:
+            found: Rules = known.result
+            return found
+        try:
+            return self._ruled(scene, asked, depth, waiting)
+        except Refusal:
+            return None  # all else is worth having
 
     def _rows(self, points: Any, *, one: bool = False) -> NDArray[np.float64]:
         given = points.detach().cpu().numpy() if hasattr(points, "detach") else np.asarray(points)

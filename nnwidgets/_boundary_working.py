@@ -28,9 +28,11 @@ from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch, use_of_st
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
 
-__all__ = ["DEPTH", "Working"]
+__all__ = ["DEPTH", "OF_COMMITTEES", "Working"]
 
 DEPTH: Final = 3  # conditions of a rule
+OF_COMMITTEES: Final = ("epistemic", "aleatoric")
+"""Views that one model alone has not."""
 # Of a committee's surface: places along an axis while something trains, and members.
 _LIVE_SIDE: Final = 40
 _LIVE_MEMBERS: Final = 10
@@ -62,7 +64,7 @@ class Working(Sources):
             key = scene.key("point", self._spot, version, self._output)
             if self._at is None or self._at.key != key:
                 tasks["point"] = key
-        if scene.wish.uncertain is not None:
+        if scene.wish.uncertain is not None and not self._alone:
             key = scene.key("surface", version, self._side, self._passing)
             if self._committee_key != key or self._now.state in ("working", "stale"):
                 tasks["surface"] = key
@@ -85,6 +87,11 @@ class Working(Sources):
     def _passing(self) -> bool:
         """Whether something trains, so that a rough answer soon is worth more than a fine one."""
         return self._session.training and not self._in_full
+
+    @property
+    def _alone(self) -> bool:
+        """Whether the model alone is shown for now: it moves, and several cost many times it."""
+        return self._passing and self.view not in OF_COMMITTEES
 
     _in_full = False  # somebody waits for the whole picture, whatever else goes on
 

@@ -221,6 +221,8 @@ def begun(
     gate.open.clear()
     gate.inside.clear()
     click(plot, action, **args)
+    if action == "uncertainty":
+        plot.view = "epistemic"  # in the other views the model alone is shown while it trains
     for _ in range(3):
         training.step()
         if plot._job is not None:

@@ -259,3 +259,27 @@ def test_laplace_is_more_at_a_loss_far_from_the_data(make: Make, training: Train
     adds_up(found)
     said = plot.predict(training.x)
     assert said.epistemic.mean() < found.epistemic.mean()
+
+
+def test_while_it_trains_the_model_alone_moves_and_says_so(
+    make: Make, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_browser(monkeypatch)
+    plot = make(training.model, training.x, training.y, uncertainty="mc_dropout", resolution=12)
+    at_any_price(plot, monkeypatch)
+    look(plot)
+    finished(plot)
+    assert part(plot, "_surface")[0]["members"] == 30
+    plot.session.loop_began()
+    for _ in range(4):
+        training.step()
+        plot.flush()
+    training.step()
+    meta, _ = part(plot, "_surface")
+    assert (meta["members"], meta["step"] > 0) == (0, True)
+    assert any("model alone" in note for note in meta["notes"])
+    plot.session.loop_ended("finished")
+    finished(plot)
+    meta, _ = part(plot, "_surface")
+    assert (meta["members"], meta["step"]) == (30, plot.session.step)
+    assert not any("model alone" in note for note in meta["notes"])
