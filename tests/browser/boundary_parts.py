@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import tidy
-from tests.browser.lab import PATIENCE
+from tests.browser.lab import PATIENCE, ROOT
 
-__all__ = ["Boundary"]
+__all__ = ["Boundary", "sentence"]
+
+_SENTENCES: Final = json.loads((ROOT / "nnwidgets" / "catalogue" / "en.json").read_text("utf-8"))
 
 _READOUT: Final = ".nnw-plane-part .nnw-readout"
 # Numbers as they are written for reading: with a true minus sign.
 _NUMBER: Final = r"(−?\d[\d.]*)"
+
+
+def sentence(key: str) -> re.Pattern[str]:
+    """Return a pattern for a sentence of the catalogue, whatever stands in its gaps."""
+    words = re.escape(_SENTENCES[key])
+    return re.compile(re.sub(r"\\{\w+\\}", "(.+?)", words), re.IGNORECASE)
 
 
 class Boundary:

@@ -16,6 +16,7 @@ from torch import nn
 from nnwidgets import DecisionBoundaryPlot
 from nnwidgets.catalogue import text
 from tests.browser.boundary import LEARN, PLOT, POINTS, TWO_SIDES, Loop, Plot
+from tests.browser.boundary_parts import sentence
 from tests.browser.hosts import HOSTS, Host
 from tests.browser.inspector import focused
 from tests.browser.lab import Chromium, Lab, Notebook
@@ -62,7 +63,7 @@ def test_a_page_that_is_looked_through_without_a_kernel(
     with chromium.page(width=1300, height=1000, allowed=saved.as_uri()) as page:
         page.goto(saved.as_uri())
         offline = Plot(page, ".nnw-decision-boundary")
-        offline.says("A saved page, without a kernel:")
+        offline.says(sentence("ui.boundary.connection.offline"))
         shown = offline.wait("p.told && p.train > 90")
         assert [shown["trained"], shown["tested"]] == [len(POINTS), 4]
         seen: dict[str, str] = {}
@@ -167,7 +168,7 @@ def test_the_keyboard_is_enough(plot: Plot, loop: Loop) -> None:
 
     plot.part("Rules").get_by_role("checkbox").focus()
     page.keyboard.press("Space")
-    plot.says(re.compile("All rules together agree with the model"))
+    plot.says(sentence("ui.boundary.rules.agrees"))
     page.keyboard.press("Space")
     plot.slider("film").focus()
     page.keyboard.press("Home")
@@ -240,6 +241,8 @@ def test_axe_finds_nothing_but_what_is_planted(plot: Plot, drawing: Notebook, th
 def open_everything(plot: Plot) -> None:
     """Explain a place, by several models; list rules; show hidden units, one of them large."""
     plot.choice("How sure").select_option("mc_dropout")
+    plot.button("Epistemic", "View").wait_for()
+    plot.view("Epistemic")
     plot.wait("/models asked together/.test(p.quality)")
     plot.click(0.35, 0.1)
     plot.wait("p.told")
@@ -346,8 +349,9 @@ def test_the_loss_around_the_weights_leaves_them_alone(lab: Lab, chromium: Chrom
         part.get_by_role("button", name="Compute").click()
         picture = part.locator("canvas").first
         picture.wait_for()
-        said = part.get_by_text(re.compile("In the middle, at the weights of step 100, it is"))
-        shown = re.search(r"it is ([\d.e−]+)\.$", said.inner_text())
+        said = part.get_by_text(sentence("ui.boundary.landscape.centre_at")).inner_text()
+        assert "step 100" in said
+        shown = re.search(r"([\d.e−]+)\.$", said)
         same, loss, middle, shape = json.loads(notebook.run(3))
         assert all(same)
         assert shape == [21, 21]
@@ -445,7 +449,7 @@ def test_a_saved_notebook_shows_the_last_picture_without_a_kernel(
         notebook.command("docmanager:save")
         lab.stop_kernels()
         notebook.page.reload()
-        plot.says("No kernel answers. This is the last picture")
+        plot.says(sentence("ui.boundary.connection.silent"))
         shown = plot.wait("p.label !== null")
         parts = ("label", "quality", "view", "train", "trained", "tested")
         assert [shown[part] for part in parts] == [last[part] for part in parts]
