@@ -69,8 +69,11 @@ const isTold = ({ probabilities, value }: PointSaid): boolean =>
 export function placeWords(at: Place, rectangle: Rectangle | null): [x: string, y: string] {
   if (rectangle === null) return [formatNumber(at[0]), formatNumber(at[1])];
   const [left, right, bottom, top] = rectangle;
-  const write = (value: number, span: number) =>
-    String(linearLabels([value], niceStep(span / 200), null));
+  const write = (value: number, span: number) => {
+    const written = String(linearLabels([value], niceStep(span / 200), null));
+    // A hair below zero is zero to these digits.
+    return /[1-9]/.test(written) ? written : written.replace(/^[-\u2212]/, "");
+  };
   return [write(at[0], right - left), write(at[1], top - bottom)];
 }
 

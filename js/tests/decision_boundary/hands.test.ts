@@ -257,6 +257,8 @@ describe("small decisions", () => {
   it("writes a place as exactly as the picture shows it", () => {
     expect(placeWords([0.4217, -0.3149], [-1, 1, -1, 1])).toEqual(["0.42", "−0.31"]);
     expect(placeWords([421.7, -0.3149], [0, 1000, -1, 1])).toEqual(["422", "−0.31"]);
+    // A hair below zero is zero to these digits.
+    expect(placeWords([-0.0012, 0.0012], [-2, 2, -1, 1])).toEqual(["0.00", "0.00"]);
   });
 
   it("finds where a drawn point stands", () => {
