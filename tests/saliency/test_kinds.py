@@ -196,7 +196,7 @@ def test_images_with_their_channels_last(make: Make) -> None:
     np.testing.assert_allclose(shown_map(viewer), values.sum(2), rtol=1e-5, atol=1e-8)
     items = dict(viewer._click_at(0, [9, 11])["items"])
     for channel in range(3):
-        told = float(items[f"channel {channel}"])
+        told = float(items[f"channel {channel}"].replace("−", "-"))
         assert told == pytest.approx(values[9, 11, channel], rel=0.01)
     assert "channel 3" not in items
 
