@@ -55,9 +55,9 @@ export function header(words: Words, signal: AbortSignal): Header {
   const pill = statePill(words);
   const step = h("span", { class: "nnw-header-step nnw-muted" });
   const accuracy = h("span", { class: "nnw-accuracy" });
-  const name = h("span", { class: "nnw-accuracy-name nnw-muted" }, words("ui.boundary.accuracy"));
-  const old = h("span", { class: "nnw-accuracy-old" });
-  const scores = h("div", { class: "nnw-header-what" }, name, accuracy, old);
+  // "accuracy", or of which step it is: one in the place of the other, so that nothing jumps.
+  const name = h("span", { class: "nnw-accuracy-name nnw-muted" });
+  const scores = h("div", { class: "nnw-header-what" }, name, accuracy);
   const cost = costAndRoute(words, signal, (lost) => words(`ui.boundary.connection.${lost}`));
   const element = h(
     "div",
@@ -82,11 +82,11 @@ export function header(words: Words, signal: AbortSignal): Header {
       setText(accuracy, right);
       setHidden(scores, right === "");
       const behind = stepBehind(surface, live);
-      const at = behind === null ? "" : formatInteger(behind);
-      setText(old, behind === null ? "" : words("ui.boundary.point.as_of", { step: at }));
-      setHidden(old, behind === null);
       const kind = surface?.kind ?? "classes";
-      setHidden(name, kind === "values");
+      const plain = kind === "values" ? "" : words("ui.boundary.accuracy");
+      const at = behind === null ? "" : formatInteger(behind);
+      setText(name, behind === null ? plain : words("ui.boundary.point.as_of", { step: at }));
+      name.classList.toggle("nnw-of-old", behind !== null);
       setAttribute(accuracy, "title", words(`ui.boundary.${kind}.accuracy_hint`));
       cost.draw(live, connection);
     },

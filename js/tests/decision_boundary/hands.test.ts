@@ -371,13 +371,13 @@ describe("a picture that is far behind the run", () => {
   });
 
   it("says so beside the accuracy", async () => {
-    const { model, text, shown: seen } = boundary();
-    expect(seen(".nnw-accuracy-old")).toBe(false);
+    const { model, text } = boundary();
+    expect(text(".nnw-accuracy-name")).toBe("accuracy");
     const live = unpack(model.get("_live") as Parameters<typeof unpack>[0]);
     const shownStep = (model.get("_surface") as { meta: { step: number } }).meta.step;
     model.set("_live", pack({ ...live.meta, seq: 1e6, step: 5000 }, live.arrays as never));
     await settle();
-    expect(text(".nnw-accuracy-old")).toBe(`as of step ${shownStep}`);
+    expect(text(".nnw-accuracy-name")).toBe(`as of step ${shownStep}`);
   });
 });
 
