@@ -279,7 +279,7 @@ def painted(viewer: Viewer, place: int = 0) -> bool:
         canvas.evaluate(
             """async canvas => {
                 // It is drawn in a frame of its own, soon after the words.
-                for (let frame = 0; frame < 60; frame += 1) {
+                for (const end = performance.now() + 30_000; performance.now() < end; ) {
                     const { width, height } = canvas;
                     if (width > 0 && height > 0) {
                         const context = canvas.getContext('2d');
