@@ -319,7 +319,9 @@ def test_a_saved_notebook_shows_the_last_picture_without_a_kernel(
         viewer = Viewer(notebook)
         viewer.wait("p.step === 100 && p.title.includes('zero')")
         viewer.method("Integrated gradients")
-        last = viewer.wait("p.caption === 'Integrated gradients, baseline zero, step 100'")
+        last = viewer.wait(
+            "p.caption === 'Integrated gradients, baseline zero, step 100' && p.state === 'ready'"
+        )
         notebook.command("docmanager:save")
         lab.stop_kernels()
         notebook.page.reload()
