@@ -32,7 +32,7 @@ __all__ = ["Looking"]
 _PASSING: Final = 0.005
 _WAITED_FOR: Final = 0.03
 _AT_REST: Final = 0.08
-_MOVING: Final = 0.001
+_MOVING: Final = 0.0005
 _COARSE_SIDE: Final = 48
 _OLD: Final = 3.0  # seconds, after which a slow surface begins anew with the weights of now
 _FEW_POINTS: Final = 50
@@ -198,7 +198,7 @@ class Looking(Extras):
 
     @property
     def _moving_side(self) -> int:
-        """Places along an axis that a passing look takes about a millisecond for."""
+        """Places along an axis that a passing look takes about half a millisecond for."""
         side, row = self._given.resolution, self._space.row_seconds
         return side if row <= 0 else min(side, max(_COARSE_SIDE, int((_MOVING / row) ** 0.5)))
 

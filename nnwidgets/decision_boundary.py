@@ -191,14 +191,14 @@ class DecisionBoundaryPlot(Verbs):
         # What has changed is hurried; the others need not be asked again and again.
         for trait, build, pace in (
             ("_live", picture.live, Paced(0.1, _BYTES_PER_SECOND, 0.1)),
-            ("_choices", picture.choices, Paced(1.0, _BYTES_PER_SECOND, 0.1)),
+            ("_choices", picture.choices, Paced(2.0, _BYTES_PER_SECOND, 0.1)),
             ("_surface", picture.surface, Paced(0.1, _BYTES_PER_SECOND, 0.4)),
-            ("_points", picture.points, Paced(0.5, _BYTES_PER_SECOND, 0.2)),
+            ("_points", picture.points, Paced(2.0, _BYTES_PER_SECOND, 0.2)),
             ("_film", picture.film, Paced(2.0, _BYTES_PER_SECOND / 3, 0.1)),
-            ("_units", picture.units, Paced(0.5, _BYTES_PER_SECOND, 0.1)),
-            ("_point", picture.point, Paced(1.0, _BYTES_PER_SECOND, 0.1)),
-            ("_rules", picture.rules, Paced(1.0, _BYTES_PER_SECOND, 0.1)),
-            ("_landscape", picture.landscape, Paced(1.0, _BYTES_PER_SECOND, 0.1)),
+            ("_units", picture.units, Paced(2.0, _BYTES_PER_SECOND, 0.1)),
+            ("_point", picture.point, Paced(2.0, _BYTES_PER_SECOND, 0.1)),
+            ("_rules", picture.rules, Paced(2.0, _BYTES_PER_SECOND, 0.1)),
+            ("_landscape", picture.landscape, Paced(2.0, _BYTES_PER_SECOND, 0.1)),
         ):
             self._add_part(Part(trait, build, pace))
 
