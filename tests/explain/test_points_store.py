@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnwidgets.explain.points_given import points_given
+from nnwidgets.explain.points_loader import PointsLoader
 from nnwidgets.explain.points_store import PointStore
 from nnwidgets.probe.refusal import Refusal
 
@@ -322,3 +323,18 @@ def test_a_wrong_edit_changes_nothing() -> None:
     assert not store.can_undo
     store.replace([[5, 5]], [1])
     assert [row[1:] for row in plain(store)] == [((5.0, 5.0), 1, False)]
+
+
+def test_an_epoch_without_points_says_so() -> None:
+    """A loop over epochs would take no step then, at which anything else could be done."""
+    store = PointStore(np.zeros((3, 2)), [0, 1, 0])
+    told: list[int] = []
+    loader = PointsLoader(store.snapshot, 2, starved=lambda: told.append(len(store)))
+    assert len(list(loader)) == 2
+    assert told == []
+    store.clear()
+    assert list(loader) == []
+    assert told == [0]
+    store.undo()
+    assert len(list(loader)) == 2
+    assert told == [0]
