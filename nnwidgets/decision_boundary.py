@@ -7,7 +7,6 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import traitlets as t
 from torch import nn
 
@@ -16,6 +15,7 @@ from nnwidgets._boundary_extras import layer_names
 from nnwidgets._boundary_pages import held_surfaces
 from nnwidgets._boundary_picture import BoundaryPicture
 from nnwidgets._boundary_verbs import Verbs
+from nnwidgets._exporting import exported
 from nnwidgets._inspector_arguments import check_inspected
 from nnwidgets._training_arguments import check_budget
 from nnwidgets.live import wire
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["DecisionBoundaryPlot"]
 
 _BYTES_PER_SECOND: Final = 300_000
-_MEDIA: Final = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 _PATIENCE: Final = 60.0
 _OF_THE_POINTS: Final = ("explain.plane.", "explain.predict.")
 _OF_THE_SHAPE: Final = ("shape", "size", "dimension", "expected")
@@ -255,21 +254,7 @@ class DecisionBoundaryPlot(Verbs):
     @action("export", long=True)
     def _export(self, job: Job, format: str, dark: bool = False) -> dict[str, Any]:
         """Make a file for the browser; drawing takes too long to hold the training up."""
-        if format not in _MEDIA:
-            raise ValueError(f"format must be one of {', '.join(_MEDIA)}, not {format!r}.")
-        if format == "html":
-            from nnwidgets.export.html import saved_page
-
-            data = saved_page(self, title=self._page_title).encode()
-        else:
-            from nnwidgets.export import figures
-
-            write = figures.to_png if format == "png" else figures.to_svg
-            data = write(self.figure(dark=dark))
-        return wire.pack(
-            {"name": f"boundary-{self.view}.{format}", "mime": _MEDIA[format]},
-            {"file": np.frombuffer(data, dtype=np.uint8)},
-        )
+        return exported(self, format, f"boundary-{self.view}", dark=dark)
 
     # -- inside --------------------------------------------------------------------------
 

@@ -12,10 +12,10 @@ import traitlets as t
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nnwidgets._exporting import exported
 from nnwidgets._inspector_arguments import check_inspected, check_sample, wanted_layers
 from nnwidgets._inspector_verbs import Verbs
 from nnwidgets._training_arguments import check_budget, named_optimizers
-from nnwidgets.live import wire
 from nnwidgets.live.cells import retire_earlier
 from nnwidgets.live.jobs import Job
 from nnwidgets.live.kernel import kernel_link
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["LayerInspector"]
 
 _KINDS: Final = ("activation", "weight", "gradient")
-_MEDIA: Final = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 
 
 class LayerInspector(Verbs):
@@ -291,22 +290,8 @@ class LayerInspector(Verbs):
     @action("export", long=True)
     def _export(self, job: Job, format: str, dark: bool = False) -> dict[str, Any]:
         """Make a file for the browser; drawing takes too long to hold the training up."""
-        if format not in _MEDIA:
-            raise ValueError(f"format must be one of {', '.join(_MEDIA)}, not {format!r}.")
-        if format == "html":
-            from nnwidgets.export.html import saved_page
-
-            data = saved_page(self, title=self._page_title).encode()
-        else:
-            from nnwidgets.export import figures
-
-            write = figures.to_png if format == "png" else figures.to_svg
-            data = write(self.figure(dark=dark))
         stem = "".join(c if c.isalnum() else "-" for c in f"{self._ask.layer} {self._ask.tab}")
-        return wire.pack(
-            {"name": f"{stem.strip('-')}.{format}", "mime": _MEDIA[format]},
-            {"file": np.frombuffer(data, dtype=np.uint8)},
-        )
+        return exported(self, format, stem.strip("-"), dark=dark)
 
     @property
     def _page_title(self) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import traitlets as t
 from torch import Tensor, nn
 
+from nnwidgets._exporting import exported
 from nnwidgets._inspector_arguments import check_inspected, nearest
 from nnwidgets._inspector_sample import ProbeBatch
 from nnwidgets._saliency_arguments import (
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
 __all__ = ["SaliencyViewer"]
 
 _BYTES_PER_SECOND: Final = 300_000
-_MEDIA: Final = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 _AS_IT_IS: Final = object()
 _OF_THE_CALL: Final = ("explain.class_count", "explain.class_count_one")
 
@@ -413,21 +413,7 @@ class SaliencyViewer(Asking):
     @action("export", long=True)
     def _export(self, job: Job, format: str, dark: bool = False) -> dict[str, Any]:
         """Make a file for the browser; drawing takes too long to hold the training up."""
-        if format not in _MEDIA:
-            raise ValueError(f"format must be one of {', '.join(_MEDIA)}, not {format!r}.")
-        if format == "html":
-            from nnwidgets.export.html import saved_page
-
-            data = saved_page(self, title=self._page_title).encode()
-        else:
-            from nnwidgets.export import figures
-
-            write = figures.to_png if format == "png" else figures.to_svg
-            data = write(self.figure(dark=dark))
-        return wire.pack(
-            {"name": f"{self.method}-{self.index}.{format}", "mime": _MEDIA[format]},
-            {"file": np.frombuffer(data, dtype=np.uint8)},
-        )
+        return exported(self, format, f"{self.method}-{self.index}", dark=dark)
 
     # -- inside --------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from nnwidgets._boundary_scene import Found
 from tests.boundary.conftest import (
     Make,
     Training,
@@ -283,3 +284,15 @@ def test_while_it_trains_the_model_alone_moves_and_says_so(
     meta, _ = part(plot, "_surface")
     assert (meta["members"], meta["step"]) == (30, plot.session.step)
     assert not any("model alone" in note for note in meta["notes"])
+
+
+def test_a_committee_that_comes_too_late_is_not_shown(make: Make, training: Training) -> None:
+    """Its job may have passed the last check just before it was cancelled."""
+    plot = make(training.model, training.x, training.y, uncertainty="mc_dropout", resolution=12)
+    finished(plot)
+    late = Found(plot._committee_key, plot._now.step, plot._now)
+    assert plot._now.members == 30
+    plot.uncertainty = None
+    finished(plot)
+    plot._have("surface", late)
+    assert part(plot, "_surface")[0]["members"] == 0
