@@ -13,7 +13,7 @@ import traitlets as t
 from numpy.typing import NDArray
 
 from nnwidgets._boundary_arguments import table_of
-from nnwidgets._boundary_looking import Looking
+from nnwidgets._boundary_telling import Telling
 from nnwidgets.explain.points_loader import PointsLoader
 from nnwidgets.explain.toy_data import NAMES as TOYS
 from nnwidgets.explain.toy_data import fitting, toy
@@ -47,7 +47,7 @@ class _Array(t.TraitType[Any, Any]):
         obj._notify_trait(name, old, new)
 
 
-class Editing(Looking):
+class Editing(Telling):
     """The part of a plot whose points can be edited, in Python and in the browser."""
 
     X = _Array(None, allow_none=True)

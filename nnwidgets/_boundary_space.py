@@ -20,8 +20,10 @@ from nnwidgets.explain.points_snapshot import Snapshot
 from nnwidgets.explain.points_store import PointStore
 from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.projection import Projection, evenly, pca
+from nnwidgets.explain.random_answers import answers_vary, numbers
 from nnwidgets.explain.surface import checked_rectangle
 from nnwidgets.explain.view_plane import Slice
+from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["MOST_POINTS", "Space", "asks_elsewhere", "drawn_places"]
@@ -51,6 +53,8 @@ class Space:
         What the model's numbers are; None before it was first asked.
     row_seconds
         How long a point takes.
+    notes
+        What is to be said of the model's answers, as keys of the catalogue.
     era
         Grows when the points were replaced, so that planes through them differ.
 
@@ -67,6 +71,7 @@ class Space:
         )
         self.kind: OutputKind | None = None
         self.row_seconds = 0.0
+        self.notes: tuple[Words, ...] = ()
         self.era = 0
         self._base: Predictor | None = None
         self._newest: Predictor | None = None
@@ -119,6 +124,8 @@ class Space:
             self._check_labels(kind)
             if kind.kind != "regression":
                 self.points.classes = kind.classes
+            vary = answers_vary(lambda: numbers(found.answer(self._few)))
+            self.notes = (("explain.boundary.random", {}),) if vary else ()
             self._base = found.on(nn.Identity())
             newest = self._newest = self.ask_apart(root)
             self.kind = kind
@@ -137,8 +144,7 @@ class Space:
         self._planes.clear()
 
     def _first(self, root: nn.Module) -> tuple[Predictor, OutputKind]:
-        given, points = self.given, self.points.snapshot()
-        few = points.X[:_FEW] if len(points.X) else self._data.X[:_FEW]
+        given, points, few = self.given, self.points.snapshot(), self._few
         names = given.class_names  # names that labels have may be of some of the classes only
 
         def predictor(classes: int | None) -> Predictor:
@@ -160,6 +166,11 @@ class Space:
             found = predictor(2)  # one number for two classes is a logit
             kind = found.kind(few)
         return found, kind
+
+    @property
+    def _few(self) -> NDArray[Any]:
+        points = self.points.snapshot()
+        return points.X[:_FEW] if len(points.X) else self._data.X[:_FEW]
 
     def _check_labels(self, kind: OutputKind) -> None:
         y = self.points.snapshot().y

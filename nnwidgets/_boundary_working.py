@@ -253,7 +253,7 @@ class Working(Sources):
             1.0,
             joint.committee.count,
             self._space.verdict(joint, scene.plane, check=job.check),
-            tuple(joint.committee.notes),
+            (*joint.committee.notes, *self._space.notes),
         )
 
     def _work_point(
@@ -387,7 +387,7 @@ class Working(Sources):
             1.0,
             0,
             verdict,
-            () if self._untold is None else (self._untold,),
+            (*(() if self._untold is None else (self._untold,)), *self._space.notes),
         )
         self._have("surface", Found(tasks["surface"], scene.step, shown))
 

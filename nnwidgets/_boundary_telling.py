@@ -1,0 +1,16 @@
+"""What a plot has to say of its answers as a whole."""
+
+from __future__ import annotations
+
+from nnwidgets._boundary_looking import Looking
+from nnwidgets.probe.blocks import Words
+
+__all__ = ["Telling"]
+
+
+class Telling(Looking):
+    """The part of a plot that knows what limits its answers."""
+
+    def _left_out(self) -> list[Words]:
+        """Say what makes the answers others than the model would give now."""
+        return [*super()._left_out(), *self._space.notes]
