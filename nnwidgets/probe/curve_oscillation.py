@@ -20,7 +20,7 @@ from nnwidgets.probe.sentences import number, whole
 
 _FEWEST, _NEWEST = 32, 128  # points
 _OF_LEVEL = 0.1  # smallest swing against a positive level …
-_OF_TRAVEL = 0.05  # … and against the way the loss has come; three times for longer periods
+_OF_TRAVEL = 0.025  # … and against the way the loss has come; six times that for longer periods
 
 
 def oscillating(
@@ -51,7 +51,7 @@ def oscillating(
     size = 1.4826 * middle(np.abs(swing - middle(swing)))
     start = max(float(loss.y[0]), middle(loss.y[:3]))
     travel = start - float(np.min(loss.y))
-    if size < (_OF_TRAVEL if lag == 1 else 3 * _OF_TRAVEL) * travel:
+    if size < (_OF_TRAVEL if lag == 1 else 6 * _OF_TRAVEL) * travel:
         return None
     if loss.positive and size < _OF_LEVEL * level:
         return None

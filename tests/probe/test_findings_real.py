@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn, optim
@@ -108,6 +109,33 @@ def test_a_rate_that_is_too_high_is_found(rate: float, momentum: float) -> None:
     run = train(model, sgd(model, rate, momentum))
     found = [f for f in curve_findings(run.series) if f.severity != "info"]
     assert {f.kind for f in found} & {"diverging", "oscillating", "underfitting"}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_gradient_descent_that_jumps_across_its_valley_oscillates(seed: int) -> None:
+    """Above two over the sharpness a convex loss has nowhere to settle: it jumps to and fro."""
+
+    def descend(rate: float) -> Run:
+        torch.manual_seed(seed)
+        model = mlp(64, 10)
+        optimizer = optim.SGD(model.parameters(), rate, weight_decay=0.005)
+        return train(model, optimizer, epochs=200, batch=400, samples=400, seed=seed)
+
+    run = descend(4.0)
+    (found,) = (f for f in curve_findings(run.series) if f.severity != "info")
+    newest = run.series["loss"][1][-128:]
+    assert (found.kind, found.step) == ("oscillating", 72)
+    assert (found.evidence["period"], found.evidence["points"]) == (2, 128)
+    turns = np.diff(newest[-64:])
+    assert (turns[1:] * turns[:-1] < 0).all()
+    ends = np.sort([newest[-64::2].mean(), newest[-63::2].mean()])
+    assert [found.evidence["low"], found.evidence["high"]] == pytest.approx(list(ends), rel=0.1)
+
+    # What is advised helps: with half the rate it goes down in peace, and farther.
+    settled = descend(2.0)
+    assert curve_findings(settled.series) == []
+    assert (np.diff(settled.series["loss"][1][-64:]) < 0).all()
+    assert settled.series["loss"][1][-1] < ends[0]
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-9])
