@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from time import perf_counter, thread_time
 from typing import Any, Final
@@ -13,7 +14,8 @@ from nnwidgets._training_export import TrainingHistory
 from nnwidgets._training_series import OwnSeries
 from nnwidgets.live.diary import Diary
 from nnwidgets.live.lazy import as_number
-from nnwidgets.live.pulse import Kind
+from nnwidgets.live.open_rows import OpenRows
+from nnwidgets.live.pulse import Kind, Pulse
 from nnwidgets.live.session import Session
 from nnwidgets.live.steps import StepAxis
 from nnwidgets.probe.nonfinite import NonFiniteTracker
@@ -22,6 +24,32 @@ __all__ = ["TrainingLog"]
 
 _TIMED_EVERY: Final = 16  # one log() in so many is timed, and charged for all of them
 _LOG: Final = int(Kind.LOG)
+
+
+class _Quick:
+    """What a quick ``log()`` reads and writes, together in one small object."""
+
+    __slots__ = ("pulse", "rows", "seconds", "timed", "width")
+
+    def __init__(self, pulse: Pulse) -> None:
+        self.pulse = pulse
+        self.seconds = 0.0  # that one has taken
+        self.timed = False  # the next one is
+        self.begin(OpenRows((), 0.0))
+
+    def begin(self, rows: OpenRows) -> None:
+        """Let rows come to a new table."""
+        self.rows = rows
+        self.width = 2 + len(rows.names) if rows.names else -1  # nothing is no row
+
+    def logs(self) -> int:
+        """Rows in the table."""
+        return len(self.rows.cells) // self.width
+
+    def newest(self, otherwise: float | None) -> float | None:
+        """Return the step of the newest row, if there is one."""
+        cells = self.rows.cells
+        return cells[1 - self.width] if cells else otherwise
 
 
 class TrainingLog:
@@ -39,12 +67,9 @@ class TrainingLog:
         self._logs = 0
         self._charged = 0  # of these
         self._charge_at = 0
-        self._time_at = -1  # the call that is timed if it is a quick one
-        self._quick_seconds = 0.0
-        self._logged_at: float | None = None  # step of the newest log()
-        self._usual: tuple[str, ...] = ()  # the names that it gave
-        self._pulse = session.pulse
-        self._rows_kept = self.history.rows
+        self._quick = _Quick(session.pulse)
+        self._changing = threading.RLock()  # the table that quick calls write to
+        self._logged_at: float | None = None  # step of the newest log() that was no quick one
 
     def log(
         self,
@@ -76,54 +101,63 @@ class TrainingLog:
             twice, `step` is no number. A *value* that is no number never raises: it becomes
             one line in the widget.
         """
-        self._logs += 1
-        pulse = self._pulse
-        if step is None and metrics is None:
+        if step is None and (metrics is None or (not named and metrics.__class__ is dict)):
+            # What nearly every call is: the names of the last one, plain finite numbers, and a
+            # session that wants to hear nothing. See `nnwidgets.live.pulse` for why all of it is
+            # here, and touches so few things.
+            given = named if metrics is None else metrics
+            quick = self._quick
+            pulse = quick.pulse
             now = perf_counter()
-            names = tuple(named)
-            if now < pulse.log_until and names == self._usual:
-                # What nearly every call is: the names of the last one, plain finite numbers,
-                # and a session that wants to hear nothing. No other function is called: see
-                # `nnwidgets.live.pulse`.
-                numbers = []
-                for value in named.values():
-                    if value.__class__ is Tensor and value.is_cpu and not value.ndim:
-                        value = value.item()
-                    if value.__class__ is not float or value - value != 0.0:
-                        break
-                    numbers.append(value)
-                else:
-                    at = self._logged_at = pulse.step
-                    self._rows_kept.append((at, now - self._began, names, tuple(numbers)))
+            if now < pulse.log_until and tuple(given) == quick.rows.names:
+                row: list[Any] = [now, pulse.step]
+                try:
+                    for value in given.values():
+                        if value.__class__ is Tensor and value.is_cpu:
+                            value = value.item()
+                        # a finite float less itself is 0; NaN and infinities are not
+                        if value.__class__ is not float or value - value != 0.0:
+                            break
+                        row.append(value)
+                except Exception:  # a tensor of several numbers: told below, in words
+                    pass
+                if len(row) == quick.width:
+                    rows = quick.rows
+                    rows.cells.fromlist(row)
                     pulse.active = now
                     if pulse.seen < _LOG:
                         pulse.seen = _LOG
-                    if self._logs == self._time_at:
-                        self._quick_seconds = perf_counter() - now
+                    if quick.timed:
+                        quick.timed, quick.seconds = False, perf_counter() - now
+                    if quick.rows is not rows:
+                        self.history.again(rows)
                     return
         self._log(named if metrics is None else merged(metrics, named), step)
 
     def _log(self, values: Mapping[str, Any], step: int | float | None) -> None:
+        quick = self._quick
+        self._logs += 1 + quick.logs()
         timed = self._logs >= self._charge_at
         began = thread_time() if timed else 0.0
-        before = self._logged_at
-        at = self._logged_at = self._steps.at(step, values)
-        for value in values.values():
-            # a finite float less itself is 0; NaN and infinities are not
-            if value.__class__ is not float or value - value != 0.0:
-                values = self._look_closer(values)
-                break
-        now = perf_counter()
-        if values:
-            self._own.give_way(values)
-            self.history.append(at, now - self._began, values)
-            self._usual = tuple(values)
+        with self._changing:
+            before = quick.newest(self._logged_at)
+            self.history.close_rows()
+            at = self._logged_at = self._steps.at(step, values)
+            for value in values.values():
+                if value.__class__ is not float or value - value != 0.0:
+                    values = self._look_closer(values)
+                    break
+            now = perf_counter()
+            if values:
+                self._own.give_way(values)
+                self.history.append(at, now - self._began, values)
+            quick.begin(self.history.open_rows(tuple(values), self._began))
         if timed:
             calls, self._charged = self._logs - self._charged, self._logs
             self._charge_at = self._logs + _TIMED_EVERY
-            self._time_at = self._logs + 2  # a quick one, if it is one
             cost = thread_time() - began
-            other = min(self._quick_seconds or cost, cost)
+            other = min(quick.seconds or cost, cost)
+            quick.timed = True
             self._session.governor.charge(cost + (calls - 1) * other)
         self._session.logged(now, new_step=at != before)
 

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import curves
 from .columns import Column
 from .curves import CurveView
+from .open_rows import OpenRows
 from .pending import Batch, Rejected, Row, take
 from .store import Store
 
@@ -33,6 +34,7 @@ _INF = float("inf")
 _FLOAT_MAX = sys.float_info.max
 # Rows waiting when append() folds them itself, because nobody reads. About 2 ms of work.
 _FOLD_AT = 1024
+_FOLD_TABLES_AT = 16  # the same for tables of rows, which take 20 µs each, however long
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,8 @@ class History(Mapping[str, Series]):
     def __init__(self) -> None:
         # Held while folding and reading. append() never waits for it.
         self._lock = threading.RLock()
-        self._pending: list[Row] = []
+        self._pending: list[Row | OpenRows] = []
+        self._open: OpenRows | None = None  # rows still come to it
         self._fold_at = _FOLD_AT
         self._batch: Batch | None = None
         self._folded = 0
@@ -87,14 +90,39 @@ class History(Mapping[str, Series]):
 
     # --- writing -------------------------------------------------------------------------
 
-    @property
-    def rows(self) -> list[Row]:
-        """Where appended rows wait, always the same list.
+    def open_rows(self, names: tuple[str, ...], began: float) -> OpenRows:
+        """Return rows to which values of these names may be added without a call.
 
-        For whoever cannot afford a call: appending ``(step, time, names, values)``, with a plain
-        finite step and finite floats, is what `append` does. Call that now and then all the same.
+        For whoever cannot afford one, until `close_rows`; nothing else may be appended to one of
+        the names meanwhile.
+
+        Parameters
+        ----------
+        names
+            Of the series, in the order of the values.
+        began
+            When the clock of the history began, on the clock of those rows.
         """
-        return self._pending
+        self.close_rows()
+        rows = self._open = OpenRows(names, began)
+        return rows
+
+    def close_rows(self) -> None:
+        """Rows come to the present table no more; what is appended now stands behind them."""
+        rows = self._open
+        if rows is None:
+            return
+        self._pending.append(rows)  # before it is taken away, or a reader would miss it
+        self._open = None
+        if len(self._pending) >= _FOLD_TABLES_AT and self._lock.acquire(blocking=False):
+            try:
+                self._fold(block=False)
+            finally:
+                self._lock.release()
+
+    def again(self, rows: OpenRows) -> None:
+        """A row has come to `rows` while another thread has closed it."""
+        self._pending.append(rows)
 
     def append(self, step: float, time: float, values: Mapping[str, Any]) -> None:
         """Log values for a step; cheap, and without waiting for anybody.
@@ -223,14 +251,14 @@ class History(Mapping[str, Series]):
         """The number of rows appended so far."""
         with self._lock:
             self._finish()
-            return self._folded + len(self._pending)
+            return self._folded + self._unfolded()
 
     @property
     def waiting(self) -> int:
         """The number of rows appended whose values are not stored yet."""
         with self._lock:
             self._finish()
-            return len(self._pending)
+            return self._unfolded()
 
     def rename(self, old: str, new: str) -> None:
         """Call the series `old` by the name `new` from now on; its place among them stays.
@@ -349,13 +377,37 @@ class History(Mapping[str, Series]):
         step = self._steps.values[row][0].item()
         return step, float(store.values[place])
 
+    def _unfolded(self) -> int:
+        tables = {id(rows): rows for rows in self._pending if isinstance(rows, OpenRows)}
+        count = len(self._pending) - sum(isinstance(rows, OpenRows) for rows in self._pending)
+        if (newest := self._open) is not None:
+            tables[id(newest)] = newest
+        return count + sum(map(len, tables.values()))
+
     def _fold(self, block: bool) -> None:
         """Move what waits into the columns; may be interrupted anywhere and called again."""
         self._finish()
-        if self._pending:
+        # Looked at first: what is behind it once it is closed has to wait for the next time.
+        newest = self._open
+        while self._pending:
+            first = self._pending[0]
+            if isinstance(first, OpenRows):
+                self._fold_table(first)
+                del self._pending[:1]
+                continue
             batch = take(self._pending, self._folded, len(self._times), block)
-            if batch is not None:
-                batch.rejected_before = len(self._rejected)
+            if batch is None:
+                return
+            batch.rejected_before = len(self._rejected)
+            self._batch = batch
+            self._finish()
+        if newest is not None:
+            self._fold_table(newest)
+
+    def _fold_table(self, rows: OpenRows) -> None:
+        if rows:
+            batch = rows.batch(self._folded, len(self._times))
+            batch.rejected_before = len(self._rejected)
             self._batch = batch
             self._finish()
 
@@ -378,7 +430,9 @@ class History(Mapping[str, Series]):
         self._rejected[batch.rejected_before :] = batch.rejected
         # A row is a tuple of its own, and the batch keeps it alive: its identity tells whether
         # the waiting rows of this batch are gone already.
-        if self._pending and self._pending[0] is batch.first_pending:
+        if isinstance(batch.source, OpenRows):
+            batch.source.taken = batch.taken
+        elif self._pending and self._pending[0] is batch.source:
             del self._pending[: batch.taken]
         self._folded = batch.folded
         self._batch = None

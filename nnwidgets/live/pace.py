@@ -12,7 +12,7 @@ __all__ = ["Pace"]
 
 _GLANCE_SECONDS: Final = 7e-6  # in a training loop, where caches are cold; measured
 _CALL_SECONDS: Final = 5e-7  # for torch to call our two hooks; measured
-_GLANCE_SHARE: Final = 0.15  # of the budget that these may take
+_GLANCE_SHARE: Final = 0.1  # of the budget that these may take
 
 
 class Pace:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, groupby, takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,8 +59,8 @@ class Batch:
     times: NDArray[np.float64]
     parts: list[Part]
     rejected: list[Rejected]
-    first_pending: Row
-    taken: int
+    source: Any  # the first of the rows, or the one object that all of them are in
+    taken: int  # of the rows that wait, or of that object's
     folded: int
     rejected_before: int = 0
     _all_steps_grow: bool = False
@@ -79,13 +79,13 @@ class Batch:
         return self._all_times_grow or _grows(self.times[places])
 
 
-def take(pending: list[Row], folded: int, first_row: int, block: bool) -> Batch | None:
+def take(pending: Sequence[Any], folded: int, first_row: int, block: bool) -> Batch | None:
     """Prepare the rows that wait, from the first on; they stay in the list.
 
     Parameters
     ----------
     pending
-        Rows as appended; others may append to it meanwhile.
+        Rows as appended; others may append to it meanwhile. What is no row ends them.
     folded
         Rows stored before.
     first_row
@@ -98,7 +98,7 @@ def take(pending: list[Row], folded: int, first_row: int, block: bool) -> Batch 
     Batch or None
         None if the very first row has to wait.
     """
-    rows = pending[: len(pending)]
+    rows = list(takewhile(_is_row, pending[: len(pending)]))
     values = [row[3] for row in rows]
     if not set(map(type, chain.from_iterable(values))) <= _PLAIN and not block:
         rows = rows[: _ready(values)]
@@ -108,6 +108,10 @@ def take(pending: list[Row], folded: int, first_row: int, block: bool) -> Batch 
         return _prepare(rows, folded, first_row, _PLAIN)
     except OverflowError:
         return _prepare(rows, folded, first_row, _PLAIN - {int})
+
+
+def _is_row(waiting: Any) -> bool:
+    return waiting.__class__ is tuple
 
 
 def _prepare(rows: list[Row], folded: int, first_row: int, plain: set[type]) -> Batch:

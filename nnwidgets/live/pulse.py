@@ -53,8 +53,12 @@ class Pulse:
         Steps from one to the next.
     time_at, cost
         The step that is timed when it is quiet, and the seconds that the last such one took.
-    rates
-        The learning rates of the groups as they were last seen, compared by identity.
+    mark
+        The next of these two kinds of steps.
+    group, rate
+        The first parameter group and its learning rate as it was last seen, compared by identity.
+    others
+        The same of all other groups.
     """
 
     __slots__ = (
@@ -65,10 +69,13 @@ class Pulse:
         "glance",
         "glance_at",
         "glance_every",
+        "group",
         "log_until",
+        "mark",
+        "others",
         "preferred",
         "quiet_until",
-        "rates",
+        "rate",
         "seen",
         "step",
         "time_at",
@@ -88,12 +95,21 @@ class Pulse:
         self.glance_every = 1
         self.time_at = -1
         self.cost = 0.0
-        self.rates: Sequence[Any] = ()
+        self.mark: float = 0
+        self.group: dict[str, Any] = {"lr": None}
+        self.rate: Any = None
+        self.others: Sequence[tuple[dict[str, Any], Any]] = ()
 
     def wake(self) -> None:
         """Let the session see the next step and the next ``log()``; from any thread."""
         self.before = LOOK
         self.quiet_until = self.log_until = 0.0
+
+    def watch_rates(self, groups: Sequence[dict[str, Any]], rates: Sequence[Any]) -> None:
+        """Let a rate that is another one than in `rates` end the quiet."""
+        pairs = [pair for pair in zip(groups, rates, strict=False) if "lr" in pair[0]]
+        self.group, self.rate = pairs[0] if pairs else ({"lr": None}, None)
+        self.others = pairs[1:]
 
     def count(self, now: float) -> None:
         """Count a step (`StepHooks` does the same without a call)."""

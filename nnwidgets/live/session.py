@@ -560,7 +560,9 @@ class Session:
             due = min(now + _QUIET_SECONDS, self.sampling.next_look)
             if self.host.needs_pump:
                 due = min(due, self._next_pump)
-            pulse.rates = slot.seen_rates if slot is not None else ()
+            if slot is not None:
+                pulse.watch_rates(slot.groups, slot.seen_rates)
+            pulse.mark = self.step + 1
             pulse.before = pulse.due if self.step >= pulse.glance_at else NOTHING
             pulse.quiet_until = due
             pulse.log_until = due if slot is not None else 0.0

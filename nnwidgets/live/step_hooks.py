@@ -145,6 +145,7 @@ class StepHooks:
                 return None
             if pulse.before == GLANCE and pulse.glance is not None:
                 pulse.glance_at = pulse.step + pulse.glance_every
+                pulse.before, pulse.mark = NOTHING, 0  # which looks at the marks again
                 if pulse.glance():
                     return None
                 pulse.glance_at = pulse.step
@@ -184,18 +185,17 @@ class StepHooks:
         pulse = self._pulse
         if pulse is not None:
             now = perf_counter()
-            if now < pulse.quiet_until:
-                for group, seen in zip(optimizer.param_groups, pulse.rates, strict=False):
-                    if group.get("lr") is not seen:
-                        break
-                else:
-                    pulse.step += 1
-                    pulse.active = now
-                    pulse.preferred, pulse.seen = pulse.seen, _STEP
-                    pulse.before = pulse.due if pulse.step >= pulse.glance_at else NOTHING
-                    if pulse.step == pulse.time_at:
-                        pulse.cost = perf_counter() - now
-                    return
+            if (
+                now < pulse.quiet_until
+                and pulse.group.get("lr") is pulse.rate
+                and (not pulse.others or _unchanged(pulse.others))
+            ):
+                pulse.step = step = pulse.step + 1
+                pulse.active = now
+                pulse.preferred, pulse.seen = pulse.seen, _STEP
+                if step >= pulse.mark:
+                    _mark(pulse, now)
+                return
         elif self._nested:
             self._nested -= 1
             return
@@ -260,6 +260,19 @@ def _is_inside_step(caller: FrameType, optimizer: Optimizer) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _unchanged(rates: Sequence[tuple[dict[str, Any], Any]]) -> bool:
+    return all(group.get("lr") is rate for group, rate in rates)
+
+
+def _mark(pulse: Pulse, now: float) -> None:
+    """See to what a quiet step does now and then: time itself, and ask for a look at the next."""
+    step = pulse.step
+    if step == pulse.time_at:
+        pulse.cost = perf_counter() - now
+    pulse.before = pulse.due if step >= pulse.glance_at else NOTHING
+    pulse.mark = min(pulse.glance_at, pulse.time_at if step < pulse.time_at else math.inf)
 
 
 def _call(watcher: WatchesSteps, what: Callable[[], None]) -> None:

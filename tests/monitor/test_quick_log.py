@@ -47,7 +47,8 @@ def keep_quiet(monitor: TrainingMonitor) -> None:
     """Make the session want to hear nothing, whatever the machine's speed."""
     pulse = monitor.session.pulse
     pulse.quiet_until = pulse.log_until = math.inf
-    pulse.rates = monitor.session.slots[0].seen_rates
+    slot = monitor.session.slots[0]
+    pulse.watch_rates(slot.groups, slot.seen_rates)
 
 
 @given(calls)

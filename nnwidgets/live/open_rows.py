@@ -1,0 +1,73 @@
+"""Rows of the same names, which a training loop appends without a call and a reader folds at once.
+
+A tuple for each row would be three new objects a step, in memory that the loop has not touched
+before, to be taken apart one by one later on. Numbers in one growing array are neither.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+
+from nnwidgets.live.pending import Batch, Part
+
+__all__ = ["OpenRows"]
+
+
+class OpenRows:
+    """A table that grows by ``rows.cells.fromlist([time, step, value, ...])``.
+
+    Under the global interpreter lock that call is one piece, and so is a slice: a reader finds
+    whole rows only, and takes what is there without anybody waiting.
+
+    Parameters
+    ----------
+    names
+        Of the series, in the order of the values.
+    began
+        Subtracted from the times.
+
+    Attributes
+    ----------
+    cells
+        float64: time, step and the values of each row, one row after another.
+    taken
+        Rows that have been folded.
+    """
+
+    __slots__ = ("_began", "_width", "cells", "names", "taken")
+
+    def __init__(self, names: tuple[str, ...], began: float) -> None:
+        self.names = names
+        self.cells = array("d")
+        self.taken = 0
+        self._began = began
+        self._width = 2 + len(names)
+
+    def __len__(self) -> int:
+        """Rows that wait."""
+        return len(self.cells) // self._width - self.taken
+
+    def batch(self, folded: int, first_row: int) -> Batch:
+        """Prepare the rows that wait; `taken` is for whoever stores them to move on.
+
+        Parameters
+        ----------
+        folded, first_row
+            As in `nnwidgets.live.pending.take`.
+        """
+        width, first = self._width, self.taken
+        end = len(self.cells) // width
+        table = np.frombuffer(self.cells[first * width : end * width]).reshape(-1, width)
+        at = np.arange(first_row, first_row + len(table), dtype=np.int64)
+        return Batch(
+            first_row,
+            table[:, 1].astype(np.int64),
+            table[:, 0] - self._began,
+            [Part(name, at, table[:, 2 + i].copy()) for i, name in enumerate(self.names)],
+            [],
+            self,
+            end,
+            folded + len(table),
+        )
