@@ -13,6 +13,8 @@ from torch import nn
 
 from nnwidgets._inspector_arguments import check_inspected, nearest
 from nnwidgets.explain.committee_answers import WAYS
+from nnwidgets.probe.own_device import any_without_data
+from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["PROJECTIONS", "Given", "Table", "check_projection", "checked", "table_of"]
 
@@ -118,6 +120,8 @@ def table_of(X: Any, what: str) -> Table:
     """
     if X is None:
         raise TypeError(f"{what} must hold points, one row each, (n, features); it is None.")
+    if isinstance(X, torch.Tensor) and any_without_data([X]):
+        raise Refusal("explain.meta_data")
     shape = getattr(X, "shape", None)
     if shape is None:
         try:

@@ -24,6 +24,7 @@ from nnwidgets.explain.random_answers import answers_vary, numbers
 from nnwidgets.explain.surface import checked_rectangle
 from nnwidgets.explain.view_plane import Slice
 from nnwidgets.probe.blocks import Words
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["MOST_POINTS", "Space", "asks_elsewhere", "drawn_places"]
@@ -114,12 +115,14 @@ class Space:
         Raises
         ------
         Refusal
-            If the model cannot be asked about such points, or tells other classes apart than the
-            labels name.
+            If the model has no weights yet, cannot be asked about such points, or tells other
+            classes apart than the labels name.
         """
         newest = self._newest
         if newest is None or newest.root is not root:
             # Another module is another structure, with other outputs perhaps.
+            if any_without_data((*root.parameters(), *root.buffers())):
+                raise Refusal("explain.meta_model")
             found, kind = self._first(root)
             self._check_labels(kind)
             if kind.kind != "regression":

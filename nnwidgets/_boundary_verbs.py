@@ -22,6 +22,7 @@ from nnwidgets.explain.surface import Surface
 from nnwidgets.explain.surface import surface as surface_by
 from nnwidgets.explain.unit_surfaces import UnitSurfaces, unit_surfaces
 from nnwidgets.live.jobs import Job
+from nnwidgets.probe.own_device import with_data
 from nnwidgets.probe.own_random import OwnRandom
 from nnwidgets.probe.refusal import Refusal
 
@@ -183,7 +184,7 @@ class Verbs(Asking):
         """
         root, step = self._at_rest(self._copied_now)
         job = Job(lambda job: None, lambda job: None, lambda *_: None, "landscape")
-        with OwnRandom():
+        with with_data(), OwnRandom():
             found = self._surveyed(root, job, loss=loss, span=span, side=side, seed=seed)
         self._landscape_found, self._landscape_state = found, "ready"
         self._landscape_of = step, self._landscape_of[1]
@@ -284,7 +285,7 @@ class Verbs(Asking):
                 return scene, own, models, late
 
         scene, own, models, late = self._at_rest(copied)
-        with OwnRandom():
+        with with_data(), OwnRandom():
             scene = scene.by(self._apart(own))
             asked: Answering = scene.predictor
             if wish.uncertain is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nnwidgets.probe.look import Arguments, call_arguments
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.tensors import tensors_in
 
@@ -191,6 +192,8 @@ def rows_of(
         packing wants them on the CPU.
     """
     if isinstance(value, Tensor):
+        if any_without_data([value]) and (device is None or device.type != "meta"):
+            raise Refusal("explain.meta_data")
         if value.dim() == 0 or value.shape[0] != count:
             return value if device is None else value.to(device)
         chosen = torch.as_tensor(list(indices), dtype=torch.long, device=value.device)

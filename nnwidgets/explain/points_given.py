@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from nnwidgets.probe.blocks import Words
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["Points", "points_given"]
@@ -76,8 +77,8 @@ def points_given(
     Raises
     ------
     Refusal
-        If `X` is no table of numbers, has another width or no finite row, or if the labels do not
-        fit it or the names.
+        If `X` or `y` holds no numbers, if `X` is no table of them, has another width or no
+        finite row, or if the labels do not fit it or the names.
     """
     table = _numbers(X)
     if table.ndim != 2:
@@ -117,6 +118,8 @@ def _numbers(X: Any) -> NDArray[Any]:
             # A frame has its own sign for what is missing, which no number stands for.
             frame = hasattr(X, "to_numpy")
             table = X.to_numpy(np.float64, na_value=np.nan) if frame else table.astype(np.float64)
+    except Refusal:
+        raise
     except (TypeError, ValueError, RuntimeError):
         raise Refusal("explain.points.numbers") from None
     if table.dtype.kind not in "fiub":
@@ -131,6 +134,8 @@ def _labels(
         labels = _array(y)
         if labels.dtype.kind == "O" and labels.size and all(map(_is_number, labels.ravel())):
             labels = np.asarray(labels.tolist())  # of a frame's column, as it often comes
+    except Refusal:
+        raise
     except (TypeError, ValueError, RuntimeError):
         raise Refusal("explain.points.labels") from None
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -163,6 +168,8 @@ def _looks_like_classes(labels: NDArray[Any]) -> bool:
 def _array(values: Any) -> NDArray[Any]:
     """Return anything as an array; in single precision tensors of types that numpy has not."""
     if isinstance(values, torch.Tensor):
+        if any_without_data([values]):
+            raise Refusal("explain.meta_data")
         values = values.detach().cpu()
         values = values.to_dense() if values.layout != torch.strided else values
         if values.dtype in (torch.bfloat16, torch.float16):

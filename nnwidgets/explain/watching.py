@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nnwidgets.explain.tokens import Embedded, embedded_calls
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.tensors import tensors_in
 
@@ -84,8 +85,10 @@ def watch(root: nn.Module, args: Sequence[Any], kwargs: dict[str, Any]) -> Watch
     Raises
     ------
     Refusal
-        If the model raises.
+        If the model has no weights yet, or raises.
     """
+    if any_without_data((*root.parameters(), *root.buffers())):
+        raise Refusal("explain.meta_model")
     seen = Watched()
     given: dict[int | str, Any] = dict(enumerate(args))
     given.update(kwargs)

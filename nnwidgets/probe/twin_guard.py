@@ -16,6 +16,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from nnwidgets.probe.own_device import with_data
 from nnwidgets.probe.replay import HOOKS, RandomState, is_torch_hook
 from nnwidgets.probe.twin_copy import set_evaluation
 
@@ -39,13 +40,15 @@ def surroundings() -> Iterator[None]:
     -----
     Random numbers begin at the same seed each time, so that a model that draws some in evaluation
     mode gives the same picture for the same weights. The fused path of ``nn.TransformerEncoder``
-    is off: it would skip the modules inside. What was compiled runs as it was written.
+    is off: it would skip the modules inside. What was compiled runs as it was written. New tensors
+    hold numbers, also within ``with torch.device("meta")``.
     """
     state = RandomState.now()
     fast = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as stack:
         stack.callback(state.restore)
         _seed()
+        stack.enter_context(with_data())
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
         torch.backends.mha.set_fastpath_enabled(False)
         stack.enter_context(_no_global_hooks())
