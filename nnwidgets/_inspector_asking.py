@@ -9,7 +9,7 @@ import traitlets as t
 
 from nnwidgets._inspector_answering import Answering
 from nnwidgets._inspector_arguments import nearest
-from nnwidgets._inspector_tabs import SORTS, TABS, Ask
+from nnwidgets._inspector_scene import SORTS, TABS, Ask
 from nnwidgets.catalogue import text
 from nnwidgets.live.jobs import CancelledError, Job
 from nnwidgets.live.widget import action
@@ -41,6 +41,11 @@ class Asking(Answering):
         if name and model is None:
             raise t.TraitError(text("status.model_gone", "en"))
         if name not in known and not (name == "" and not known):
+            if not name:
+                raise t.TraitError(
+                    "selected must name a layer, one of those in .layers; the model as a whole "
+                    "is no layer."
+                )
             if model is not None and name in dict(model.named_modules()):
                 raise t.TraitError(f"layer {name!r} is not shown; name it in layers= as well.")
             raise t.TraitError(nearest(name, known))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from time import perf_counter
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
@@ -10,10 +11,12 @@ import traitlets as t
 from torch import nn
 
 from nnwidgets._inspector_arguments import first_choice
+from nnwidgets._inspector_gradients import KeptGradients
 from nnwidgets._inspector_pages import held_pages
 from nnwidgets._inspector_picture import InspectorPicture
 from nnwidgets._inspector_sample import ProbeBatch
-from nnwidgets._inspector_tabs import Ask, Scene, blocks_of
+from nnwidgets._inspector_scene import Ask, Scene
+from nnwidgets._inspector_tabs import blocks_of
 from nnwidgets.catalogue import text
 from nnwidgets.live.budget import work_clock
 from nnwidgets.live.channel import Paced
@@ -40,6 +43,7 @@ __all__ = ["Looking"]
 R = TypeVar("R")
 
 _BYTES_PER_SECOND: Final = 300_000
+_WALKED: Final = 300  # modules
 
 
 class View(NamedTuple):
@@ -118,6 +122,7 @@ class Looking(Looks):
         self._history = LayerHistory()
         self._kept = session.sampling.shared(SnapshotWatch, model)
         self._snapshots = self._kept.snapshots
+        self._gradients = KeptGradients()
         self._health = LayerHealth()
         self._newest: ActivitySample | None = None
         self._structure: Structure | None = None
@@ -226,7 +231,7 @@ class Looking(Looks):
         sample = None if self._probe is None else self._probe.sample
         return Scene(
             ask, root, submodule(model, ask.layer), sample, step, past,
-            self._history, self._newest, self._done, self._shown_language,
+            self._gradients, self._history, self._newest, self._done, self._shown_language,
         )  # fmt: skip
 
     def held(self) -> dict[str, Any]:
@@ -261,9 +266,19 @@ class Looking(Looks):
         self._newest = sample
         self._history.add(sample)
         self._health.add(sample)
+        self._keep_gradients(sample.step)
         if self._probe is None and self._watch.inputs is not None:
             self._take_inputs(*self._watch.inputs)
         self._part_changed_by_sample()
+
+    def _keep_gradients(self, step: int) -> None:
+        model = self._session.model
+        if model is None:
+            return
+        # To walk through thousands of modules would take longer than the sample itself.
+        walked = list(islice(inner_model(model).modules(), _WALKED + 1))
+        chosen = [submodule(model, self._ask.layer)] if len(walked) > _WALKED else walked
+        self._gradients.take(chosen, step)
 
     def _take_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         sample: Any = args if not kwargs else kwargs if not args else Arguments(args, kwargs)
@@ -305,6 +320,8 @@ class Looking(Looks):
             for sampler in (self._watch, self._layers, self._kept):
                 self._session.sampling.remove(sampler)
         self._container = None
+        if (gradients := getattr(self, "_gradients", None)) is not None:
+            gradients.forget()
         super().close()
         if (twin := getattr(self, "_twin", None)) is not None:
             twin.forget()  # last: the last picture may have made the copy anew

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from nnwidgets._inspector_tabs import TABS, Ask, Scene
+from nnwidgets._inspector_scene import TABS, Ask, Scene
 from nnwidgets._live_part import Packed, Picture
 from nnwidgets.catalogue import text
 from nnwidgets.live import wire

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final
 
 import numpy as np
 from torch import nn
 
+from nnwidgets._inspector_scene import SORTS, TABS, Ask, Scene
 from nnwidgets.probe.ablation import ablate
-from nnwidgets.probe.activity_sample import ActivitySample
 from nnwidgets.probe.arithmetic import explain_forward
 from nnwidgets.probe.attention import AttentionTap, attention_blocks, maps_within
 from nnwidgets.probe.backward_terms import backward_terms
@@ -18,8 +17,9 @@ from nnwidgets.probe.blocks import Block, note
 from nnwidgets.probe.contribution_blocks import contribution_blocks
 from nnwidgets.probe.display import activation_blocks
 from nnwidgets.probe.flow import producer
-from nnwidgets.probe.layer_history import KINDS, LayerHistory
+from nnwidgets.probe.layer_history import KINDS
 from nnwidgets.probe.look import Call, Look, look
+from nnwidgets.probe.outputs import sample_of
 from nnwidgets.probe.reach import submodule, why_not_seen
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.relevance import channel_scores
@@ -35,107 +35,6 @@ from nnwidgets.probe.units import (
 from nnwidgets.probe.weights import weight_blocks
 
 __all__ = ["SORTS", "TABS", "Ask", "Scene", "blocks_of"]
-
-TABS: Final = ("activations", "weights", "gradients", "history", "contributions", "feature")
-SORTS: Final = ("index", "activity", "variance", "contribution")
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What somebody wants to see.
-
-    Attributes
-    ----------
-    layer
-        Name of the module.
-    tab
-        One of `TABS`.
-    unit
-        Of the layer, or None.
-    sample_index
-        Position in the probe batch.
-    sort
-        One of `SORTS`.
-    call
-        Which call of a module that is called several times.
-    output
-        Which tensor of several; None for the main one.
-    depth
-        Slice of a volume; None for the middle one.
-    channel
-        Input channel of filters.
-    part
-        Of the weights of a recurrent layer or an embedding.
-    backward
-        Whether the arithmetic is that of the gradient.
-    source
-        ``"probe"`` or ``"batch"``: the probe batch, or the training batch of a sampled step.
-    off
-        Units that are switched off to see what the model's output owes to them; ``"layer"`` for
-        all of them, None for none.
-    """
-
-    layer: str
-    tab: str = "activations"
-    unit: Unit | None = None
-    sample_index: int = 0
-    sort: str = "index"
-    call: int = 0
-    output: int | None = None
-    depth: int | None = None
-    channel: int | None = None
-    part: int = 0
-    backward: bool = False
-    source: str = "probe"
-    off: tuple[int, ...] | Literal["layer"] | None = None
-
-
-@dataclass
-class Scene:
-    """What there is to look at.
-
-    Attributes
-    ----------
-    ask
-        What is wanted.
-    root
-        A private model in evaluation mode.
-    real
-        The user's module of the same name as the layer; only its weight and gradient are read.
-    sample
-        The probe batch; None if there is none yet.
-    step
-        The step that the weights are from.
-    past
-        Whether that is an earlier step than the newest.
-    history
-        Histograms over the run.
-    newest
-        What the newest sampled step showed, if there was one.
-    extra
-        Blocks of work done on demand (a feature), by tab.
-    language
-        Of the sentences.
-    """
-
-    ask: Ask
-    root: nn.Module
-    real: nn.Module
-    sample: Any
-    step: int
-    past: bool
-    history: LayerHistory
-    newest: ActivitySample | None
-    extra: Mapping[str, list[Block]] = field(default_factory=dict)
-    language: str = "en"
-    seen: Look | None = None
-    calls: int = 0
-    unit: Unit | None = None
-
-    @property
-    def module(self) -> nn.Module:
-        """The layer, in the private model."""
-        return submodule(self.root, self.ask.layer)
 
 
 def blocks_of(scene: Scene) -> list[Block]:
@@ -285,10 +184,13 @@ def _gradients(scene: Scene) -> list[Block]:
     if scene.past:
         return [note("probe.inspect.past_gradient"), *_histories(scene, ("gradient",))]
     ask = scene.ask
+    kept = scene.gradients.of_module(scene.real)
     blocks = weight_blocks(
         scene.real, "gradient", unit=ask.unit, channel=ask.channel, sort=ask.sort,
-        part=ask.part, step=scene.step,
+        part=ask.part, gradients=kept, step=scene.step if kept is None else scene.gradients.step,
     )  # fmt: skip
+    if kept is not None:
+        blocks.append(note("probe.inspect.kept_gradient", step=f"{scene.gradients.step:,}"))
     return [*blocks, *_update(scene)]
 
 
@@ -348,6 +250,8 @@ def _contributions(scene: Scene) -> list[Block]:
 def _whole_unit(module: nn.Module, call: Call, ask: Ask, before: list[nn.Module]) -> Unit:
     """Return the unit asked for; the strongest of its channel, or of all, where it is not whole."""
     output = main_tensor(call.output)
+    if not output.numel():
+        raise Refusal("probe.display.empty", shape="×".join(map(str, output.shape)))
     axis = channel_axis(module, output, before)
     batch = batch_axis(module, output)
     dims = output.dim() - (batch is not None)
@@ -357,11 +261,12 @@ def _whole_unit(module: nn.Module, call: Call, ask: Ask, before: list[nn.Module]
     if given:
         whole = strongest(module, output, ask.sample_index, given[0], axis)
     else:
-        sample = output if batch is None else output.select(batch, ask.sample_index)
+        sample = sample_of(module, output, ask.sample_index)
         place = axis + output.dim()
         place -= batch is not None and batch < place
-        channels = sample.detach().float().movedim(place, 0).flatten(1) if dims > 1 else sample
-        best = int(channels.amax(1).argmax() if dims > 1 else sample.detach().float().argmax())
+        sample = sample.real if sample.is_complex() else sample
+        channels = sample.float().movedim(place, 0).flatten(1) if dims > 1 else sample.float()
+        best = int(channels.amax(1).argmax() if dims > 1 else channels.argmax())
         whole = strongest(module, output, ask.sample_index, best, axis)
     return whole if len(whole) != 1 else whole[0]
 

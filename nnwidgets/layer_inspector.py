@@ -137,7 +137,8 @@ class LayerInspector(Verbs):
         kind
             ``"activation"``: of the training batch of the newest sampled step; before any, of
             the sample in evaluation mode. ``"weight"``: of the module's ``.weight`` as it is.
-            ``"gradient"``: of that weight's gradient as the last backward pass left it.
+            ``"gradient"``: of that weight's gradient as the last backward pass left it; where the
+            loop has cleared it, as it was in the newest sampled step.
 
         Returns
         -------
@@ -158,11 +159,17 @@ class LayerInspector(Verbs):
             if found is not None:
                 return found
             return self._at_rest(lambda: summarise(self._output(layer), self._session.step))
-        of = _weight_of if kind == "weight" else _gradient_of
 
         def read() -> TensorSummary:
+            step, found = self._session.step, _weight_of(module, layer)
+            if kind == "gradient":
+                kept = self._gradients.of(found)
+                if kept is None or found.grad is not None:
+                    found = _gradient_of(found, layer)
+                else:
+                    step, found = self._gradients.step, kept
             with quietly():
-                return summarise(of(module, layer).detach(), self._session.step)
+                return summarise(found.detach(), step)
 
         return self._at_rest(read)
 
@@ -314,8 +321,7 @@ def _weight_of(module: nn.Module, layer: str) -> Tensor:
     return weight
 
 
-def _gradient_of(module: nn.Module, layer: str) -> Tensor:
-    weight = _weight_of(module, layer)
+def _gradient_of(weight: Tensor, layer: str) -> Tensor:
     if not weight.is_leaf or not isinstance(weight, nn.Parameter):
         raise ValueError(
             f"the weight of {layer!r} is computed from other parameters, which have gradients in "

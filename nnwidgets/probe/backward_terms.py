@@ -207,6 +207,8 @@ def backward_terms(
         is made of can be differentiated.
     """
     run = run_from(model, sample, layer, call=call)
+    if run.output.is_complex():
+        raise Refusal("probe.contributions.complex", type=type_name(run.module))
     index, whole = locate(run.module, run.output, sample_index, unit)
     score, where, direct = _score(run, sample_index, target, loss)
     outputs: list[Tensor | None] = [

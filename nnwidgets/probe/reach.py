@@ -10,6 +10,7 @@ from torch import nn
 from nnwidgets.probe.look import Look
 from nnwidgets.probe.nests import fresh_arguments
 from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.tree import type_name
 
 __all__ = [
     "ReachError",
@@ -127,6 +128,14 @@ def reach(
 
 def not_called(model: nn.Module, layer: str) -> ReachError:
     """Return the reason why a module did not run although the model did."""
+    module = submodule(model, layer)
+    if type(module).forward is nn.Module.forward:  # lists and the like: nothing could call them
+        kind = type_name(module)
+        if module._modules:
+            return ReachError("probe.reach.holds_modules", layer=layer, type=kind)
+        if module._parameters:
+            return ReachError("probe.reach.holds_parameters", layer=layer, type=kind)
+        return ReachError("probe.reach.no_forward", layer=layer, type=kind)
     owner, _, _ = layer.rpartition(".")
     if owner and isinstance(submodule(model, owner), nn.MultiheadAttention):
         return ReachError("probe.reach.only_held", layer=layer, owner=owner)

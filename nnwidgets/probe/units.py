@@ -236,7 +236,9 @@ def strongest(
     first[place] = channel
     index, whole = locate(module, output, sample_index, tuple(first))
     sample = output.detach() if batch is None else output.detach().select(batch, index[batch])
-    flat = torch.nan_to_num(sample.select(place, whole[place]).double(), nan=-np.inf)
+    values = sample.select(place, whole[place])
+    real = values.real if values.is_complex() else values
+    flat = torch.nan_to_num(real.double(), nan=-np.inf)
     best = [int(i) for i in np.unravel_index(int(flat.argmax()), tuple(flat.shape) or (1,))]
     if len(inner) == 1:
         best = []
