@@ -230,7 +230,7 @@ class PointStore:
             )
         if not np.isfinite(to).all():
             raise Refusal("explain.points.move_finite")
-        to = self._cast(to)
+        to = self._cast(to, self._x_type)
         with self._lock:
             now = self._now
             rows = np.array(now.X)
@@ -352,14 +352,14 @@ class PointStore:
             if names:
                 raise Refusal("explain.points.label_text", label=names[0])
         given = points_given(X, y, class_names=self.class_names, width=self.width)
-        return replace(given, X=self._cast(given.X))
+        return replace(given, X=self._cast(given.X, self._x_type))
 
-    def _cast(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Return rows in the type of the points, in which they have to be finite as well."""
+    def _cast(self, numbers: NDArray[Any], to: Any) -> NDArray[Any]:
+        """Return numbers in the type of those there are: they have to be finite in it as well."""
         with np.errstate(over="ignore"):
-            found = rows.astype(self._x_type)
+            found = numbers.astype(to)
         if not np.isfinite(found).all():
-            raise Refusal("explain.points.too_large", type=str(self._x_type))
+            raise Refusal("explain.points.too_large", type=str(to))
         return found
 
     def _fitting(self, given: Points) -> Any:
@@ -369,7 +369,7 @@ class PointStore:
         if given.y is None:
             raise Refusal("explain.points.label_needed")
         if self.regression:
-            return given.y.astype(self._dtype)
+            return self._cast(given.y, self._dtype)
         if given.y.dtype.kind == "f":
             raise Refusal("explain.points.label_value")
         if self.classes is not None and len(given.y) and given.y.max() >= self.classes:

@@ -93,7 +93,7 @@ class Boundary:
             across = round(box["x"] + share * box["width"])
             down = round(box["y"] + (1 - share) * box["height"])
             self.page.mouse.move(across, down)
-            told = re.match(rf".*? {_NUMBER} · .*? {_NUMBER}( · |$)", self.readout())
+            told = re.match(rf".*? {_NUMBER} · .*? {_NUMBER}( · |$)", self.readout(), re.M)
             assert told is not None, self.readout()
             x_there, y_there = (float(told[place].replace("−", "-")) for place in (1, 2))
             corners.append((across, down, x_there, y_there))

@@ -105,7 +105,7 @@ def test_a_point_that_is_dragged_is_learned_while_it_is_held(plot: Plot, loop: L
     here = [*CORNER, label]
     loop.wait("near(X, ...x) === 1 && near(batches, ...x) === 1", here)
     plot.wait_for_other(painted, 1)
-    plot.wait("/ · A \\d.* train A, model says A$/.test(p.readout)")
+    plot.wait("/ · A \\d.*\\ntrain A, model says A$/.test(p.readout)")
     plot.page.mouse.up()
     after = loop.wait("near(X, ...x) === 1 && near(batches, ...x) === 1", here)
     # However often it was told where it is, it is one point, and one thing to take back.
@@ -404,7 +404,7 @@ def test_a_page_loaded_anew_is_live_and_can_be_drawn_into(plot: Plot, drawing: N
     plot.wait("/ · lead [\\d.]+ · A$/.test(p.readout)")
     x, y, _ = POINTS[3]
     plot.drag(x, y, CORNER)
-    plot.wait("/ · A · train A, model says A$/.test(p.readout)")
+    plot.wait("/ · A\\ntrain A, model says A$/.test(p.readout)")
     plot.button("Undo").click()
     plot.point_at(*CORNER)
     plot.wait("/ · B$/.test(p.readout)")

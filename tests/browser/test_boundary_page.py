@@ -62,6 +62,34 @@ def test_escape_gives_a_dragged_point_back(still: BoundaryPage) -> None:
     assert still.place(5) == pytest.approx(start, abs=1e-6)
 
 
+def test_the_value_of_a_point_is_typed_and_taken_back(chromium: Chromium) -> None:
+    with open_boundary(chromium, "data=values&state=paused&trained=120") as page:
+        x, y = page.place(3)
+        first = page.kernel("points.find(3).y")
+        page.click(x, y)
+        field = page.root.get_by_role("textbox", name="This point’s value", exact=True)
+        field.fill("−1.75")
+        field.press("Enter")
+        page.wait("points.find(3).y === -1.75")
+        page.says("The point has −1.75.")
+        assert "test −1.75, model says" in page.point_at(x, y)
+        # The wheel over a field that has the focus leaves the data alone.
+        field.hover()
+        page.page.mouse.wheel(0, 40)
+        page.button("Undo").click()
+        page.wait("points.find(3).y === x", first)
+        expect(field).not_to_have_value("−1.75")
+        assert not page.kernel("points.canUndo")
+
+        field.fill("much")
+        field.press("Enter")
+        expect(field).to_have_attribute("aria-invalid", "true")
+        assert not page.violations()
+        field.press("Escape")
+        expect(field).not_to_have_value("much")
+        assert page.kernel("points.find(3).y") == first
+
+
 def test_points_are_put_down_with_a_class_and_taken_away(still: BoundaryPage) -> None:
     count = still.kernel("points.all.length")
     still.button("B", "Class of new points").click()

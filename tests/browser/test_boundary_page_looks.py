@@ -15,9 +15,18 @@ EVERYTHING = {
     "of an earlier moment": "state=stale&move=0&trained=120&open=point,rules,units",
     "a projection, in Chinese": "state=projection&move=0&language=zh&trained=120",
 }
+STILL = "state=paused&trained=120&move=0"
 STATES = (
     "idle refining working stale failed unlabelled empty queued deaf error blind loading closed"
 )
+
+_READOUT = ".nnw-plane-part .nnw-readout"
+_WHOLE = "e => e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth"
+_NAMED = """(() => {
+    world.features.splice(0, 2, 'color intensity', 'flavanoids');
+    if (world.classes.length === 3) world.classes.splice(0, 3, 'class_0', 'class_1', 'class_2');
+    model.send({ type: 'request', id: -1, action: 'refresh', args: {} });
+})()"""
 
 
 def settled(page: BoundaryPage, query: str) -> None:
@@ -36,6 +45,26 @@ def test_nothing_is_cut_or_overlaps(chromium: Chromium, width: int, query: str) 
     with open_boundary(chromium, query, width=width, height=3000) as page:
         settled(page, query)
         page.assert_tidy()
+
+
+@pytest.mark.parametrize("data", ["three", "ten", "values"])
+@pytest.mark.parametrize("width", [480, 700, 900, 1400])
+def test_a_point_is_told_whole_and_moves_nothing(chromium: Chromium, width: int, data: str) -> None:
+    with open_boundary(chromium, f"data={data}&{STILL}", width=width, height=3000) as page:
+        # Names as real data have them.
+        page.kernel(_NAMED)
+        page.wait("meta('_surface').labels[0] === 'color intensity'")
+        settled(page, "")
+        legend = page.root.locator(".nnw-boundary-legend")
+        before = legend.bounding_box()
+        for number in range(5):
+            told = page.point_at(*page.place(number)).split("\n")
+            assert "model says" in told[-1]
+            assert page.root.locator(_READOUT).first.evaluate(_WHOLE), told
+        # Beside the points there is less to say, and in no less room.
+        assert legend.bounding_box() == before
+        page.page.mouse.move(0, 0)
+        assert legend.bounding_box() == before
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -325,6 +325,19 @@ def test_a_wrong_edit_changes_nothing() -> None:
     assert [row[1:] for row in plain(store)] == [((5.0, 5.0), 1, False)]
 
 
+def test_a_value_too_large_for_the_others_changes_nothing() -> None:
+    """As one of 32 bits it would be infinite, and a loop would learn from that."""
+    store = PointStore(X, np.array([1, 2, 3, 4], np.float32))
+    for wrong in (lambda: store.label([0], 1e300), lambda: store.add([1, 2], 1e300)):
+        with pytest.raises(Refusal, match="too large for points of the type float32"):
+            wrong()
+    assert store.snapshot().version == 0
+    store.label([0], 2)  # a whole number is a value, too
+    labels = store.snapshot().y
+    assert labels is not None
+    assert labels.tolist() == [2, 2, 3, 4]
+
+
 def test_an_epoch_without_points_says_so() -> None:
     """A loop over epochs would take no step then, at which anything else could be done."""
     store = PointStore(np.zeros((3, 2)), [0, 1, 0])

@@ -1,13 +1,15 @@
-/** What can be done with the drawn point that is explained: give it another class, take it away. */
+/** What can be done with the drawn point that is explained: another class or value, or away. */
 
 import { button } from "../ui/controls";
 import { h, setHidden } from "../ui/dom";
 import type { Words } from "../ui/i18n";
 import { classChoice } from "./class_choice";
 import type { Choices, Points } from "./state";
+import { valueField } from "./value_field";
 
 export interface DrawnPointActions {
-  label(id: number, k: number): void;
+  /** @returns whether the kernel gave the point that class or value */
+  label(id: number, y: number): Promise<boolean>;
   remove(id: number): void;
 }
 
@@ -17,6 +19,11 @@ export function classOf(points: Points | null, id: number): number | null {
   return y === undefined || y === NO_CLASS ? null : y;
 }
 
+/** The value of a drawn point; null if it has none, or is not drawn. */
+function valueOfPoint(points: Points, id: number): number | null {
+  return points.kind === "values" ? (points.y[points.id.indexOf(id)] ?? null) : null;
+}
+
 /** The code of a point without a class. */
 const NO_CLASS = 255;
 
@@ -24,8 +31,11 @@ export function drawnPoint(words: Words, signal: AbortSignal, actions: DrawnPoin
   let current: number | null = null;
   const label = words("ui.boundary.point.own");
   const choice = classChoice(label, signal, (k) => {
-    if (current !== null) actions.label(current, k);
+    if (current !== null) void actions.label(current, k);
   });
+  const value = valueField(words, signal, async (y) =>
+    current === null ? false : actions.label(current, y),
+  );
   const name = h("span", { class: "nnw-muted", "aria-hidden": "true" }, label);
   const remove = button({
     label: words("ui.boundary.point.remove"),
@@ -40,6 +50,7 @@ export function drawnPoint(words: Words, signal: AbortSignal, actions: DrawnPoin
     { class: "nnw-draw-row nnw-own-point" },
     name,
     choice.element,
+    value.element,
     remove.element,
   );
   return {
@@ -55,6 +66,9 @@ export function drawnPoint(words: Words, signal: AbortSignal, actions: DrawnPoin
       setHidden(name, !classy || classes.length > 6);
       setHidden(choice.element, !classy);
       choice.draw(classy ? classes : [], classOf(points, id), reachable);
+      const valued = choices?.kind === "values" && choices.labelled;
+      setHidden(value.element, !valued);
+      if (valued) value.draw(id, valueOfPoint(points, id), reachable);
     },
   };
 }

@@ -161,7 +161,7 @@ export function boundaryView({ link, root, words, signal, redraw }: ViewContext)
     {
       explain: asking.explain,
       unpoint: leave,
-      label: (id, y) => void asking.act("label", { ids: [id], y }),
+      label: (id, y) => asking.act("label", { ids: [id], y }),
       remove(id) {
         void asking.act("delete", { ids: [id] });
         leave();

@@ -86,3 +86,7 @@ export const requests = (model: FakeBoundary) =>
   model.sent
     .filter(({ type, action }) => type === "request" && action !== "hello")
     .map(({ action, args }) => [action, args]);
+
+/** Asks about a place as another page would, so that this one has to take over what it reads. */
+export const elsewhere = (model: { send(content: unknown): void }, action: string, args: object) =>
+  model.send({ type: "request", id: -1, action, args });

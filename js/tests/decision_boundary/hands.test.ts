@@ -9,11 +9,7 @@ import { readLive, readPoints, readSurface } from "../../src/decision_boundary/s
 import { wordsFor } from "../../src/ui/i18n";
 import { unpack } from "../../src/wire";
 import { place } from "../page";
-import { boundary, page, requests, settle, shown } from "./boundary";
-
-/** Asks about a place as another page would, so that this one has to take over what it reads. */
-const elsewhere = (model: { send(content: unknown): void }, action: string, args: object) =>
-  model.send({ type: "request", id: -1, action, args });
+import { boundary, elsewhere, page, requests, settle, shown } from "./boundary";
 
 describe("a place that is explained", () => {
   it("is asked for with the keys, shown at once, and closed again", async () => {
@@ -147,65 +143,6 @@ describe("work that nobody waits for", () => {
     model.set("_point", pack(waiting, point.arrays as never));
     await settle();
     expect(all(".nnw-busy").find((one) => !one.hidden)?.textContent).toContain("The explanation");
-  });
-});
-
-describe("a drawn point that is explained", () => {
-  const chosen = async () => {
-    const shown = boundary();
-    const drawn = shown.model.world.points.all.find(({ y }) => y === 0);
-    if (!drawn) throw new Error("no point");
-    elsewhere(shown.model, "point", { at: drawn.x.slice(0, 2), id: drawn.id });
-    await settle();
-    const named = (name: string) =>
-      [...shown.find(".nnw-point .nnw-draw-row").querySelectorAll("button")].find(
-        ({ textContent }) => textContent === name,
-      );
-    return { ...shown, id: drawn.id, own: named };
-  };
-
-  it("is named by where it stands, not by where the click was", async () => {
-    const { model, find } = boundary();
-    const drawn = model.world.points.all[3];
-    const [x = 0, y = 0] = drawn?.x ?? [];
-    elsewhere(model, "point", { at: [x + 0.04, y - 0.03], id: drawn?.id });
-    await settle();
-    const numbers = find(".nnw-point h3")
-      .textContent?.replaceAll("−", "-")
-      .match(/-?\d+\.\d+/g);
-    const errors = numbers?.map((one, k) => Math.abs(Number(one) - ([x, y][k] ?? 0)));
-    expect(Math.max(...(errors ?? [1]))).toBeLessThan(0.01);
-  });
-
-  it("can be given another class", async () => {
-    const { model, id, own, find } = await chosen();
-    const group = find('.nnw-point [aria-label="This point’s class"]');
-    expect(group.querySelector('[aria-pressed="true"]')?.textContent).toBe("A");
-    own("C")?.click();
-    await settle();
-    expect(requests(model).slice(1)).toEqual([["label", { ids: [id], y: 2 }]]);
-    expect(model.world.points.find(id)?.y).toBe(2);
-    expect(group.querySelector('[aria-pressed="true"]')?.textContent).toBe("C");
-  });
-
-  it("can be taken away, and is explained no longer", async () => {
-    const { model, id, own, shown: seen, all } = await chosen();
-    own("Delete this point")?.click();
-    await settle();
-    expect(requests(model).slice(1)).toEqual([
-      ["delete", { ids: [id] }],
-      ["unpoint", {}],
-    ]);
-    expect(seen(".nnw-point")).toBe(false);
-    expect(document.activeElement?.classList.contains("nnw-plane")).toBe(true);
-    expect(all(".nnw-spoken").at(-1)?.textContent).toContain("removed");
-  });
-
-  it("is offered no class where a place without a point is explained", async () => {
-    const { model, seen, find } = boundary();
-    elsewhere(model, "point", { at: [0.2, 0.1], id: null });
-    await settle();
-    expect(seen(find(".nnw-point .nnw-draw-row"))).toBe(false);
   });
 });
 

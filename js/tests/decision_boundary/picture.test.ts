@@ -114,7 +114,7 @@ describe("the picture", () => {
     expect(named("fillText").map(({ args }) => args[0])).toContain("1.5");
     point("pointermove", at(0.5, -0.5));
     expect(readout.textContent).toBe(
-      "length 0.50 · width −0.50 · 0.00 · test 3.00, model says 2.50",
+      "length 0.50 · width −0.50 · 0.00\ntest 3.00, model says 2.50",
     );
     expect(root.getAttribute("aria-label")).toContain("The value that the model says");
   });
@@ -142,7 +142,7 @@ describe("under the pointer", () => {
     expect(readout.textContent).toBe("length 0.80 · width 0.80 · dog 75\u202f%");
     point("pointermove", at(0.25, 0.5));
     expect(readout.textContent).toBe(
-      "length 0.25 · width 0.50 · dog 75\u202f% · train cat, model says dog (wrong)",
+      "length 0.25 · width 0.50 · dog 75\u202f%\ntrain cat, model says dog (wrong)",
     );
     point("pointerleave", at(2, 2));
     expect(readout.textContent).toBe("");
@@ -187,7 +187,7 @@ describe("clicks and drags", () => {
     expect(move).toHaveBeenCalledTimes(1);
     // Class 1 is drawn left of the line now: the surface there says class 0.
     expect(readout.textContent).toBe(
-      "length −0.50 · width −0.50 · cat 75\u202f% · test dog, model says cat (wrong)",
+      "length −0.50 · width −0.50 · cat 75\u202f%\ntest dog, model says cat (wrong)",
     );
     // The kernel is behind: what it sends does not move the point that is held.
     page.calls.length = 0;

@@ -194,8 +194,9 @@ export function fieldView(context: PictureContext): Picture {
     const { said, wrong } = film ? { said: null, wrong: 2 } : verdictOf(points, index);
     return pointText(words, points, index, classes, said, wrong);
   };
-  const textAt = (at: Place): string => {
-    if (input === null || frame === null) return "";
+  /** What is to be said of a place, and of a point that lies there. */
+  const textAt = (at: Place): string[] => {
+    if (input === null || frame === null) return [];
     const { surface, classes } = input;
     const sheet = sheetOf(input);
     const parts = [placeText(frame.rectangle, surface?.labels ?? ["x", "y"], at)];
@@ -203,13 +204,13 @@ export function fieldView(context: PictureContext): Picture {
       const index = cellOf(sheet, frame.rectangle, at);
       parts.push(answerText(words, surface, sheet, index, classes));
     }
-    parts.push(pointAt(pointed()));
-    return parts.filter((part) => part !== "").join(" · ");
+    const there = parts.filter((part) => part !== "").join(" · ");
+    return [there, pointAt(pointed())].filter((part) => part !== "");
   };
   const tell = (spoken: boolean): void => {
-    const text = look === null ? "" : textAt(look.at);
-    setText(readout, text);
-    if (spoken && text !== "") context.say(text);
+    const text = look === null ? [] : textAt(look.at);
+    setText(readout, text.join("\n"));
+    if (spoken && text.length > 0) context.say(text.join(" · "));
     const sheet = input === null ? null : sheetOf(input);
     const rectangle = frame?.rectangle;
     const index = look && sheet && rectangle ? cellOf(sheet, rectangle, look.at) : -1;
