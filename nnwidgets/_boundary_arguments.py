@@ -58,6 +58,12 @@ class Given:
     uncertain: str | None
     ensemble: tuple[nn.Module, ...]
 
+    @property
+    def cuts(self) -> bool:
+        """Whether axes were chosen, or where the other features are held."""
+        usual = all(type(one) is int for one in self.features) and self.features == (0, 1)
+        return not usual or bool(self.fixed) or self.others != "median"
+
 
 def checked(
     X: Any,

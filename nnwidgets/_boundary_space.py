@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nnwidgets._boundary_arguments import Given
+from nnwidgets._boundary_judging import MOST_POINTS, drawn_places, evenly_chosen, judged
 from nnwidgets._boundary_wish import Verdict, Wish
-from nnwidgets.explain.answers import Answering, labels, waiting
+from nnwidgets.explain.answers import Answering, waiting
 from nnwidgets.explain.committee_answers import CommitteePredictor, committee_for
 from nnwidgets.explain.layer_plane import layer_projection
 from nnwidgets.explain.outputs import OutputKind
 from nnwidgets.explain.plane_base import Plane, Rectangle, around, default_names
-from nnwidgets.explain.points_snapshot import Snapshot
 from nnwidgets.explain.points_store import PointStore
 from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.projection import Projection, evenly, pca
@@ -29,7 +29,6 @@ from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["MOST_POINTS", "Space", "asks_elsewhere", "drawn_places"]
 
-MOST_POINTS: Final = 2_000  # that are drawn and asked; of more, as many, evenly chosen
 _FEW: Final = 4
 _TRAINED: Final = 2_000  # points that a committee is made with
 
@@ -70,6 +69,9 @@ class Space:
         self.points = PointStore(
             given.X, given.y, test=given.test, class_names=given.class_names, changed=changed
         )
+        if (names := given.feature_names) and len(names) != self.points.width:
+            count = str(self.points.width)
+            raise Refusal("explain.plane.names", given=str(len(names)), count=count)
         self.kind: OutputKind | None = None
         self.row_seconds = 0.0
         self.notes: tuple[Words, ...] = ()
@@ -215,7 +217,7 @@ class Space:
             If this way cannot tell for this model.
         """
         points = self.points.snapshot()
-        chosen = _evenly(points.train, _TRAINED)
+        chosen = evenly_chosen(points.train, _TRAINED)
         targets = None if points.y is None else points.y[chosen]
         made = committee_for(
             list(models) if way == "ensemble" else way,
@@ -341,61 +343,9 @@ class Space:
         check
             Called between batches.
         """
-        points = self.points.snapshot()
-        if not len(points.X):
-            return None
-        places = drawn_places(points)
-        if len(places) > most:
-            places = _evenly(places, most)
-        rows = points.X[places].astype(np.float64)
-        answers = asked.answer(rows, check)
-        labelled = points.y
-        wrong = None
-        train = test = None
-        if answers.probabilities is not None:
-            said: NDArray[Any] = labels(answers.probabilities.T)
-            if labelled is not None:
-                wrong = said != labelled[places]
-                train, test = _shares(~wrong, points.test[places])
-        else:
-            assert answers.values is not None
-            said = answers.values[:, 0]
-            if labelled is not None:
-                held = points.test[places]
-                y = labelled[places].astype(np.float64)
-                train, test = _r2(said, y, ~held), _r2(said, y, held)
-        xy = plane.to_plane(rows)
-        return Verdict(points, places, xy, plane.distance(rows), said, wrong, train, test)
-
-
-def drawn_places(points: Snapshot) -> NDArray[np.intp]:
-    """Return which points are drawn."""
-    return _evenly(np.arange(len(points.X)), MOST_POINTS)
+        return judged(self.points.snapshot(), asked, plane, most, check)
 
 
 def asks_elsewhere(projection: str) -> bool:
     """Whether the places of points cannot be known without asking somebody else's code."""
     return projection == "given" or projection.startswith("layer:")
-
-
-def _evenly(places: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    if len(places) <= most:
-        return places
-    chosen: NDArray[np.intp] = places[np.linspace(0, len(places) - 1, most).round().astype(int)]
-    return chosen
-
-
-def _shares(right: NDArray[np.bool_], held: NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    train, test = right[~held], right[held]
-    return (
-        float(train.mean()) if len(train) else None,
-        float(test.mean()) if len(test) else None,
-    )
-
-
-def _r2(said: NDArray[Any], y: Floats, chosen: NDArray[np.bool_]) -> float | None:
-    """Return 1 − Σ (y − ŷ)² ÷ Σ (y − ȳ)²; None where nothing varies."""
-    true, given = y[chosen], said[chosen].astype(np.float64)
-    if len(true) < 2 or np.ptp(true) == 0:
-        return None
-    return float(1 - np.square(true - given).sum() / np.square(true - true.mean()).sum())

@@ -170,11 +170,12 @@ class DecisionBoundaryPlot(Verbs):
 
     def _set_up(self) -> None:
         space, given = self._space, self._given
-        if given.projection == "slice":
-            self._wish = replace(self._wish, others=given.others, axes=(0, 1))
+        if given.projection == "slice" or given.cuts:
+            # Behind a projection too: it is what the picture of two features begins with.
             first, second, fixed = space.named(given.features, given.fixed)
-            self._wish = replace(self._wish, axes=(first, second), fixed=fixed)
-            space.slice(self._wish)
+            wish = replace(self._wish, axes=(first, second), fixed=fixed, others=given.others)
+            space.slice(wish)  # says what is wrong with it
+            self._wish = wish
         if self._session.hands_free:
             # A model that cannot be run yet is no mistake of the call: the widget says so.
             try:

@@ -13,7 +13,17 @@ import torch
 from torch import nn
 
 from nnwidgets import DecisionBoundaryPlot
-from tests.boundary.conftest import Make, Training, asked, cloud, grid, part, refused, small_net
+from tests.boundary.conftest import (
+    Make,
+    Training,
+    asked,
+    click,
+    cloud,
+    grid,
+    part,
+    refused,
+    small_net,
+)
 
 X, Y = cloud(20)
 
@@ -230,3 +240,61 @@ def test_an_own_vocabulary_of_traits(make: Make) -> None:
     assert 0 <= plot.overhead < 1
     assert isinstance(plot.status, str)
     assert not plot.closed
+
+
+PLANES = [
+    "pca",
+    "pca_scaled",
+    "layer:0",
+    (lambda rows: rows[:, :2], lambda xy: xy[:, [0, 1, 0, 1]]),
+]
+
+
+@pytest.mark.parametrize("projection", PLANES, ids=["pca", "pca_scaled", "layer", "given"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"features": (0, 9)},
+        {"features": (1, 1)},
+        {"features": ("a", 0)},
+        {"features": (0.5, 1)},
+        {"fixed": {"z": 0.0}},
+        {"fixed": {9: 0.0}},
+        {"fixed": {0: 1.0}},
+        {"fixed": {2: "low"}},
+        {"fixed": {2: float("nan")}},
+        {"fixed": {2: [1.0]}},
+        {"fixed": 99},
+        {"feature_names": ["a", "b"]},
+    ],
+    ids=str,
+)
+def test_wrong_columns_are_noticed_behind_a_projection(
+    wrong: dict[str, Any], projection: Any
+) -> None:
+    model = small_net(3, 4)
+    x, y = cloud(20, features=4)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    said = refused(lambda: DecisionBoundaryPlot(model, x, y, **wrong))
+    assert (
+        refused(lambda: DecisionBoundaryPlot(model, x, y, projection=projection, **wrong)) == said
+    )
+    assert all(torch.equal(before[name], now) for name, now in model.state_dict().items())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_right_columns_are_kept_for_the_picture_of_two_features(make: Make) -> None:
+    model = small_net(3, 4)
+    x, y = cloud(20, features=4)
+    names = ["a", "b", "c", "d"]
+    there = make(model, x, y, features=("d", 1), fixed={"a": 0.25}, feature_names=names)
+    later = make(
+        model, x, y, features=("d", 1), fixed={"a": 0.25}, feature_names=names, projection="pca"
+    )
+    assert part(later, "_choices")[0]["axes"] is None
+    click(later, "projection", projection="slice")
+    assert part(later, "_choices")[0]["axes"] == [3, 1]
+    for mine, theirs in zip(later.surface().x, there.surface().x, strict=True):
+        assert mine == theirs
+    np.testing.assert_array_equal(later.surface().probabilities, there.surface().probabilities)
+    assert part(later, "_surface")[0]["labels"] == ["d", "b"]
