@@ -32,6 +32,7 @@ from nnwidgets.probe.units import (
     main_tensor,
     strongest,
 )
+from nnwidgets.probe.weight_tensors import main_parameter
 from nnwidgets.probe.weights import weight_blocks
 
 __all__ = ["SORTS", "TABS", "Ask", "Scene", "blocks_of"]
@@ -222,6 +223,9 @@ def _histories(scene: Scene, kinds: tuple[str, ...]) -> list[Block]:
         found = history_blocks(scene.history, scene.ask.layer, kind)
         if len(found) > 1 or kind == kinds[0]:
             blocks += found
+    main = main_parameter(scene.real)
+    if main is not None and main[0] != "weight" and len(blocks) > 1:
+        blocks.append(note("probe.inspect.history_of", name=main[0]))
     return blocks
 
 

@@ -31,6 +31,7 @@ from nnwidgets.probe.reduction import Floats, Numbers
 from nnwidgets.probe.sample import LayerSample
 from nnwidgets.probe.taps import looking_is_unsafe
 from nnwidgets.probe.tensors import is_readable, quietly
+from nnwidgets.probe.weight_tensors import main_parameter
 
 __all__ = ["ActivityRow", "ActivitySample", "ActivityWatch", "BatchActivity", "Distributions"]
 
@@ -328,13 +329,12 @@ class ActivityWatch:
 
 
 def _own_weight(module: nn.Module | None) -> Parameter | None:
-    if module is None:
-        return None
-    return dict(module._parameters.items()).get("weight")  # a scripted module's knows no `get`
+    found = None if module is None else main_parameter(module)
+    return None if found is None else found[1]
 
 
 def _readable_weight(module: nn.Module | None) -> Tensor | None:
-    """Return the module's ``.weight`` if looking at it computes nothing.
+    """Return the tensor that stands for the module if looking at it computes nothing.
 
     A parametrized weight is computed each time it is asked for (a spectral norm takes a step of its
     power iteration); the older hooks leave theirs as a plain attribute.

@@ -167,7 +167,7 @@ class ActivitySample:
     activation
         Of what each module returned: the first tensor of numbers in it.
     weight
-        Of the module's own ``.weight``, after the update.
+        Of the module's own ``.weight`` (without one, of its largest parameter), after the update.
     gradient
         Of that weight's gradient, right before the update, as the optimiser is given it.
     order

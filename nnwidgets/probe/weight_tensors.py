@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import Parameter, is_lazy
 
 from nnwidgets.probe.tree import own_parameters
 
-__all__ = ["Held", "holders_inside", "own_gradients", "own_weights"]
+__all__ = ["Held", "holders_inside", "main_parameter", "own_gradients", "own_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,27 @@ class Held:
     name: str
     value: Tensor | None
     trained: bool = True
+
+
+def main_parameter(module: nn.Module) -> tuple[str, Parameter] | None:
+    """Return the parameter that stands for a module over a run, with its local name.
+
+    Its ``weight``; where it has none (LSTM, attention, parameters of its own under other names) the
+    largest of its parameters. None where the weight is computed from others.
+    """
+    own: dict[str, Parameter | None] = dict(module._parameters.items())  # a scripted one has no get
+    weight = own.get("weight")
+    if weight is not None:
+        return "weight", weight
+    if "weight" in vars(module) or getattr(module, "parametrizations", None) is not None:
+        return None
+    found: tuple[str, Parameter] | None = None
+    for name, parameter in own.items():
+        if parameter is None or _waits(parameter) or not parameter.dtype.is_floating_point:
+            continue
+        if found is None or parameter.numel() > found[1].numel():
+            found = name, parameter
+    return found
 
 
 def own_weights(module: nn.Module) -> list[Held]:
