@@ -54,7 +54,8 @@ class Projection:
     Raises
     ------
     Refusal
-        If X holds nothing to go by, or if a function raises or returns something of another shape.
+        If X holds nothing to go by, or if a function raises, returns something of another shape,
+        or has no finite numbers: `forward` for any row, `inverse` for a place.
     TypeError
         If something is of the wrong type.
     """
@@ -77,9 +78,14 @@ class Projection:
         self._forward = forward
         self._inverse = inverse
         places = self.to_plane(rows)
+        placed = np.isfinite(places).all(1)
+        if not placed.any():
+            raise _not_finite("forward", len(rows), len(rows))
         self.rectangle: Rectangle = around(places)
         if returned is None:
             returned = self.to_inputs(places)
+        # What cannot be placed is not shown, so it does not count for how well the rest is.
+        rows, returned = rows[placed], returned[placed]
         lost = float(np.square(rows - returned).mean())
         varies = np.ptp(rows, axis=0) > 0
         total = float(np.where(varies, rows.var(0), 0).mean())
@@ -131,7 +137,12 @@ class Projection:
         Refusal
             If the function does not do its part.
         """
-        return _called(self._inverse, "inverse", as_rows(xy, "places"), self.features)
+        places = as_rows(xy, "places")
+        found = _called(self._inverse, "inverse", places, self.features)
+        lost = np.isfinite(places).all(1) & ~np.isfinite(found).all(1)
+        if lost.any():
+            raise _not_finite("inverse", int(lost.sum()), len(places))
+        return found
 
     def distance(self, points: Any) -> Floats:
         """Return how far points are from what is shown where they are.
@@ -252,6 +263,11 @@ def _called(function: Function, name: str, rows: Floats, width: int) -> Floats:
         got = str(getattr(made, "shape", type(made).__name__))
         raise Refusal("explain.plane.function_shape", name=name, got=got, wanted=wanted)
     return found
+
+
+def _not_finite(name: str, count: int, total: int) -> Refusal:
+    words = {"name": name, "count": f"{count:,}", "total": f"{total:,}"}
+    return Refusal("explain.plane.function_nan", **words)
 
 
 def evenly(rows: Floats, most: int) -> Floats:

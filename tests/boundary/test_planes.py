@@ -355,3 +355,18 @@ def test_drawing_into_a_slice_takes_what_is_held(make: Make, model: nn.Module, d
     before = plot.X[5].copy()
     click(plot, "move", ids=[5], at=[[9.0, 8.0]], gesture="g")
     np.testing.assert_allclose(plot.X[5], [8.0, before[1], 9.0, before[3]])
+
+
+@pytest.mark.parametrize("name", ["forward", "inverse"])
+def test_a_pair_of_functions_that_gives_nan_is_refused(make: Make, name: str) -> None:
+    model = small_net(3, 4)
+    x, y = cloud(features=4)
+    nothing = {
+        "forward": lambda rows: np.full((len(rows), 2), np.nan),
+        "inverse": lambda xy: np.full((len(xy), 4), np.nan),
+    }
+    pair = {"forward": lambda rows: rows[:, :2], "inverse": lambda xy: xy[:, [0, 1, 0, 1]]}
+    pair[name] = nothing[name]
+    said = refused(lambda: make(model, x, y, projection=(pair["forward"], pair["inverse"])))
+    assert said.startswith(f"The function {name} of the projection gives NaN")
+    assert not any(module._forward_hooks for module in model.modules())

@@ -266,3 +266,42 @@ def test_what_is_wrong_with_a_layer() -> None:
         broken.get_parameter("2.weight").fill_(float("nan"))
     with pytest.raises(Refusal, match="layer 2 gives NaN"):
         layer_projection(Predictor(broken), "2", X)
+
+
+def _nothing(width: int, value: float = np.nan) -> Any:
+    return lambda rows: np.full((len(rows), width), value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_pair_that_gives_no_numbers_at_all(value: float) -> None:
+    with pytest.raises(Refusal, match=r"forward of the projection gives NaN .* 200 of 200"):
+        Projection(_nothing(2, value), lambda xy: np.tile(xy, 3)[:, :5], X)
+    with pytest.raises(Refusal, match=r"inverse of the projection gives NaN .* 200 of 200"):
+        Projection(lambda rows: rows[:, :2], _nothing(5, value), X)
+
+
+def test_places_that_lead_nowhere_are_said_to_be_the_functions_doing() -> None:
+    low, high = X[:, 0].min() - 1, X[:, 0].max() + 1
+
+    def back(xy: Any) -> Any:
+        return np.where((xy[:, :1] > low) & (xy[:, :1] < high), np.tile(xy, 3)[:, :5], np.nan)
+
+    plane = Projection(lambda rows: rows[:, :2], back, X)
+    with pytest.raises(Refusal, match=r"inverse of the projection gives NaN .* 1 of 2 rows"):
+        plane.to_inputs([[low + 0.5, 0.0], [low - 0.5, 0.0]])
+
+
+def test_rows_without_a_place_do_not_count_for_the_quality() -> None:
+    known = X[:, 0] > np.median(X[:, 0])
+
+    def forward(rows: Any) -> Any:
+        return np.where(rows[:, :1] > np.median(X[:, 0]), rows[:, :2], np.nan)
+
+    def back(xy: Any) -> Any:
+        return np.tile(xy, 3)[:, :5]
+
+    plane = Projection(forward, back, X)
+    kept = Projection(lambda rows: rows[:, :2], back, X[known])
+    assert plane.quality == kept.quality
+    assert plane.rectangle == kept.rectangle
+    assert np.isnan(plane.distance(X)).tolist() == (~known).tolist()
