@@ -69,11 +69,22 @@ ALL_RAN: Final = f"""() => {PANEL}.content.widgets.every(
 RUNS: Final = f"""(id) => {PANEL}.content.widgets.some(
     ({{ model }}) => model.id === id && model.executionState === "running",
 )"""
+# A run has gone so far, and the scores above its picture are of now and all so good.
+LEARNED: Final = """([selector, step, least]) => {
+    const seen = name => document.querySelector(`${selector} ${name}`)?.textContent ?? "";
+    const now = seen(".nnw-accuracy-name:not(.nnw-of-old)") !== "";
+    const scores = seen(".nnw-accuracy").match(/\\d+\\.\\d(?=\\s%)/g) ?? [];
+    return now && Number(seen(".nnw-header-step").replace(/\\D/g, "")) >= step
+        && scores.length > 0 && scores.every(score => Number(score) >= least);
+}"""
 MINUTES: Final = 60_000  # milliseconds
 
 _NAME_CELLS: Final = f"""() => {{
     for (const cell of {PANEL}.content.widgets) cell.node.dataset.cell = cell.model.id;
 }}"""
+
+# What is said of a place is of the weights that the picture shows.
+ANSWERED: Final = ".nnw-point-facts:not(.nnw-outdated) .nnw-bar-row"
 
 Picture = Callable[[str, str | Locator | None], None]
 
@@ -195,15 +206,20 @@ def see_the_space(notebook: Notebook, picture: Picture) -> None:
     notebook.wait_for(RUNS, "train")
     wines = notebook.page.locator(WINES)
     wines.scroll_into_view_if_needed()
+    notebook.page.wait_for_function(LEARNED, arg=[WINES, 4000, 90], timeout=MINUTES)
     press(wines, 0.6, 0.6)
-    wines.locator(".nnw-bar-row").first.wait_for()
+    wines.locator(ANSWERED).first.wait_for()
+    notebook.page.wait_for_function(LEARNED, arg=[WINES, 4000, 90], timeout=MINUTES)
     picture("19-wines", wines)
     notebook.wait_for(RUNS, "draw")
     spiral = notebook.page.locator(SPIRAL)
     spiral.scroll_into_view_if_needed()
+    notebook.page.wait_for_function(LEARNED, arg=[SPIRAL, 1000, 90], timeout=MINUTES)
     spiral.get_by_role("button", name="orange", exact=True).last.click()
     for across, up in ((0.2, 0.85), (0.24, 0.82), (0.2, 0.78)):
         press(spiral, across, up)
+    # 240 points are given; a picture with these three has been learned from them.
+    spiral.locator(".nnw-legend-key", has_text="train 243").wait_for()
     picture("20-drawn", spiral)
     notebook.page.wait_for_function(ALL_RAN, timeout=5 * MINUTES)
     for name, selector in (
@@ -232,15 +248,16 @@ def main() -> None:
         old.unlink()
     OUT.mkdir(parents=True, exist_ok=True)
     with Lab() as lab, Chromium() as chromium:
-        for name, story in (
-            ("quickstart", watch_and_steer),
-            ("layer_inspector", look_inside),
-            ("saliency_viewer", ask_why),
-            ("decision_boundary", see_the_space),
+        for name, story, height in (
+            ("quickstart", watch_and_steer, 1300),
+            ("layer_inspector", look_inside, 1300),
+            ("saliency_viewer", ask_why, 1300),
+            # A picture of what is taller than the window would be cut by JupyterLab's own bars.
+            ("decision_boundary", see_the_space, 2000),
         ):
             shutil.copy2(ROOT / "notebooks" / f"{name}.ipynb", lab.root)
             with chromium.open(
-                lab, f"{name}.ipynb", height=1300, scale=2, settings=WHOLE
+                lab, f"{name}.ipynb", height=height, scale=2, settings=WHOLE
             ) as notebook:
 
                 def picture(

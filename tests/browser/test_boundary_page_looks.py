@@ -48,7 +48,7 @@ def test_nothing_is_cut_or_overlaps(chromium: Chromium, width: int, query: str) 
 
 
 @pytest.mark.parametrize("data", ["three", "ten", "values"])
-@pytest.mark.parametrize("width", [480, 700, 900, 1400])
+@pytest.mark.parametrize("width", [400, 700, 800, 900, 1400])
 def test_a_point_is_told_whole_and_moves_nothing(chromium: Chromium, width: int, data: str) -> None:
     with open_boundary(chromium, f"data={data}&{STILL}", width=width, height=3000) as page:
         # Names as real data have them.
