@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnwidgets.live.history import History
-from nnwidgets.probe.findings import Finding, curve_findings, ordered
+from nnwidgets.probe.findings import Finding, curve_findings, ended_at, ordered
 from nnwidgets.probe.health import layer_findings
 from nnwidgets.probe.layers import LayerSample
 from nnwidgets.probe.origin import NonFiniteOrigin
@@ -122,18 +122,19 @@ class Diagnosis:
                 *(len(epochs), len(rate_changes)),
             )
             if state != self._state:
-                self._found = ordered(
-                    [
-                        *curve_findings(
-                            self._history,
-                            epochs=epochs or None,
-                            events=[{"kind": "lr", "step": step} for step in rate_changes],
-                            language=language,
-                        ),
-                        *layer_findings(
-                            rows, self._samples.all(), origin=origin, language=language
-                        ),
-                    ]
+                curves = curve_findings(
+                    self._history,
+                    epochs=epochs or None,
+                    events=[{"kind": "lr", "step": step} for step in rate_changes],
+                    language=language,
                 )
+                layers = layer_findings(
+                    rows,
+                    self._samples.all(),
+                    origin=origin,
+                    end=ended_at(curves),
+                    language=language,
+                )
+                self._found = ordered([*curves, *layers])
                 self._state = state
             return list(self._found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,8 +15,9 @@ from nnwidgets.probe.keep import UnkeepableError, batch_of, few_samples
 from nnwidgets.probe.look import Call
 from nnwidgets.probe.origin import OutputWatch
 from nnwidgets.probe.reduction import Numbers
+from nnwidgets.probe.saturation import saturation
 from nnwidgets.probe.taps import ForwardTap
-from nnwidgets.probe.tensors import quietly, sample_elements, tensors_in
+from nnwidgets.probe.tensors import quietly, tensors_in
 from nnwidgets.probe.variation import numbers_in, variation
 
 __all__ = ["CALLS", "ActivityView", "Seen"]
@@ -26,8 +26,6 @@ CALLS: Final = 8
 """So many calls of one module are looked into in a step; the others are only counted."""
 
 _BYTES: Final = 4 << 20  # of the chosen layer's activation
-_EDGE: Final = 0.98  # of the half range: beyond it lie the outer 1 % of the whole
-_BOUNDED: Final = (nn.Sigmoid, nn.Tanh, nn.Hardtanh, nn.Softmax, nn.Softmax2d)
 
 
 Extras = tuple[float, ...] | Tensor
@@ -207,25 +205,7 @@ class ActivityView:
 
 
 def _extras(module: nn.Module, args: tuple[Any, ...], out: Tensor) -> Extras:
-    values = (_saturated(module, out), *variation(args, out))
+    values = (saturation(module, out), *variation(args, out))
     if out.device.type == "cpu":
         return tuple(map(float, values))
     return torch.stack([torch.as_tensor(v).to(out.device, torch.float32) for v in values])
-
-
-def _saturated(module: nn.Module, out: Tensor) -> Tensor | float:
-    if not isinstance(module, _BOUNDED) or out.is_complex() or out.numel() == 0:
-        return math.nan
-    if isinstance(module, (nn.Softmax, nn.Softmax2d)):
-        dim = getattr(module, "dim", -3)
-        if dim is None or out.dim() == 0 or out.shape[dim] < 2:
-            return math.nan
-        return (out.detach().amax(dim) > 0.99).to(torch.float32).mean()
-    low, high = (0.0, 1.0) if isinstance(module, nn.Sigmoid) else (-1.0, 1.0)
-    if isinstance(module, nn.Hardtanh):
-        low, high = module.min_val, module.max_val
-        if isinstance(module, nn.ReLU6):  # its lower end is where it rests
-            return math.nan
-    part = sample_elements(out, reduction.DRAWN).to(torch.float32)
-    middle, half = (low + high) / 2, (high - low) / 2
-    return ((part - middle).abs() > _EDGE * half).to(torch.float32).mean()

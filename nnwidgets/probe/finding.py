@@ -121,8 +121,7 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
         place = (f.kind, f.kind == "nan" and f.evidence.get("where", "all") != "all")
         if place not in kept or _rank(f) < _rank(kept[place]):
             kept[place] = f
-    lost = [f.step for f in kept.values() if f.kind == "nan" and f.severity == "error"]
-    end = min((step for step in lost if step is not None), default=math.inf)
+    end = ended_at(kept.values())
     return sorted(
         (f for f in kept.values() if f.kind not in _AFTERMATH or (f.step or 0) < end),
         key=lambda f: (
@@ -131,6 +130,12 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
             f.step if f.step is not None else -1,
         ),
     )
+
+
+def ended_at(findings: Iterable[Finding]) -> float:
+    """Return the step of the first NaN that has ended the run, ∞ if there was none."""
+    lost = [f.step for f in findings if f.kind == "nan" and f.severity == "error"]
+    return min((float(step) for step in lost if step is not None), default=math.inf)
 
 
 def _rank(finding: Finding) -> tuple[int, bool]:

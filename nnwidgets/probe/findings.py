@@ -20,11 +20,11 @@ from nnwidgets.probe.curve_broken import Break, exploding_norm, find_break, is_n
 from nnwidgets.probe.curve_level import diverging, not_learning, plateau
 from nnwidgets.probe.curve_oscillation import oscillating
 from nnwidgets.probe.curve_overfitting import overfitting
-from nnwidgets.probe.finding import KINDS, SEVERITIES, Finding, ordered
+from nnwidgets.probe.finding import KINDS, SEVERITIES, Finding, ended_at, ordered
 from nnwidgets.probe.metrics import higher_is_better, is_meant_to_fall, kind_of
 
 __all__ = [
-    "KINDS", "SEVERITIES", "Finding", "curve_findings", "ordered", "thin",
+    "KINDS", "SEVERITIES", "Finding", "curve_findings", "ended_at", "ordered", "thin",
 ]  # fmt: skip
 
 

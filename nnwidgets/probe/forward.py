@@ -6,17 +6,20 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Final
 
+import torch
 from torch import Tensor, nn
 
 from nnwidgets.probe import tree
 from nnwidgets.probe.dead import DeadUnits, units_of
 from nnwidgets.probe.origin import OutputWatch
+from nnwidgets.probe.saturation import SQUASHING, saturation
 from nnwidgets.probe.taps import ForwardTap
 from nnwidgets.probe.tensors import is_readable, tensors_in
 
 __all__ = ["ForwardView", "Layer"]
 
 _RECTIFIERS: Final = (nn.ReLU, nn.ReLU6)
+_CALLS: Final = 8  # of one layer in a step, in which saturation is measured
 
 # Modules that keep the channels of their input apart: behind them, a zero is still the same unit's.
 _SAME_CHANNELS: Final = (
@@ -46,7 +49,7 @@ _SAME_CHANNELS: Final = (
 class Layer:
     """What is kept of a layer from one sampled step to the next."""
 
-    __slots__ = ("dead", "lazy", "module", "name", "order", "output", "trusted")
+    __slots__ = ("dead", "lazy", "module", "name", "order", "output", "saturated", "trusted")
 
     def __init__(self, name: str, module: nn.Module) -> None:
         self.name = name
@@ -57,6 +60,7 @@ class Layer:
         self.trusted = True  # the rows of its weight's gradient tell of its units
         self.output = False  # gives the model's output
         self.order = -1  # when its last call in the sampled step was; -1: none was seen
+        self.saturated: list[Tensor] = []  # share of what a sigmoid or tanh made of each call
 
     @property
     def frozen(self) -> bool:
@@ -84,6 +88,8 @@ class _Watched:
             self.role = "units"
         elif isinstance(module, _RECTIFIERS):
             self.role = "rectifier"
+        elif isinstance(module, SQUASHING):
+            self.role = "squashing"
         elif isinstance(module, _SAME_CHANNELS):
             self.role = "same"
         else:
@@ -98,7 +104,8 @@ class ForwardView:
     root
         The model (unwrapped).
     layers
-        Its layers; `Layer.order`, `Layer.output` and the activations in `Layer.dead` are filled in.
+        Its layers; `Layer.order`, `Layer.output`, `Layer.saturated` and the activations in
+        `Layer.dead` are filled in.
     """
 
     def __init__(self, root: nn.Module, layers: Sequence[Layer]) -> None:
@@ -126,6 +133,7 @@ class ForwardView:
         self._reset()
         for layer in self._layers:
             layer.order = -1
+            layer.saturated = []
         self._tap = ForwardTap(self._table, self._saw)
         self._tap.open()
 
@@ -167,10 +175,12 @@ class ForwardView:
                 layer.dead.samples += layer.dead.units.samples_in(out)
                 self._source[id(out)] = (weakref.ref(out), layer)
                 self._last = layer
-        elif role in ("same", "rectifier") and args and isinstance(out, Tensor):
+        elif role in ("same", "squashing", "rectifier") and args and isinstance(out, Tensor):
             source = self._source_of(args[0])
-            if source is not None and role == "same":
+            if source is not None and role != "rectifier":
                 self._source[id(out)] = (weakref.ref(out), source)
+                if role == "squashing" and is_readable(out) and len(source.saturated) < _CALLS:
+                    source.saturated.append(torch.as_tensor(saturation(module, out)))
             elif source is not None and is_readable(out):
                 assert source.dead is not None
                 source.dead.saw_activation(out)

@@ -7,30 +7,37 @@ the weights they change. One sample proves nothing; every rule wants several tha
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnwidgets.probe.finding import Finding, make
+from nnwidgets.probe.health_units import dead_units, saturated_units
+from nnwidgets.probe.sampled import (
+    AGREEING,
+    Floats,
+    called,
+    gradient_chain,
+    largest,
+    near_the_loss,
+    since,
+    table,
+)
 from nnwidgets.probe.sentences import factor, names, number, whole
 
 if TYPE_CHECKING:  # their modules import torch, which judging numbers does not need
     from nnwidgets.probe.layers import LayerRow, LayerSample
     from nnwidgets.probe.origin import NonFiniteOrigin
 
-Floats = NDArray[np.float64]
-
-AGREEING = 5  # samples that have to agree
 VANISHED = 1e-3  # of the gradient norm near the loss
 EXPLODED_BACKWARDS = 1e3  # times the gradient norm near the loss
 EXPLODED = 100.0  # times a layer's own usual gradient norm …
 THROWN = 0.05  # … if its weights change by this share in a step
 TOO_LARGE_A_STEP = 0.3  # share of the weights' size; 1e-3 is usual
 _NO_STEP_AT_ALL = 1e-6
-SOME_DEAD, MANY_DEAD = 0.25, 0.5  # share of a layer's units
 
 
 def layer_findings(
@@ -38,6 +45,7 @@ def layer_findings(
     samples: Sequence[LayerSample],
     *,
     origin: NonFiniteOrigin | None = None,
+    end: float = math.inf,
     language: str = "en",
 ) -> list[Finding]:
     """Judge the sampled steps of a run.
@@ -51,6 +59,9 @@ def layer_findings(
         changed, are left out.
     origin
         Where the first NaN or infinity came from, if that was found in between the samples.
+    end
+        The step at which a NaN has ended the run, if a metric says so. What layers show from there
+        on is its doing: only where it came from is still looked for.
     language
         Language of the sentences.
 
@@ -63,16 +74,18 @@ def layer_findings(
     broken = _not_finite(rows, samples, origin, language)
     if broken is not None and broken.severity == "error":
         return [broken]  # nothing else means anything any more
+    samples = [s for s in samples if s.step < end]
     found = [broken]
     if rows and samples:
         # A layer that was never seen makes a median of nothing, and that is NaN, as it should be.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", RuntimeWarning)
-            dead = _dead(rows, samples, language)
+            dead = dead_units(rows, samples, language)
             # A dead layer lets no gradient through: that is one finding, not two.
             cut = dead is not None and dead.severity == "error"
             found += [
                 dead,
+                saturated_units(rows, samples, language),
                 None if cut else _vanishing(rows, samples, language),
                 _exploding(rows, samples, language),
                 None if cut else _motionless(rows, samples, language),
@@ -106,7 +119,7 @@ def _not_finite(
         evidence["layer"] = first.layer
     params = {
         "what": "NaN" if first.what == "nan" else "∞",
-        "layer": next((_called(r) for r in rows if r.name == first.layer), first.layer or ""),
+        "layer": next((called(r) for r in rows if r.name == first.layer), first.layer or ""),
         "step": whole(first.step),
     }
     variant: str = first.where
@@ -130,14 +143,14 @@ def _exploding(
     # Updates as large as the weights: whatever the gradient, nothing survives that for long.
     steadily = np.nanmin(updates[last], axis=0)
     steadily[np.isnan(updates[last]).any(axis=0)] = np.nan
-    worst = _largest(steadily, trained)
+    worst = largest(steadily, trained)
     if worst is not None and steadily[worst] >= TOO_LARGE_A_STEP:
         ratio = float(np.nanmedian(updates[last, worst]))
         step = samples[since(updates[:, worst] >= TOO_LARGE_A_STEP)].step
         return make(
             "exploding", "warning", step,
             {"layer": rows[worst].name, "update_ratio": ratio},
-            {"layer": _called(rows[worst]), "ratio": number(ratio), "step": whole(step)},
+            {"layer": called(rows[worst]), "ratio": number(ratio), "step": whole(step)},
             variant="updates", language=language,
         )  # fmt: skip
     # Far above its own past, and the weights feel it: leaving a plateau also multiplies gradients.
@@ -145,7 +158,7 @@ def _exploding(
         usual = np.nanmedian(norms[:-3], axis=0)
         times = np.nanmin(norms[-3:], axis=0) / np.where(usual > 0, usual, np.nan)
         times[np.nanmedian(updates[-3:], axis=0) < THROWN] = np.nan
-        worst = _largest(times, trained)
+        worst = largest(times, trained)
         if worst is not None and times[worst] > EXPLODED:
             step = samples[since(norms[:, worst] > 10 * usual[worst])].step
             now = float(norms[-1, worst])
@@ -153,7 +166,7 @@ def _exploding(
                 "exploding", "warning", step,
                 {"layer": rows[worst].name, "now_value": now, "usual": float(usual[worst]),
                  "times": float(times[worst])},
-                {"layer": _called(rows[worst]), "now": number(now), "step": whole(step),
+                {"layer": called(rows[worst]), "now": number(now), "step": whole(step),
                  "usual": number(usual[worst]), "times": factor(float(times[worst]))},
                 language=language,
             )  # fmt: skip
@@ -181,7 +194,7 @@ def _exploding_backwards(
     return make(
         "exploding", "warning", step,
         {"layer": row.name, "last_layer": last.name, "times": much, "grad_norm": first},
-        {"layer": _called(row), "last": _called(last), "first": number(first),
+        {"layer": called(row), "last": called(last), "first": number(first),
          "times": factor(much), "last_norm": number(float(np.median(near)))},
         variant="depth", language=language,
     )  # fmt: skip
@@ -210,7 +223,7 @@ def _vanishing(
     count = int(np.argmin(low)) if not low.all() else 0
     if count == 0 or count > end:
         return None
-    affected = [_called(rows[chain[i]]) for i in range(count)]
+    affected = [called(rows[chain[i]]) for i in range(count)]
     first, last = rows[chain[0]], rows[chain[end]]
     first_norm, last_norm = float(np.median(recent[:, 0])), float(np.median(near))
     # The oldest sample from which on the first layer has been that far behind.
@@ -227,8 +240,8 @@ def _vanishing(
         "layers": names(affected, 3),
         "count": whole(count),
         "total": whole(len(chain)),
-        "first": _called(first),
-        "last": _called(last),
+        "first": called(first),
+        "last": called(last),
         "first_norm": number(first_norm),
         "last_norm": number(last_norm),
         "step": whole(step),
@@ -238,50 +251,6 @@ def _vanishing(
                     variant="zero", language=language)  # fmt: skip
     params["times"] = factor(last_norm / first_norm)
     return make("vanishing", "warning", step, evidence, params, language=language)
-
-
-def _dead(
-    rows: Sequence[LayerRow], samples: Sequence[LayerSample], language: str
-) -> Finding | None:
-    """Find layers in which many units give zero whatever comes in.
-
-    Some dead units are the price of ReLU (Glorot, Bordes & Bengio 2011) and only worth a remark; a
-    third of a layer is capacity lost (Lu et al. 2019, "Dying ReLU"), a whole layer is the end of
-    learning for all layers before it.
-    """
-    dead, units = table(samples, "dead"), table(samples, "units")
-    share = dead / np.where(units > 0, units, np.nan)
-    known = [i for i in range(len(rows)) if len(_known(share[:, i])) >= 3]
-    # The newest samples that know; a layer is unknown again when its window starts anew.
-    now = {i: float(np.min(_known(share[:, i])[-3:])) for i in known}
-    hit = sorted((i for i in now if now[i] >= SOME_DEAD), key=lambda i: -now[i])
-    if not hit:
-        return None
-    worst = hit[0]
-    severity = "error" if now[worst] == 1 else "warning" if now[worst] >= MANY_DEAD else "info"
-    ill = np.nan_to_num(share[:, worst], nan=1.0) >= SOME_DEAD
-    ill[: int(np.argmax(~np.isnan(share[:, worst])))] = False
-    step = samples[since(ill)].step
-    count, of = _known(dead[:, worst])[-1], _known(units[:, worst])[-1]
-    others = [
-        f"{_called(rows[i])}: {_known(dead[:, i])[-1]:.0f}/{_known(units[:, i])[-1]:.0f}"
-        for i in hit[1:]
-    ]
-    evidence: dict[str, float | int | str] = {
-        "layer": rows[worst].name,
-        "dead": int(count),
-        "units": int(of),
-        "layers": len(hit),
-    }
-    params = {
-        "layer": _called(rows[worst]),
-        "dead": whole(float(count)),
-        "units": whole(float(of)),
-        "step": whole(step),
-        "more": f"; {names(others, 3)}" if others else "",
-    }
-    return make("dead_units", severity, step, evidence, params,
-                variant="all" if severity == "error" else "", language=language)  # fmt: skip
 
 
 def _motionless(
@@ -305,55 +274,3 @@ def _motionless(
         {"ratio": number(most)},
         variant="frozen", language=language,
     )  # fmt: skip
-
-
-def table(samples: Sequence[LayerSample], what: str) -> Floats:
-    """Return one quantity as samples × rows; infinities count as unknown."""
-    table = np.array([getattr(s, what) for s in samples], dtype=np.float64)
-    table[np.isinf(table)] = np.nan
-    return table
-
-
-def gradient_chain(rows: Sequence[LayerRow], norms: Floats) -> list[int]:
-    """Return the layers whose gradients can be compared over depth.
-
-    Those that transform and were seen in every recent sample. Normalisation layers and embeddings
-    have gradients of another size by nature.
-    """
-    seen = np.all(np.isfinite(norms[-AGREEING:]), axis=0).tolist()
-
-    def plain(row: LayerRow) -> bool:
-        kind = row.type.lower()
-        return not row.frozen and "norm" not in kind and "embedding" not in kind
-
-    return [i for i, row in enumerate(rows) if seen[i] and plain(row)]
-
-
-def near_the_loss(recent: Floats) -> tuple[Floats, int]:
-    """Return the norms and the place of the usual layer among the last third of them."""
-    size = max(1, recent.shape[1] // 3)
-    typical = np.median(recent[:, -size:], axis=0)
-    at = recent.shape[1] - size + int(np.argsort(typical)[size // 2])
-    return recent[:, at], at
-
-
-def _known(column: Floats) -> Floats:
-    """Return the values of a column that are known."""
-    return column[~np.isnan(column)]
-
-
-def _largest(values: Floats, among: Sequence[int]) -> int | None:
-    """Return where a value is largest, None where all are unknown."""
-    known = [i for i in among if not np.isnan(values[i])]
-    return max(known, key=lambda i: values[i], default=None)
-
-
-def since(condition: NDArray[np.bool_]) -> int:
-    """Return from which sample on a condition has held without a break."""
-    broken: Iterator[int] = (i for i in range(len(condition) - 1, -1, -1) if not condition[i])
-    return min(next(broken, -1) + 1, len(condition) - 1)
-
-
-def _called(row: LayerRow) -> str:
-    """Return a layer as it is written in a sentence: ``fc1 (Linear)``; the model has no name."""
-    return f"{row.name} ({row.type})" if row.name else row.type

@@ -15,18 +15,17 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nnwidgets.probe import health
+from nnwidgets.probe import health, health_units, sampled
 from nnwidgets.probe.activity_sample import ActivityRow, ActivitySample
 from nnwidgets.probe.badge import KINDS, Badge, first_not_finite, of_origin
 from nnwidgets.probe.origin import NonFiniteOrigin
 from nnwidgets.probe.sample import LayerRow, LayerSample
-from nnwidgets.probe.sentences import factor, number, whole
+from nnwidgets.probe.sentences import factor, number, percent, whole
 
 __all__ = ["KINDS", "Badge", "LayerHealth"]
 
 _REMEMBERED: Final = 64  # samples; what is judged is recent
 _AGREEING: Final = 3  # samples that have to agree on what a layer gives
-_SATURATED: Final = 0.8  # share of the outputs; two thirds are seen in nets that learn well
 _SATURATED_SOFTMAX: Final = 0.95  # share of the distributions: attention may well be sharp
 
 Floats = NDArray[np.float64]
@@ -157,24 +156,26 @@ class LayerHealth:
             if len(known) < _AGREEING:
                 continue
             now = float(share[known[-_AGREEING:], at].min())
-            if now < health.SOME_DEAD:
+            if now < health_units.SOME_DEAD:
                 continue
-            step = self._steps[known[health.since(share[known, at] >= health.SOME_DEAD)]]
+            step = self._steps[known[sampled.since(share[known, at] >= health_units.SOME_DEAD)]]
             count, of = dead[known[-1], at], units[known[-1], at]
-            severity = "error" if now == 1 else "warning" if now >= health.MANY_DEAD else "info"
+            severity = (
+                "error" if now == 1 else "warning" if now >= health_units.MANY_DEAD else "info"
+            )
             yield self._badge(
                 row, "dead", severity, now, step,
-                dead=whole(count), units=whole(of), percent=_percent(float(count / of)),
+                dead=whole(count), units=whole(of), percent=percent(float(count / of)),
             )  # fmt: skip
 
     def _vanishing(self) -> Iterator[Badge]:
         """As in ``nnwidgets.probe.health``: an unbroken run of layers from the first one on."""
         norms = self._table("grad_norm")
-        chain = health.gradient_chain(self._layers, norms)
-        if len(norms) < health.AGREEING or len(chain) < 3:
+        chain = sampled.gradient_chain(self._layers, norms)
+        if len(norms) < sampled.AGREEING or len(chain) < 3:
             return
-        recent = norms[-health.AGREEING :, chain]
-        near, end = health.near_the_loss(recent)
+        recent = norms[-sampled.AGREEING :, chain]
+        near, end = sampled.near_the_loss(recent)
         if not (near > 0).all():
             return
         behind = recent / near[:, None]
@@ -189,7 +190,7 @@ class LayerHealth:
             ratio = float(np.median(behind[:, place]))
             far = norms[:, chain[place]] < 2 * health.VANISHED * norms[:, chain[end]]
             yield self._badge(
-                row, "vanishing", "warning", ratio, self._steps[health.since(far)],
+                row, "vanishing", "warning", ratio, self._steps[sampled.since(far)],
                 variant="" if ratio > 0 else "zero",
                 norm=number(float(np.median(recent[:, place]))),
                 times=factor(1 / ratio) if ratio > 0 else "∞", last=self._layers[chain[end]].name,
@@ -198,26 +199,26 @@ class LayerHealth:
     def _exploding(self) -> Iterator[Badge]:
         """As in ``nnwidgets.probe.health``, for each layer; the plainest evidence first."""
         norms, updates = self._table("grad_norm"), self._table("update_ratio")
-        if len(norms) < health.AGREEING:
+        if len(norms) < sampled.AGREEING:
             return
-        recent = updates[-health.AGREEING :]
+        recent = updates[-sampled.AGREEING :]
         steadily = recent.min(axis=0)  # NaN where any is unknown
         usual = np.nanmedian(norms[:-3], axis=0)
         times = np.nanmin(norms[-3:], axis=0) / np.where(usual > 0, usual, np.nan)
         times[np.nanmedian(updates[-3:], axis=0) < health.THROWN] = np.nan
-        if len(norms) < 2 * health.AGREEING:
+        if len(norms) < 2 * sampled.AGREEING:
             times[:] = np.nan
         depth, since, last = self._with_depth(norms)
         for at, row in self._own_rows():
             if self._layers[at].frozen:
                 continue
             if steadily[at] >= health.TOO_LARGE_A_STEP:
-                step = self._steps[health.since(updates[:, at] >= health.TOO_LARGE_A_STEP)]
+                step = self._steps[sampled.since(updates[:, at] >= health.TOO_LARGE_A_STEP)]
                 ratio = float(np.median(recent[:, at]))
                 yield self._badge(row, "exploding", "warning", ratio, step,
                                   variant="updates", ratio=number(ratio))  # fmt: skip
             elif times[at] > health.EXPLODED:
-                step = self._steps[health.since(norms[:, at] > 10 * usual[at])]
+                step = self._steps[sampled.since(norms[:, at] > 10 * usual[at])]
                 yield self._badge(
                     row, "exploding", "warning", float(times[at]), step,
                     norm=number(float(norms[-1, at])), times=factor(float(times[at])),
@@ -230,11 +231,11 @@ class LayerHealth:
 
     def _with_depth(self, norms: Floats) -> tuple[dict[int, float], dict[int, int], str]:
         """Return the layers whose gradients have grown on their way back from the loss."""
-        chain = health.gradient_chain(self._layers, norms)
+        chain = sampled.gradient_chain(self._layers, norms)
         if len(chain) < 4:
             return {}, {}, ""
-        recent = norms[-health.AGREEING :, chain]
-        near, end = health.near_the_loss(recent)
+        recent = norms[-sampled.AGREEING :, chain]
+        near, end = sampled.near_the_loss(recent)
         times = recent / near[:, None]
         depth: dict[int, float] = {}
         since: dict[int, int] = {}
@@ -242,7 +243,7 @@ class LayerHealth:
             if times[:, place].min() > health.EXPLODED_BACKWARDS:
                 depth[at] = float(np.median(times[:, place]))
                 grown = norms[:, at] > health.EXPLODED_BACKWARDS * norms[:, chain[end]]
-                since[at] = self._steps[health.since(grown)]
+                since[at] = self._steps[sampled.since(grown)]
         return depth, since, self._layers[chain[end]].name
 
     def _saturated(self) -> Iterator[Badge]:
@@ -251,19 +252,19 @@ class LayerHealth:
         What the model returns is left out: a classifier that is sure of itself is none the worse.
         """
         table = np.array([record.saturated for record in self._records])
-        recent = table[-health.AGREEING :]
+        recent = table[-sampled.AGREEING :]
         for row in np.flatnonzero(~np.isnan(recent).any(axis=0)).tolist():
             if len(recent) < _AGREEING or any(r.final[row] for r in self._records):
                 continue
             softmax = "softmax" in self._rows[row].type.lower()
-            limit = _SATURATED_SOFTMAX if softmax else _SATURATED
+            limit = _SATURATED_SOFTMAX if softmax else health_units.SATURATED
             if recent[:, row].min() < limit:
                 continue
             share = float(np.median(recent[:, row]))
-            step = self._steps[health.since(table[:, row] >= limit)]
+            step = self._steps[sampled.since(table[:, row] >= limit)]
             variant = "softmax" if softmax else ""
             yield self._badge(
-                row, "saturated", "warning", share, step, variant=variant, percent=_percent(share)
+                row, "saturated", "warning", share, step, variant=variant, percent=percent(share)
             )
 
     def _constant(self) -> Iterator[Badge]:
@@ -284,7 +285,7 @@ class LayerHealth:
             # (the places of tokens).
             if not cause and newest.order[row] < first:
                 continue
-            since = health.since(np.array([r.varies[row] == 0 for r in self._records]))
+            since = sampled.since(np.array([r.varies[row] == 0 for r in self._records]))
             yield self._badge(
                 row, "constant", "warning" if cause else "info", 1.0, self._steps[since],
                 variant="" if cause else "behind",
@@ -297,7 +298,7 @@ class LayerHealth:
         return [record.step for record in self._records]
 
     def _table(self, what: str) -> Floats:
-        return health.table([record.layers for record in self._records], what)
+        return sampled.table([record.layers for record in self._records], what)
 
     def _row(self, name: str | None) -> int | None:
         return next((i for i, row in enumerate(self._rows) if row.name == name), None)
@@ -323,7 +324,3 @@ class LayerHealth:
         key = f"probe.badge.{kind}_{variant}" if variant else f"probe.badge.{kind}"
         params = {"step": whole(step), **params}
         return Badge(row, self._rows[row].name, kind, severity, value, step, key, params)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

@@ -29,7 +29,7 @@ from nnwidgets.probe.origin import (
 )
 from nnwidgets.probe.sample import LayerRow, LayerSample
 from nnwidgets.probe.taps import looking_is_unsafe
-from nnwidgets.probe.tensors import is_readable, masks_to_numpy, quietly
+from nnwidgets.probe.tensors import is_readable, masks_to_numpy, quietly, to_numpy
 from nnwidgets.probe.update import UpdateView
 
 __all__ = ["LayerRow", "LayerSample", "LayerWatch"]
@@ -38,7 +38,7 @@ _REFRESH_EVERY: Final = 16  # sampled steps after which layers that were added a
 
 
 class LayerWatch:
-    """Gradient norm, update ratio and dead units of every layer, in the steps one asks for.
+    """Gradient norm, update ratio, dead and saturated units of layers, in the steps one asks for.
 
     Parameters
     ----------
@@ -309,8 +309,27 @@ class LayerWatch:
         found = self._origin(step, own, bad)
         seconds = tap.seconds if tap is not None else 0.0
         return LayerSample(
-            step, grad_norm, ratio, dead, units, () if found is None else (found,), seconds
+            step=step,
+            grad_norm=grad_norm,
+            update_ratio=ratio,
+            dead=dead,
+            units=units,
+            saturated=self._saturated(),
+            nonfinite=() if found is None else (found,),
+            seconds=seconds,
         )
+
+    def _saturated(self) -> np.ndarray:
+        """Return the mean share over the calls of each layer, unknown for the model's output."""
+        told = [
+            layer.saturated if self._looking and not layer.output else [] for layer in self._layers
+        ]
+        shares = iter(to_numpy([share for calls in told for share in calls]).tolist())
+        result = np.full(len(told), np.nan)
+        for row, calls in enumerate(told):
+            if calls:
+                result[row] = np.mean([next(shares) for _ in calls])
+        return result
 
     def _close_units(self, any_gradient: bool) -> None:
         tap = self._forward.tap if self._looking else None

@@ -53,6 +53,10 @@ class LayerSample:
         Dead output units (see ``nnwidgets.probe.dead``), NaN where that cannot be told.
     units
         Output units, NaN for layers that have none in that sense.
+    saturated
+        Share of the outputs of the sigmoid or tanh that follows the layer which lie at the ends of
+        their range (see ``nnwidgets.probe.saturation``); NaN where no such module was seen, and for
+        the layer that gives the model's output.
     nonfinite
         Where NaN or an infinity began, if this step held any.
     seconds
@@ -65,5 +69,6 @@ class LayerSample:
     update_ratio: np.ndarray
     dead: np.ndarray
     units: np.ndarray
+    saturated: np.ndarray
     nonfinite: tuple[NonFiniteOrigin, ...]
     seconds: float

@@ -35,6 +35,11 @@ def whole(value: float) -> str:
     return f"{round(value):,}"
 
 
+def percent(share: float) -> str:
+    """Write a share in per cent, without decimals: ``83 %``."""
+    return f"{100 * share:.0f} %"
+
+
 def factor(value: float) -> str:
     """Write how many times as large something is, without the sign ×: ``1.4``, ``40``, ``3e5``."""
     if 1 <= value < 1e6:

@@ -46,6 +46,16 @@ HEALTHY: dict[str, tuple[Callable[[], nn.Module], Callable[[nn.Module], optim.Op
     "momentum": (lambda: mlp(64, 64, 10), lambda m: sgd(m, 0.1, 0.9), 20),
     "slow": (lambda: mlp(64, 64, 10), lambda m: sgd(m, 0.003), 20),
     "tanh": (lambda: mlp(64, 64, 64, 64, 10, activation=nn.Tanh), lambda m: sgd(m, 0.1, 0.9), 15),
+    "sigmoid": (
+        lambda: mlp(64, 64, 64, 10, activation=nn.Sigmoid),
+        lambda m: optim.Adam(m.parameters(), 1e-2),
+        15,
+    ),
+    "hardtanh": (
+        lambda: mlp(64, 64, 64, 10, activation=nn.Hardtanh),
+        lambda m: optim.Adam(m.parameters(), 1e-2),
+        15,
+    ),
     "cnn": (cnn, lambda m: sgd(m, 0.05, 0.9), 6),
 }
 
@@ -195,6 +205,34 @@ def test_large_weights_explode_backwards() -> None:
     found = next(f for f in layer_findings(run.rows, run.samples) if f.kind == "exploding")
     assert found.key == "finding.exploding_depth"
     assert found.evidence["layer"] == "0"
+
+
+@pytest.mark.parametrize(("act", "scale"), [(nn.Sigmoid, 900), (nn.Tanh, 300), (nn.Hardtanh, 300)])
+def test_weights_that_are_far_too_large_saturate(act: type[nn.Module], scale: float) -> None:
+    torch.manual_seed(0)
+    model = mlp(64, 64, 64, 10, activation=act)
+    with torch.no_grad():
+        model[2].weight.mul_(scale)  # type: ignore[operator, union-attr]
+    run = train(model, sgd(model, 0.01), epochs=10)
+    found = next(f for f in layer_findings(run.rows, run.samples) if f.kind == "saturated")
+    assert (found.severity, found.step, found.evidence["layer"]) == ("warning", 0, "2")
+    assert found.evidence["share"] > 0.9
+
+
+def test_a_rate_that_drives_units_to_their_ends_says_since_when() -> None:
+    torch.manual_seed(0)
+    model = mlp(64, 64, 64, 10, activation=nn.Tanh)
+    optimizer = sgd(model, 0.05, 0.9)
+
+    def spoil(step: int) -> None:
+        optimizer.param_groups[0]["lr"] = 2.0 if step >= 100 else 0.05
+
+    run = train(model, optimizer, after_backward=spoil)
+    early = [s for s in run.samples if s.step < 100]
+    assert layer_findings(run.rows, early) == []
+    found = next(f for f in layer_findings(run.rows, run.samples) if f.kind == "saturated")
+    assert found.step is not None
+    assert 100 < found.step <= 140
 
 
 def test_steps_as_large_as_the_weights_are_found() -> None:

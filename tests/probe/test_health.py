@@ -35,9 +35,12 @@ def sample(
     update_ratio: Sequence[float] = (1e-3,) * 4,
     dead: Sequence[float] = (0, 0, 0, NAN),
     units: Sequence[float] = (64, 64, 64, NAN),
+    saturated: Sequence[float] | None = None,
     nonfinite: tuple[NonFiniteOrigin, ...] = (),
 ) -> LayerSample:
-    columns = (np.array(c, dtype=float) for c in (grad_norm, update_ratio, dead, units))
+    if saturated is None:
+        saturated = [0.1] * len(grad_norm)
+    columns = (np.array(c, dtype=float) for c in (grad_norm, update_ratio, dead, units, saturated))
     return LayerSample(step, *columns, nonfinite, 0.0)
 
 
@@ -172,6 +175,56 @@ def test_a_dead_layer_is_told_once() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("share", "severity"), [(0.79, None), (0.81, "info"), (0.89, "info"), (0.93, "warning")]
+)
+def test_saturation_by_share(share: float, severity: str | None) -> None:
+    sick = [sample(200 + i, saturated=(0.1, share, 0.7, NAN)) for i in range(5)]
+    found = layer_findings(FOUR, [*healthy(), *sick])
+    assert [(f.kind, f.severity, f.step) for f in found] == (
+        [] if severity is None else [("saturated", severity, 200)]
+    )
+    if found:
+        assert found[0].evidence == {"layer": "l1", "share": pytest.approx(share), "layers": 1}
+        assert "l1 (Linear)" in found[0].title
+        assert f"{100 * share:.0f} %" in found[0].body
+        assert "initial" in found[0].advice or "smaller weights" in found[0].advice
+
+
+def test_saturation_wants_several_samples_that_agree() -> None:
+    full = (0.95, 0.99, 0.2, NAN)
+    assert layer_findings(FOUR, [sample(i, saturated=full) for i in range(4)]) == []
+    broken = [sample(i, saturated=full if i != 7 else (0.1,) * 4) for i in range(10)]
+    assert layer_findings(FOUR, broken) == []
+    unknown = [sample(i, saturated=full if i != 7 else (NAN,) * 4) for i in range(10)]
+    assert layer_findings(FOUR, unknown) == []
+    found = only(layer_findings(FOUR, [sample(i, saturated=full) for i in range(5)]))
+    assert (found.evidence["layer"], found.evidence["layers"]) == ("l1", 2)
+    assert "l0 (Linear): 95 %" in found.body, "the others are listed"
+
+
+def test_saturation_of_a_layer_that_is_not_trained_is_its_own_affair() -> None:
+    kinds = rows("Linear", "Linear", "Linear", "Linear", frozen=[1])
+    assert layer_findings(kinds, [sample(i, saturated=(0, 1, 0, 0)) for i in range(9)]) == []
+
+
+def test_what_layers_show_after_the_end_of_a_run_is_not_judged() -> None:
+    """Some units were dead before; that all of them are, and nothing passes, is the NaN's doing."""
+    before = [sample(i, dead=(0, 20, 3, NAN)) for i in range(10)]
+    after = [
+        sample(10 + i, (0, 0, 1, 1), dead=(0, 64, 3, NAN), saturated=(1,) * 4) for i in range(9)
+    ]
+    told = [(f.kind, f.severity) for f in layer_findings(FOUR, [*before, *after])]
+    assert told == [("dead_units", "error"), ("saturated", "warning")]
+    found = only(layer_findings(FOUR, [*before, *after], end=10))
+    assert (found.kind, found.severity, found.evidence["dead"]) == ("dead_units", "info", 20)
+    assert layer_findings(FOUR, after, end=10) == []
+    # where the NaN came from is seen in what follows
+    bad = NonFiniteOrigin(12, "l2", "output", "nan")
+    late = [*before, sample(12, nonfinite=(bad,))]
+    assert [f.kind for f in layer_findings(FOUR, late, end=10)] == ["nan"]
+
+
 def test_weights_that_never_moved() -> None:
     still = [sample(i, update_ratio=(1e-9, 0, NAN, 1e-12)) for i in range(12)]
     found = only(layer_findings(FOUR, still))
@@ -227,7 +280,7 @@ floats = st.floats(width=64) | st.sampled_from([0.0, 1e-300, 1e300, NAN, math.in
 fours = st.lists(floats, min_size=4, max_size=4)
 
 
-@given(st.lists(st.tuples(fours, fours, fours, fours), max_size=12))
+@given(st.lists(st.tuples(fours, fours, fours, fours, fours), max_size=12))
 def test_no_sample_raises(columns: list[tuple[list[float], ...]]) -> None:
     for found in layer_findings(FOUR, [sample(i, *c) for i, c in enumerate(columns)]):
         assert found.kind in KINDS
