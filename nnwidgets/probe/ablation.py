@@ -9,7 +9,7 @@ seen, so a large change says that the model relies on them being as they are, no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nnwidgets.probe.ablation_pictures import Pictures, changed_pictures, pictures_of
 from nnwidgets.probe.blocks import Block, note
 from nnwidgets.probe.look import Look, look
 from nnwidgets.probe.nests import replaced
@@ -54,6 +55,8 @@ class Ablation:
         Says what the numbers are (see `nnwidgets.probe.readout.Readout`).
     flips
         Samples whose predicted class changed; none where there are no classes.
+    pictures
+        What the model returned both times, where that is pictures.
     """
 
     layer: str
@@ -62,6 +65,7 @@ class Ablation:
     after: NDArray[np.float64]
     readout: Readout
     flips: NDArray[np.int64]
+    pictures: Pictures | None = field(default=None, repr=False)
 
     def blocks(self, sample_index: int = 0, *, labels: Sequence[str] | None = None) -> list[Block]:
         """Return the outputs of one sample side by side, and in words what changed.
@@ -99,7 +103,8 @@ class Ablation:
             "probabilities": self.readout.classes,
             "count": outputs,
         }
-        blocks = [Block("outputs", meta, arrays, ("ui.inspector.ablation.outputs", {}))]
+        drawn = () if self.pictures is None else changed_pictures(self.pictures, sample_index)
+        blocks = [*drawn, Block("outputs", meta, arrays, ("ui.inspector.ablation.outputs", {}))]
         blocks.append(self._change(sample_index, names))
         if self.readout.classes and count > 1:
             flipped, total = whole(len(self.flips)), whole(count)
@@ -179,7 +184,8 @@ def ablate(
     if first.classes and first.values.size:
         moved = first.values.argmax(axis=1) != second.values.argmax(axis=1)
         flips = np.flatnonzero(moved & np.isfinite(second.values).all(axis=1))
-    return Ablation(layer, wanted, first.values, second.values, first, flips)
+    pictures = pictures_of(before.result, changed.result)
+    return Ablation(layer, wanted, first.values, second.values, first, flips, pictures)
 
 
 def _wanted(units: Any) -> tuple[int | tuple[int, ...], ...]:
