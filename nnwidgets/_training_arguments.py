@@ -8,6 +8,7 @@ from typing import Any, Final, TypeGuard
 
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 __all__ = [
     "LR_RANGE",
@@ -58,12 +59,22 @@ def named_optimizers(optimizer: object) -> dict[str, Optimizer]:
         named = {"": optimizer}
     for one in named.values():
         if not isinstance(one, Optimizer):
-            inside = getattr(one, "optimizer", None)
-            hint = " (pass scheduler.optimizer)" if isinstance(inside, Optimizer) else ""
+            owner = "scheduler" if isinstance(one, LRScheduler) else "its "
+            hint = f" (pass {owner}.optimizer)" if _has_inside(one) else ""
             raise TypeError(
                 f"optimizer must be a torch.optim.Optimizer, not {type(one).__name__}{hint}."
             )
+        if not hasattr(one, "_optimizer_step_post_hooks"):
+            instead = "its .optimizer" if _has_inside(one) else "the optimiser inside of it"
+            raise TypeError(
+                f"the steps of this {type(one).__name__} cannot be seen, because it never called "
+                f"Optimizer.__init__; pass {instead} instead."
+            )
     return named
+
+
+def _has_inside(wrapper: object) -> bool:
+    return isinstance(getattr(wrapper, "optimizer", None), Optimizer)
 
 
 def check_budget(budget: object) -> None:

@@ -5,6 +5,9 @@ multiply what stands in the parameter group (StepLR, ReduceLROnPlateau). A scale
 in the group would be overwritten by the first and compounded by the second. So the factor is
 put on just before the optimiser's step and taken off right after: outside of the step the
 group holds what the scheduler wrote, inside it holds that times the factor.
+
+An optimiser that a user wraps around another one (Lookahead, a trust ratio) shares its groups,
+and its step contains the other's. Whichever comes first scales a rate; the other leaves it.
 """
 
 from __future__ import annotations
@@ -15,6 +18,10 @@ import torch
 from torch import Tensor
 
 __all__ = ["LearningRateScale", "rates"]
+
+# Groups and tensors whose rates are scaled now, by any optimiser, and what they held: by address,
+# which stays theirs as long as they are held here.
+_scaled: dict[int, tuple[Any, Any]] = {}
 
 
 class LearningRateScale:
@@ -51,16 +58,20 @@ class LearningRateScale:
             return
         for group in groups:
             rate = group.get("lr")
+            holder = rate if isinstance(rate, Tensor) else group
+            if rate is None or id(holder) in _scaled:
+                continue
             if isinstance(rate, Tensor):
-                if not any(rate is tensor for tensor, _, _ in self._tensors):
-                    with torch.no_grad():
-                        saved = rate.detach().clone()
-                        rate.mul_(factor)
-                    self._tensors.append((rate, saved, _version(rate)))
-            elif rate is not None:
+                with torch.no_grad():
+                    saved = rate.detach().clone()
+                    rate.mul_(factor)
+                self._tensors.append((rate, saved, _version(rate)))
+                _scaled[id(rate)] = rate, saved
+            else:
                 scaled = rate * factor
                 group["lr"] = scaled
                 self._floats.append((group, rate, scaled))
+                _scaled[id(group)] = group, rate
 
     def restore(self, turn: int | None = None) -> None:
         """Put back what `apply` found; a rate that somebody else has set since is left alone.
@@ -75,19 +86,23 @@ class LearningRateScale:
         floats, self._floats = self._floats, []
         tensors, self._tensors = self._tensors, []
         for group, saved, scaled in floats:
+            _scaled.pop(id(group), None)
             if group.get("lr") is scaled:
                 group["lr"] = saved
         for tensor, before, version in tensors:
+            _scaled.pop(id(tensor), None)
             if _version(tensor) == version:
                 with torch.no_grad():
                     tensor.copy_(before)
 
 
 def rates(groups: list[dict[str, Any]]) -> list[float]:
-    """Learning rate of every group; NaN where reading it would wait for a device."""
+    """Scheduled rate of every group, a factor left out; NaN where reading would wait."""
     found = []
     for group in groups:
         rate = group.get("lr", float("nan"))
+        holder = rate if isinstance(rate, Tensor) else group
+        rate = _scaled.get(id(holder), (None, rate))[1]
         if isinstance(rate, Tensor):
             rate = float(rate) if rate.device.type == "cpu" else float("nan")
         found.append(float(rate))

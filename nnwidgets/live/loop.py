@@ -7,12 +7,13 @@ taken from an iterator and lost.
 
 from __future__ import annotations
 
+import operator
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from types import CodeType, FrameType
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, SupportsIndex, TypeVar
 
 from nnwidgets.live.pulse import Kind
 from nnwidgets.live.session import Session
@@ -50,7 +51,7 @@ class Progress:
     eta: float = float("nan")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Level:
     """One tracked loop that is under way."""
 
@@ -58,9 +59,12 @@ class _Level:
     epochs: int
     done: int = 0  # items whose body is over
     epoch: int = 0
-    inner: int = 0  # items of inner loops in the current item
-    inner_planned: int = 0  # as far as the inner loops begun in this item tell
-    inner_known: int = 0  # what one item took before
+    within: int = 0  # item of the loop around it in which it began
+    leaves: int = 0  # items of innermost loops since it began
+    inner: int = 0  # of these, those in the current item
+    inner_loops: int = 0  # begun in the current item
+    inner_ended: int = 0  # leaves of those that have ended
+    inner_known: int = 0  # leaves that one item took before
     began_at: int = 0  # step at which the current item's body began
     is_epochs: bool = False  # items take several steps each
 
@@ -120,26 +124,25 @@ class Loops:
             If `iterable` cannot be iterated, or cannot be repeated although `epochs` asks for
             it; if `epochs` or `total` is no such number.
         """
-        if not _is_whole(epochs, 1):
+        rounds = _whole(epochs, 1)
+        if rounds is None:
             raise ValueError(f"epochs must be a whole number of at least 1, not {epochs!r}.")
-        if total is not None and not _is_whole(total, 0):
+        items = _length(iterable) if total is None else _whole(total, 0)
+        if items is None and total is not None:
             raise ValueError(f"total must be a whole number of items or None, not {total!r}.")
-        if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__getitem__"):
+        if not _can_be_iterated(iterable):
+            what = "the class " if isinstance(iterable, type) else ""
+            name = iterable.__name__ if isinstance(iterable, type) else type(iterable).__name__
             raise TypeError(
-                f"track() needs something to iterate over, not {type(iterable).__name__}; "
+                f"track() needs something to iterate over, not {what}{name}; "
                 "pass a DataLoader, a range, a list or a generator."
             )
-        if epochs > 1 and isinstance(iterable, Iterator):
+        if rounds > 1 and isinstance(iterable, Iterator):
             raise ValueError(
-                f"track(epochs={epochs}) has to iterate {epochs} times, and this "
+                f"track(epochs={rounds}) has to iterate {rounds} times, and this "
                 f"{type(iterable).__name__} can be iterated once; pass a list or a DataLoader."
             )
-        if total is None and isinstance(iterable, Sized):
-            try:
-                total = len(iterable)
-            except TypeError:  # a DataLoader over an IterableDataset has no length after all
-                total = None
-        return Tracked(self, iterable, epochs, total, _place(sys._getframe(2)))
+        return Tracked(self, iterable, rounds, items, _place(sys._getframe(2)))
 
     @property
     def progress(self) -> Progress:
@@ -151,7 +154,7 @@ class Loops:
         rounds = None if outer.total is None else outer.total * outer.epochs
         if len(levels) > 1 or outer.inner or outer.inner_known:
             epoch: tuple[int, int | None] | None = _nth(outer.done, rounds)
-            each = max(outer.inner_known, outer.inner_planned, outer.inner)
+            each = _each(levels)
             done = outer.done * each + outer.inner
             total = rounds * each if rounds is not None and each else None
         else:
@@ -179,10 +182,11 @@ class Loops:
             self.session.loop_began(earlier_stop)
             self._pace = _Pace()
         else:
-            outer = self._levels[0]
-            if not outer.inner and not outer.inner_planned:
-                self._mark(outer.done, outer.began_at)
-            outer.inner_planned += (level.total or 0) * level.epochs
+            around = self._levels[-1]
+            if around is self._levels[0] and not around.inner_loops:
+                self._mark(around.done, around.began_at)
+            around.inner_loops += 1
+            level.within = around.done
         self._levels.append(level)
 
     def leave(self, level: _Level, *, complete: bool) -> None:
@@ -192,6 +196,8 @@ class Loops:
         self._frozen = self.progress
         while self._levels.pop() is not level:
             pass  # an inner loop that an exception in the outer one's body has left behind
+        if self._levels and self._levels[-1].done == level.within:
+            self._levels[-1].inner_ended += level.leaves
         if not self._levels:
             self.session.loop_ended("finished" if complete else "stopped")
 
@@ -209,17 +215,20 @@ class Loops:
         """The body of an item is over."""
         if level not in self._levels:
             return  # forgotten after an exception, and yet its iterator is used again
-        outer = self._levels[0]
-        if level is outer and (outer.inner or outer.inner_known):
-            outer.inner_known, outer.inner, outer.inner_planned = outer.inner, 0, 0
+        if level.inner or level.inner_known:
+            level.inner_known, level.inner = level.inner, 0
         else:
-            if level is not outer:
-                outer.inner += 1
-            elif level.epochs == 1 and self.session.step - level.began_at > 1:
+            around = self._levels[: self._levels.index(level)]
+            for one in around:
+                one.inner += 1
+                one.leaves += 1
+            level.leaves += 1
+            if not around and level.epochs == 1 and self.session.step - level.began_at > 1:
                 level.is_epochs = True
                 self._mark(level.done, level.began_at)
             self._count += 1
             self._pace.mark(self._clock(), self._count)
+        level.inner_loops = level.inner_ended = 0
         level.done += 1
 
     def safe_point(self) -> bool:
@@ -273,8 +282,40 @@ def _place(frame: FrameType | None) -> Place:
     return tuple(path)
 
 
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _each(levels: Sequence[_Level]) -> int:
+    """Items of innermost loops in one item of the first of these loops, as far as one can tell."""
+    level, planned = levels[0], levels[0].inner_ended
+    if len(levels) > 1 and levels[1].within == level.done:
+        inner = levels[1]
+        items = (inner.total or 0) * inner.epochs
+        planned += max(inner.leaves, items * (_each(levels[1:]) or 1))
+    return max(level.inner_known, level.inner, planned)
+
+
+def _whole(value: object, least: int) -> int | None:
+    """Return an integer, of numpy's too, that is at least so much; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    try:
+        number = operator.index(value)
+    except TypeError:  # an array or a tensor that holds none
+        return None
+    return number if number >= least else None
+
+
+def _can_be_iterated(iterable: object) -> bool:
+    # On the class, where iter() looks as well: `list` has the method, and is none.
+    kind = type(iterable)
+    return getattr(kind, "__iter__", None) is not None or hasattr(kind, "__getitem__")
+
+
+def _length(iterable: object) -> int | None:
+    try:
+        return len(iterable)  # type: ignore[arg-type]
+    except Exception:
+        # Nothing that iterating needs: a DataLoader over an IterableDataset has none after all,
+        # and libraries say so in ways of their own (NotImplementedError, AttributeError).
+        return None
 
 
 def _nth(done: int, total: int | None) -> tuple[int, int | None]:
