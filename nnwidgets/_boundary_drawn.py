@@ -215,7 +215,7 @@ def point_arrays(
     else:
         labels = y[places].astype(np.uint8 if y.dtype.kind == "i" else np.float32)
     # At the distance of the data's own spread a point is half as strong.
-    fade = np.nan_to_num(away / (1 + away), nan=1.0)
+    fade = np.nan_to_num(1 - 1 / (1 + away), nan=1.0)
     return {
         "xy": xy.astype(np.float32),
         "id": points.ids[places].astype(np.float64),

@@ -121,10 +121,13 @@ def point_part(
         changes=_changes(found, names, classes, language),
         notes=[text(key, language, **params) for key, params in _notes(found, rule)],
     )
+    with np.errstate(over="ignore"):
+        weights = (found.weights * found.units)[shown].astype(np.float32)
+        fit_weights = (found.fit_weights * found.units)[shown].astype(np.float32)
     arrays: dict[str, NDArray[Any]] = {
         # For one standard deviation of each: an alcohol in percent beside a proline in milligrams.
-        "weights": (found.weights * found.units)[shown].astype(np.float32),
-        "fit_weights": (found.fit_weights * found.units)[shown].astype(np.float32),
+        "weights": weights,
+        "fit_weights": fit_weights,
     }
     if found.probabilities is not None:
         arrays["probabilities"] = found.probabilities.astype(np.float32)

@@ -128,7 +128,8 @@ def layer_projection(
         def forward(points: Floats) -> Floats:
             found = layer_rows(asked, layer, points)
             wide = np.hstack([found, np.zeros_like(found)]) if found.shape[1] < 2 else found
-            reached: Floats = (wide - middle) @ axes.T
+            with np.errstate(over="ignore", invalid="ignore"):  # far from the data it may be NaN
+                reached: Floats = (wide - middle) @ axes.T
             return reached
 
         return forward

@@ -17,7 +17,16 @@ from nnwidgets.catalogue import text
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["Plane", "Quality", "Rectangle", "around", "as_rows", "default_names", "usable_rows"]
+__all__ = [
+    "FARTHEST",
+    "Plane",
+    "Quality",
+    "Rectangle",
+    "around",
+    "as_rows",
+    "default_names",
+    "usable_rows",
+]
 
 Floats = NDArray[np.float64]
 Rectangle = tuple[float, float, float, float]
@@ -25,7 +34,8 @@ Rectangle = tuple[float, float, float, float]
 
 _MARGIN: Final = 0.08  # of the data's extent, on each side
 _SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_LIMIT: Final = float(np.finfo(np.float32).max) / 4  # most models compute in single precision
+FARTHEST: Final = float(np.finfo(np.float32).max) / 4
+"""What is drawn lies within: most models compute in single precision."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +161,7 @@ def around(xy: Any, margin: float = _MARGIN) -> Rectangle:
         of the value where that is more, in both directions.
     """
     places = np.asarray(xy, dtype=np.float64)
-    places = np.clip(places[np.isfinite(places).all(1)], -_LIMIT, _LIMIT)
+    places = np.clip(places[np.isfinite(places).all(1)], -FARTHEST, FARTHEST)
     if not len(places):
         return (-1.0, 1.0, -1.0, 1.0)
     low, high = places.min(0), places.max(0)

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nnwidgets.explain.plane_base import FARTHEST
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["Points", "points_given"]
+__all__ = ["Points", "points_given", "within"]
 
 _MOST_CLASSES: Final = 20
 
@@ -31,7 +32,7 @@ class Points:
     Attributes
     ----------
     X
-        (n, features), floating and finite.
+        (n, features), floating, finite and not too large to be drawn.
     y
         (n,): classes as int64 from 0, or values as a floating type; None where none are known.
     class_names
@@ -87,16 +88,21 @@ def points_given(
         raise Refusal("explain.points.width", given=str(table.shape[1]), width=str(width))
     names = None if class_names is None else tuple(str(name) for name in class_names)
     labels, names = (None, names) if y is None else _labels(y, len(table), names)
-    fine = np.isfinite(table).all(1)
+    finite, near = np.isfinite(table).all(1), within(table).all(1)
     if labels is not None and labels.dtype.kind == "f":
-        fine &= np.isfinite(labels)
-    if len(table) and not fine.any():
-        raise Refusal("explain.points.none_finite")
-    kept = np.flatnonzero(fine)
+        finite &= np.isfinite(labels)
+        near &= within(labels)
+    if len(table) and not near.any():
+        raise Refusal("explain.points.far" if finite.any() else "explain.points.none_finite")
+    kept = np.flatnonzero(near)
+    total = str(len(table))
     notes: list[Words] = []
-    if len(kept) < len(table):
-        words = {"count": str(len(table) - len(kept)), "total": str(len(table))}
-        notes.append(("explain.points.not_finite", words))
+    for key, lost in (
+        ("explain.points.not_finite", int((~finite).sum())),
+        ("explain.points.far_left_out", int((finite & ~near).sum())),
+    ):
+        if lost:
+            notes.append((key, {"count": str(lost), "total": total}))
     if labels is not None and labels.dtype.kind == "f" and _looks_like_classes(labels[kept]):
         notes.append(("explain.points.whole_values", {}))
     # Copies: what is edited here is not what the user holds.
@@ -109,6 +115,12 @@ def points_given(
     columns = getattr(X, "columns", None)
     features = None if columns is None else tuple(str(name) for name in columns)
     return Points(table, labels, names, features, tuple(notes), kept)
+
+
+def within(numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which numbers can be drawn: NaN, infinite and huge ones cannot."""
+    near: NDArray[np.bool_] = np.abs(numbers) <= FARTHEST
+    return near
 
 
 def _numbers(X: Any) -> NDArray[Any]:

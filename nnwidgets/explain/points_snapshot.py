@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Snapshot", "freeze", "taken"]
+__all__ = ["Snapshot", "freeze", "places_of", "taken"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,3 +64,27 @@ def freeze(points: Snapshot) -> None:
     for array in (points.X, points.y, points.test, points.ids):
         if array is not None:
             array.flags.writeable = False
+
+
+def places_of(points: Snapshot, ids: Sequence[int]) -> NDArray[np.intp]:
+    """Return in which rows points are.
+
+    Raises
+    ------
+    KeyError
+        If there is no such point.
+    TypeError
+        If an id is no whole number.
+    """
+    known = {int(name): place for place, name in enumerate(points.ids)}
+    for name in ids:
+        if _whole(name) not in known:
+            raise KeyError(f"there is no point {name}: it may have been deleted")
+    return np.array([known[_whole(name)] for name in ids], np.intp)
+
+
+def _whole(name: object) -> int:
+    try:
+        return operator.index(name)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"a point is named by its id, a whole number, not {name!r}") from None

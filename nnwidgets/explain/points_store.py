@@ -7,7 +7,6 @@ way) keeps a consistent picture, and undo is going back to them. Points have nam
 
 from __future__ import annotations
 
-import operator
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnwidgets.explain.points_given import Points, points_given
+from nnwidgets.explain.points_given import Points, points_given, within
 from nnwidgets.explain.points_loader import PointsLoader
-from nnwidgets.explain.points_snapshot import Snapshot, freeze, taken
+from nnwidgets.explain.points_snapshot import Snapshot, freeze, places_of, taken
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
@@ -234,7 +233,7 @@ class PointStore:
         with self._lock:
             now = self._now
             rows = np.array(now.X)
-            rows[np.ix_(self._places(ids), columns)] = to
+            rows[np.ix_(places_of(self._now, ids), columns)] = to
             going_on = gesture is not None and gesture == self._gesture and bool(self._undo)
             self._put(replace(now, X=rows), remember=not going_on)
             self._gesture = gesture
@@ -247,7 +246,7 @@ class PointStore:
         each = [y] * len(ids) if isinstance(y, str) or np.ndim(y) == 0 else y
         with self._lock:
             now = self._now
-            places = self._places(ids)
+            places = places_of(self._now, ids)
             if now.y is None:
                 raise Refusal("explain.points.no_labels")
             labels = np.array(now.y)
@@ -273,7 +272,7 @@ class PointStore:
             return
         with self._lock:
             keep = np.ones(len(self._now.ids), bool)
-            keep[self._places(ids)] = False
+            keep[places_of(self._now, ids)] = False
             self._put(taken(self._now, keep))
         self._changed()
 
@@ -356,6 +355,8 @@ class PointStore:
 
     def _cast(self, numbers: NDArray[Any], to: Any) -> NDArray[Any]:
         """Return numbers in the type of those there are: they have to be finite in it as well."""
+        if not within(numbers).all():
+            raise Refusal("explain.points.far")
         with np.errstate(over="ignore"):
             found = numbers.astype(to)
         if not np.isfinite(found).all():
@@ -377,25 +378,11 @@ class PointStore:
             raise Refusal("explain.points.label_range", label=str(given.y.max()), last=last)
         return given.y
 
-    def _places(self, ids: Sequence[int]) -> NDArray[np.intp]:
-        known = {int(name): place for place, name in enumerate(self._now.ids)}
-        for name in ids:
-            if _whole(name) not in known:
-                raise KeyError(f"there is no point {name}: it may have been deleted")
-        return np.array([known[_whole(name)] for name in ids], np.intp)
-
     def _new_ids(self, count: int) -> NDArray[np.int64]:
         with self._lock:
             ids = np.arange(self._next, self._next + count, dtype=np.int64)
             self._next += count
         return ids
-
-
-def _whole(name: object) -> int:
-    try:
-        return operator.index(name)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"a point is named by its id, a whole number, not {name!r}") from None
 
 
 def _plain(values: Any) -> Any:

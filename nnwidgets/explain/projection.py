@@ -194,7 +194,7 @@ def pca(X: Any, *, standardise: bool = False) -> Projection:
     rows = evenly(usable_rows(X), _ROWS)
     spread = rows.std(0)
     # The mean of equal numbers differs from them by rounding, which would be all the variance.
-    same = np.ptp(rows, axis=0) == 0
+    same = (np.ptp(rows, axis=0) == 0) | (spread == 0)  # or so tiny that squares vanish
     middle = np.where(same, rows[0], rows.mean(0))
     scale = np.where(same, 1.0, spread) if standardise else np.ones(rows.shape[1])
     axes, shares = principal_axes((rows - middle) / scale)

@@ -195,7 +195,8 @@ def fit_rules(
     maker = tree_module.DecisionTreeClassifier if classes else tree_module.DecisionTreeRegressor
     tree = maker(max_depth=max_depth, min_weight_fraction_leaf=_LEAST, random_state=seed)
     right = given[fine].astype(np.intp) if classes else given[fine]
-    tree.fit(rows[fine], right, sample_weight=weights[fine])
+    with np.errstate(over="ignore", invalid="ignore"):  # it adds all up, to look for infinities
+        tree.fit(rows[fine], right, sample_weight=weights[fine])
 
     names = _feature_names(feature_names, rows.shape[1])
     spread = drawn.max(0) - drawn.min(0)

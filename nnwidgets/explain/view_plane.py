@@ -88,8 +88,8 @@ class Slice:
             base[column] = self._value(value, column)
         self._point = base
         spread = self._rows.std(0)
-        # Rounding leaves a hair of spread where all rows are the same.
-        same = np.ptp(self._rows, axis=0) == 0
+        # Rounding leaves a hair of spread where all rows are the same; squares of tiny ones vanish.
+        same = (np.ptp(self._rows, axis=0) == 0) | (spread == 0)
         self._scale = np.where(same, 1.0, spread)
         self._varies = ~same
 

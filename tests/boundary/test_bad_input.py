@@ -329,3 +329,54 @@ def test_the_model_that_nobody_keeps(training: Training, make: Make) -> None:
     assert isinstance(plot, DecisionBoundaryPlot)
     plot.add([0.0, 0.0], 1)  # the points are still there
     assert len(plot.X) == 41
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("projection", [None, "pca", "pca_scaled", "layer:0"])
+@pytest.mark.parametrize("regression", [False, True])
+@pytest.mark.parametrize("scale", [8e37, 1e20, 1e-200, 1e-320])
+def test_numbers_of_any_size_warn_of_nothing(
+    make: Make, scale: float, regression: bool, projection: str | None
+) -> None:
+    torch.manual_seed(0)
+    x = np.random.default_rng(0).uniform(-1, 1, (30, 4)) * scale
+    x[:, 3] = x[:, 2]
+    y = x[:, 0].copy() if regression else np.arange(30) % 3
+    model = small_net(1 if regression else 3, 4)
+    plot = make(model, x, y, projection=projection)
+    assert np.isfinite(plot.surface().x).all()
+    plot.explain(x[0])
+    finished(plot)
+    plot.rules()
+    plot.predict(x)
+    plot.add(x[0], y[0])
+    plot.move([0], x[1])
+    click(plot, "point", at=list(part(plot, "_surface")[0]["rectangle"][::2]))
+    finished(plot)
+    meta, _ = part(plot, "_surface")
+    assert meta["state"] == "ready"
+    assert part(plot, "_point")[0]["state"] == "ready"
+    assert plot._error is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_cannot_be_drawn(make: Make, training: Training) -> None:
+    x = training.x.double().clone()
+    x[3, 0], x[9, 1] = 1e200, float("nan")
+    plot = make(training.model, x, training.y)
+    assert len(plot.X) == 38
+    assert plot.status.count("1 of 40 points") == 2
+    assert "beyond" in plot.status
+    assert np.isfinite(plot.surface().probabilities).all()
+    before = plot.X.copy()
+    for edit in (
+        lambda: plot.move([0], [1e200, 0.0]),
+        lambda: plot.add([1e200, 0.0], 1),
+        lambda: plot.set_data(np.full((4, 2), -1e200), [0, 1, 2, 0]),
+        lambda: make(training.model, np.full((4, 2), 1e200), [0, 1, 2, 0]),
+        lambda: make(small_net(1), training.x, np.full(40, 1e200)),
+    ):
+        assert "8.5e37" in refused(edit)
+    np.testing.assert_array_equal(plot.X, before)
+    huge = plot.predict([[1e200, 0.0]])
+    assert huge.probabilities.shape == (1, 3)
