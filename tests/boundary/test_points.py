@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from nnwidgets import DecisionBoundaryPlot
 from nnwidgets.explain.toy_data import toy
@@ -303,6 +304,28 @@ def test_clicks_do_what_the_verbs_do(make: Make, training: Training) -> None:
     np.testing.assert_array_equal(plot.X, made.X)
     np.testing.assert_array_equal(plot.y, made.y)
     assert plot._error is None
+
+
+def test_the_value_of_a_point_is_another_at_once_and_again_its_own(make: Make) -> None:
+    x = cloud()[0]
+    model = nn.Linear(2, 1)
+    plot = make(model, x, x[:, 0].clone())
+    part(plot, "_surface")
+    click(plot, "point", at=x[4].tolist(), id=4)
+    own = float(x[4, 0])
+    for given in (-2.5, 3):  # a whole number that was typed comes as one
+        click(plot, "label", ids=[4], y=given)
+        finished(plot)
+        assert plot.y[4] == given
+        assert part(plot, "_points")[1]["y"][4] == given
+        assert part(plot, "_point")[0]["true"] == given
+    click(plot, "label", ids=[4], y=1e300)  # none that 32 bits can hold
+    assert plot.y[4] == 3
+    click(plot, "undo")
+    click(plot, "undo")
+    finished(plot)
+    assert plot.y[4] == np.float32(own)
+    assert part(plot, "_point")[0]["true"] == pytest.approx(own)
 
 
 def test_what_the_model_says_of_a_dragged_point_follows(make: Make, training: Training) -> None:
