@@ -9,7 +9,7 @@ import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
-import { KEYS, kept } from "./catalogue.mjs";
+import { KEYS, kept, translated } from "./catalogue.mjs";
 import { scoped } from "./scope.mjs";
 
 const root = import.meta.dirname;
@@ -28,11 +28,17 @@ const entries = {
 const catalogue = (entry) => ({
   name: "catalogue",
   setup(build) {
-    build.onLoad({ filter: /catalogue[\\/](en|zh)\.json$/ }, async ({ path: file }) => {
+    const part = async (file) => {
       const all = JSON.parse(await readFile(file, "utf8"));
-      const language = path.basename(file, ".json");
-      const part = entry in KEYS ? kept(all, entry, language) : all;
-      return { contents: JSON.stringify(part), loader: "json" };
+      return entry in KEYS ? kept(all, entry, path.basename(file, ".json")) : all;
+    };
+    build.onLoad({ filter: /catalogue[\\/]en\.json$/ }, async ({ path: file }) => {
+      return { contents: JSON.stringify(await part(file)), loader: "json" };
+    });
+    build.onLoad({ filter: /catalogue[\\/]zh\.json$/ }, async ({ path: file }) => {
+      const english = path.join(path.dirname(file), "en.json");
+      const contents = translated(await part(english), await part(file));
+      return { contents, loader: "js", watchFiles: [english] };
     });
   },
 });

@@ -14,3 +14,8 @@ export function kept(
   entry: keyof typeof KEYS,
   language: string,
 ): Record<string, string>;
+
+export function translated(
+  english: Readonly<Record<string, string>>,
+  translation: Readonly<Record<string, string>>,
+): string;

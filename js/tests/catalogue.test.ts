@@ -1,6 +1,6 @@
 /// <reference types="vite/client" />
 import { describe, expect, it } from "vitest";
-import { KEYS, kept } from "../catalogue.mjs";
+import { KEYS, kept, translated } from "../catalogue.mjs";
 import { CATALOGUES } from "../src/ui/i18n";
 
 const sources = import.meta.glob<string>("../src/**/*.ts", {
@@ -86,5 +86,21 @@ describe.each(bundles)("the words in the bundle of %s", (entry, file) => {
     expect(zh.filter((key) => !KEYS[entry].foreign.some((name) => key.startsWith(name)))).toEqual(
       Object.keys(en),
     );
+  });
+});
+
+describe("a translation in a bundle", () => {
+  it.each(bundles)("says in %s what the catalogue says", (entry) => {
+    const english = kept(CATALOGUES.en, entry, "en");
+    const chinese = kept(CATALOGUES.zh, entry, "zh");
+    const code = translated(english, chinese)
+      .replace(/^import .*$/m, "")
+      .replace("export default", "return");
+    const found: unknown = new Function("english", code)(english);
+    expect(found).toEqual(chinese);
+  });
+
+  it("keeps keys that English leaves out", () => {
+    expect(translated({ a: "1" }, { a: "一", b: "二" })).toContain('{"b":"二"}');
   });
 });
