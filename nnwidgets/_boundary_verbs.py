@@ -290,4 +290,7 @@ class Verbs(Asking):
             asked: Answering = scene.predictor
             if wish.uncertain is not None:
                 asked = self._joint(scene, late, models) or asked
-            return work(scene, asked)
+            try:
+                return work(scene, asked)
+            finally:
+                self._note_members(asked)

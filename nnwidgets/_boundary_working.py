@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from nnwidgets._boundary_committee import OF_COMMITTEES, Committees
 from nnwidgets._boundary_scene import Found, Scene, Spot
-from nnwidgets._boundary_sources import Sources, Weights
+from nnwidgets._boundary_sources import Weights
 from nnwidgets._boundary_wish import Shown, Wish
 from nnwidgets.explain.answers import Answering
 from nnwidgets.explain.at_point import AtPoint, at_point
@@ -31,16 +32,10 @@ from nnwidgets.probe.replay import bare_copy
 __all__ = ["DEPTH", "OF_COMMITTEES", "Working"]
 
 DEPTH: Final = 3  # conditions of a rule
-OF_COMMITTEES: Final = ("epistemic", "aleatoric")
-"""Views that one model alone has not."""
-# Of a committee's surface: places along an axis while something trains, and members.
-_LIVE_SIDE: Final = 40
-_LIVE_MEMBERS: Final = 10
-_MEMBERS: Final = 30
 _APART: Final = 1.0  # seconds between two jobs that nobody has asked for
 
 
-class Working(Sources):
+class Working(Committees):
     """The part of a plot that has long answers worked out, one job at a time."""
 
     _job: Job | None = None
@@ -76,24 +71,6 @@ class Working(Sources):
         return {name: key for name, key in tasks.items() if key not in self._given_up}
 
     _committee_key: tuple[Any, ...] | None = None  # of the surface that is shown
-
-    @property
-    def _side(self) -> int:
-        """Places along an axis of a committee's surface: fewer where somebody else computes too."""
-        full = self._given.resolution
-        return min(full, _LIVE_SIDE) if self._passing else full
-
-    @property
-    def _passing(self) -> bool:
-        """Whether something trains, so that a rough answer soon is worth more than a fine one."""
-        return self._session.training and not self._in_full
-
-    @property
-    def _alone(self) -> bool:
-        """Whether the model alone is shown for now: it moves, and several cost many times it."""
-        return self._passing and self.view not in OF_COMMITTEES
-
-    _in_full = False  # somebody waits for the whole picture, whatever else goes on
 
     def _begin_tasks(self, scene: Scene, root: nn.Module, *, asked: bool) -> None:
         """Begin what is not known yet; what nobody has asked for only if it can be afforded."""
@@ -215,46 +192,6 @@ class Working(Sources):
                 found = Found(key, scene.step, None, self._note_failure(name, problem))
             job.check()
             self._have(name, found)
-
-    def _joint(
-        self, scene: Scene, snapshots: Sequence[Weights], models: Sequence[nn.Module]
-    ) -> CommitteePredictor | None:
-        """Return several models to ask; None, and say why, where this way cannot tell."""
-        assert scene.wish.uncertain is not None
-        self._untold = None
-        try:
-            members = _LIVE_MEMBERS if self._passing else _MEMBERS
-            return self._space.committee(
-                scene.predictor, scene.wish.uncertain, snapshots, models, members
-            )
-        except Refusal as refusal:
-            self._untold = refusal.key, refusal.params
-            return None
-
-    def _work_surface(
-        self, job: Job, scene: Scene, joint: CommitteePredictor | None
-    ) -> Shown | None:
-        if joint is None:
-            return None
-        side = self._side
-        made = surface(joint, scene.plane, side, scene.rectangle, job.check)
-        return Shown(
-            0,
-            scene.wish,
-            scene.step,
-            scene.past,
-            scene.mark,
-            scene.era,
-            "ready",
-            None,
-            scene.drawn,
-            scene.rectangle,
-            made,
-            1.0,
-            joint.committee.count,
-            self._space.verdict(joint, scene.plane, check=job.check),
-            (*joint.committee.notes, *self._space.notes),
-        )
 
     def _work_point(
         self, job: Job, scene: Scene, joint: CommitteePredictor | None

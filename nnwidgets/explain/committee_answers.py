@@ -37,11 +37,17 @@ class CommitteePredictor:
         Knows how points are brought to the model, and what its numbers mean.
     committee
         The models (see `committee_for`).
+
+    Attributes
+    ----------
+    unsound
+        Members that have given NaN or infinite numbers for some point so far, by their places.
     """
 
     def __init__(self, predictor: Predictor, committee: Committee) -> None:
         self._predictor = predictor
         self.committee = committee
+        self.unsound: set[int] = set()
 
     def answer(self, points: Any, check: Callable[[], None] = waiting) -> Answers:
         """Return the mean answer and what is uncertain about it.
@@ -84,6 +90,8 @@ class CommitteePredictor:
             return found.probabilities if classes else found.values
 
         given = member_answers(self.committee, ask, check=check)
+        fine = np.isfinite(given).reshape(len(given), -1).all(1)
+        self.unsound.update(np.flatnonzero(~fine).tolist())
         if classes:
             said = decompose(given, exclusive=exclusive)
             return Answers(

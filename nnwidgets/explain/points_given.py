@@ -119,7 +119,8 @@ def points_given(
 
 def within(numbers: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which numbers can be drawn: NaN, infinite and huge ones cannot."""
-    near: NDArray[np.bool_] = np.abs(numbers) <= FARTHEST
+    largest = np.finfo(numbers.dtype).max if numbers.dtype.kind == "f" else FARTHEST
+    near: NDArray[np.bool_] = np.abs(numbers) <= min(FARTHEST, float(largest))
     return near
 
 

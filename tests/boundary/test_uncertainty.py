@@ -296,3 +296,61 @@ def test_a_committee_that_comes_too_late_is_not_shown(make: Make, training: Trai
     finished(plot)
     plot._have("surface", late)
     assert part(plot, "_surface")[0]["members"] == 0
+
+
+def spoiled(net: nn.Module, *, somewhere: bool = False) -> nn.Module:
+    """The same model, which gives NaN everywhere, or on the left alone."""
+
+    class Spoiled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = net
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scores: torch.Tensor = self.inner(x)
+            left = x[:, :1] < 0 if somewhere else x[:, :1] == x[:, :1]
+            return torch.where(left, torch.full_like(scores, float("nan")), scores)
+
+    return Spoiled()
+
+
+@pytest.mark.parametrize("somewhere", [False, True])
+@pytest.mark.parametrize("classes", [3, 1])
+def test_members_that_give_nan_are_named(
+    make: Make, training: Training, classes: int, somewhere: bool
+) -> None:
+    one, two, three, four = nets(4, classes)
+    ensemble = [one, spoiled(two, somewhere=somewhere), three, spoiled(four)]
+    y = training.y if classes == 3 else training.x[:, 0]
+    plot = make(one, training.x, y, uncertainty=ensemble)
+    finished(plot)
+    meta, _ = part(plot, "_surface")
+    assert meta["state"] == "ready"
+    named = [note for note in meta["notes"] if "uncertainty[" in note]
+    assert len(named) == 1
+    assert "uncertainty[1], uncertainty[3];" in named[0]
+    assert named[0] in plot.status
+    sound = [one, three]
+    plot = make(one, training.x, y, uncertainty=sound)
+    finished(plot)
+    assert not any("uncertainty[" in note for note in part(plot, "_surface")[0]["notes"])
+    assert "uncertainty[" not in plot.status
+
+
+def test_a_member_is_no_longer_named_once_it_is_mended(make: Make, training: Training) -> None:
+    one, two = nets(2)
+    bias = two.get_parameter("3.bias")
+    before = bias.detach().clone()
+    with torch.no_grad():
+        bias.fill_(float("nan"))
+    plot = make(one, training.x, training.y, uncertainty=[one, two])
+    assert np.isnan(plot.surface().entropy).all()
+    assert "uncertainty[1]" in plot.status
+    assert "uncertainty[0]" not in plot.status
+    with torch.no_grad():
+        bias.copy_(before)
+    assert np.isfinite(plot.surface().entropy).all()
+    assert "uncertainty[" not in plot.status
+    plot.uncertainty = "mc_dropout"
+    finished(plot)
+    assert "uncertainty[" not in plot.status

@@ -329,9 +329,12 @@ def test_a_value_too_large_for_the_others_changes_nothing() -> None:
     """As one of 32 bits it would be infinite, and a loop would learn from that."""
     store = PointStore(X, np.array([1, 2, 3, 4], np.float32))
     for wrong in (lambda: store.label([0], 1e300), lambda: store.add([1, 2], 1e300)):
-        with pytest.raises(Refusal, match="too large for points of the type float32"):
+        with pytest.raises(Refusal, match=r"beyond ±8\.5e37"):
             wrong()
-    assert store.snapshot().version == 0
+    half = PointStore(X, np.array([1, 2, 3, 4], np.float16))
+    with pytest.raises(Refusal, match="too large for points of the type float16"):
+        half.label([0], 1e6)
+    assert store.snapshot().version == half.snapshot().version == 0
     store.label([0], 2)  # a whole number is a value, too
     labels = store.snapshot().y
     assert labels is not None
