@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_packed_sequence
 
 from nnwidgets.probe.blocks import Block, note
 from nnwidgets.probe.look import call_arguments
@@ -20,7 +21,14 @@ from nnwidgets.probe.reach import earlier_modules, reach, submodule
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import whole
 from nnwidgets.probe.tensors import tensors_in
-from nnwidgets.probe.units import Unit, main_tensor, packed, unit_values
+from nnwidgets.probe.units import (
+    Unit,
+    UnitError,
+    as_unit,
+    main_tensor,
+    packed,
+    unit_values,
+)
 
 __all__ = ["BestSamples", "best_samples", "samples_block", "thumbnails"]
 
@@ -105,8 +113,9 @@ def best_samples(
         part = replaced((args, kwargs), {id(t): t[seen : seen + size] for t in cut})
         output = reach(model, part[1] or part[0], layer, call=call)
         if packed(output):
-            raise Refusal("probe.samples.packed")
-        values = unit_values(module, main_tensor(output), unit, before=before, largest=True)
+            values = _of_packed(output, unit)
+        else:
+            values = unit_values(module, main_tensor(output), unit, before=before, largest=True)
         if values.numel() != size:
             raise Refusal("probe.samples.folded", given=whole(size), got=whole(values.numel()))
         found.append(values.detach().to("cpu", torch.float64).numpy())
@@ -119,6 +128,25 @@ def best_samples(
     order = np.argsort(-ranked, kind="stable")[: min(count, int(finite.sum()))]
     bad = int((~finite).sum())
     return BestSamples(order.astype(np.int64), values_seen[order], seen, total, bad)
+
+
+def _of_packed(output: Any, unit: Unit) -> Tensor:
+    """Return a feature's largest value in each sequence, over its own length.
+
+    Raises
+    ------
+    Refusal
+        For a single unit, a feature at one time, which shorter sequences do not have.
+    """
+    indices = as_unit(unit)
+    if len(indices) != 1:
+        raise Refusal("probe.samples.packed")
+    sequences = next(t for t in (output if type(output) is tuple else (output,)) if packed(t))
+    padded, _ = pad_packed_sequence(sequences, batch_first=True, padding_value=-torch.inf)
+    count = padded.shape[-1]
+    if not -count <= indices[0] < count:
+        raise UnitError("probe.unit.channel", unit=str(indices[0]), count=str(count))
+    return padded[..., indices[0]].flatten(1).amax(1)
 
 
 def samples_block(found: BestSamples, inputs: Any) -> list[Block]:

@@ -27,6 +27,7 @@ from nnwidgets.probe.nests import replaced
 from nnwidgets.probe.parametrise import Parametrisation
 from nnwidgets.probe.reach import earlier_modules, reach, submodule
 from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.sentences import whole
 from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.units import Unit, UnitError, main_tensor, packed, unit_values
 
@@ -310,6 +311,11 @@ def _baselines(target: _Target, form: Parametrisation, generator: torch.Generato
         mean = plain.float().mean(0, keepdim=True).to(plain.dtype)
         of_mean = target.value(mean)
         values = target.values(plain, samples=True).detach().double().cpu().numpy()
+    count = len(plain)
+    if len(values) > 1 and len(values) % count:
+        raise Refusal("probe.samples.folded", given=whole(count), got=whole(len(values)))
+    if len(values) > count:  # several rows of each sample: windows, patches
+        values = values.reshape(count, -1).mean(1)
     ranked = np.where(np.isfinite(values), values, -np.inf)
     best = int(ranked.argmax())
     return Feature(

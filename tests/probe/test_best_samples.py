@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from nnwidgets.probe.best_samples import best_samples, samples_block, thumbnails
 from nnwidgets.probe.reach import ReachError, reach
@@ -200,3 +201,36 @@ def test_the_strongest_unit_of_a_channel(channel: int, sample: int) -> None:
     tokens = randn(2, 6, 3)
     unit = strongest(nn.Linear(1, 3), tokens, sample, channel, -1)
     assert tokens[(sample, *unit)] == tokens[sample, :, channel].max()
+
+
+class Packed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = nn.LSTM(3, 4, batch_first=True, bidirectional=True)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        out, _ = self.memory(packed)
+        return out.data.sum()
+
+
+@pytest.mark.parametrize("batch", [2, 64])
+@pytest.mark.parametrize("unit", [0, 5, -1])
+def test_packed_sequences_count_over_their_own_length(batch: int, unit: int) -> None:
+    torch.manual_seed(0)
+    model = Packed().eval()
+    x, lengths = torch.randn(7, 9, 3), torch.tensor([4, 9, 1, 7, 2, 9, 3])
+    found = best_samples(model, (x, lengths), "memory", unit, batch=batch)
+    with torch.no_grad():  # each sequence by itself, cut to its length
+        alone = [model.memory(x[i : i + 1, :n])[0][0, :, unit].max() for i, n in enumerate(lengths)]
+    truth = np.array([float(value) for value in alone])
+    np.testing.assert_array_equal(found.indices, np.argsort(-truth))
+    np.testing.assert_allclose(found.values, np.sort(truth)[::-1], rtol=1e-5)
+    assert found.not_finite == 0
+
+
+@pytest.mark.parametrize(("unit", "problem"), [((0, 1), "packed"), (8, "no channel 8")])
+def test_units_that_packed_sequences_do_not_have(unit: Any, problem: str) -> None:
+    inputs = torch.randn(2, 5, 3), torch.tensor([5, 2])
+    with pytest.raises(Refusal, match=problem):
+        best_samples(Packed().eval(), inputs, "memory", unit)

@@ -278,3 +278,26 @@ def test_a_vector_is_shown_as_bars() -> None:
     assert [block.kind for block in blocks] == ["bars", "numbers", "note", "note"]
     np.testing.assert_array_equal(blocks[0].arrays["values"], image)
     assert blocks[2].title == ("probe.feature.cancelled", {"steps": "7"})
+
+
+def test_rows_that_are_no_samples() -> None:
+    """Patches are many rows of each sample; with time first there is no row for any."""
+
+    class Patches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.look = nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.look(x.reshape(-1, 4))
+
+    torch.manual_seed(0)
+    model, x = Patches().eval(), torch.randn(5, 12)
+    found = maximise(model, "look", 1, x, steps=2)
+    with torch.no_grad():
+        each = model(x)[:, 1].reshape(5, 3).mean(1)
+    assert found.best_index == int(each.argmax())
+    assert found.best_sample == pytest.approx(float(each.max()), rel=1e-5)
+    gru = nn.Sequential(nn.GRU(3, 4)).eval()
+    with pytest.raises(Refusal, match="2 rows for 7 samples"):
+        maximise(gru, "0", 1, torch.randn(7, 2, 3), steps=2)
