@@ -13,7 +13,7 @@ from nnwidgets.explain.answers import Answering, labels
 from nnwidgets.explain.plane_base import Plane
 from nnwidgets.explain.points_snapshot import Snapshot
 
-__all__ = ["MOST_POINTS", "drawn_places", "evenly_chosen", "judged"]
+__all__ = ["MOST_POINTS", "asked_places", "drawn_places", "evenly_chosen", "judged"]
 
 MOST_POINTS: Final = 2_000  # that are drawn and asked; of more, as many, evenly chosen
 
@@ -40,9 +40,7 @@ def judged(
     """
     if not len(points.X):
         return None
-    places = drawn_places(points)
-    if len(places) > most:
-        places = evenly_chosen(places, most)
+    places = asked_places(points, most)
     rows = points.X[places].astype(np.float64)
     answers = asked.answer(rows, check)
     labelled = points.y
@@ -69,6 +67,11 @@ def drawn_places(points: Snapshot) -> NDArray[np.intp]:
     return evenly_chosen(np.arange(len(points.X)), MOST_POINTS)
 
 
+def asked_places(points: Snapshot, most: int) -> NDArray[np.intp]:
+    """Return which points are asked, if that may be so many."""
+    return evenly_chosen(drawn_places(points), most)
+
+
 def evenly_chosen(places: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     """Return at most so many of some places, evenly chosen."""
     if len(places) <= most:
@@ -90,4 +93,7 @@ def _r2(said: NDArray[Any], y: Floats, chosen: NDArray[np.bool_]) -> float | Non
     true, given = y[chosen], said[chosen].astype(np.float64)
     if len(true) < 2 or np.ptp(true) == 0:
         return None
-    return float(1 - np.square(true - given).sum() / np.square(true - true.mean()).sum())
+    varies = np.square(true - true.mean()).sum()
+    if varies == 0:  # squares of tiny numbers vanish
+        return None
+    return float(1 - np.square(true - given).sum() / varies)

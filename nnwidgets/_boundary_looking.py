@@ -11,6 +11,7 @@ from torch import nn
 
 from nnwidgets._boundary_extras import Extras
 from nnwidgets._boundary_film import SIDE
+from nnwidgets._boundary_passing import Passing
 from nnwidgets._boundary_progress import Progress
 from nnwidgets._boundary_scene import Scene
 from nnwidgets._boundary_sources import Weights, copies
@@ -45,6 +46,7 @@ class Looking(Extras):
     """The part of a plot that asks the model, whenever something else is to be shown."""
 
     _progress: Progress | None = None
+    _passer: Passing
 
     # -- a look ----------------------------------------------------------------------------
 
@@ -150,9 +152,12 @@ class Looking(Extras):
         space, side = self._space, self._given.resolution
         training = self._session.training and not self._in_full
         seconds = _AT_REST if not training else _WAITED_FOR if asked else _PASSING
-        if training and not asked and side * side * space.row_seconds <= _PASSING:
+        if training and not asked and self._moving_side**2 * space.row_seconds <= _PASSING:
             # A picture that moves is worth more than a fine one; at rest it becomes fine.
             side = self._moving_side
+            if space.row_seconds > 0:
+                self._pass_by(scene, side)
+                return
         if space.row_seconds <= 0:
             self._time_it(scene)
         refinement = None
@@ -181,6 +186,18 @@ class Looking(Extras):
             perf_counter(),
         )
         self._refine(self._progress, scene.predictor, seconds)
+
+    def _pass_by(self, scene: Scene, side: int) -> None:
+        """Show a surface that nobody waits for, beside a training."""
+        most = self._points_beside_training
+        made, verdict = self._passer.ask(
+            scene.predictor, scene.plane, scene.rectangle, side, scene.points, most
+        )
+        self._show(scene, Shown(surface=made, state="ready", verdict=verdict))
+
+    @property
+    def _points_beside_training(self) -> int:
+        return max(_FEW_POINTS, int(_PASSING / self._space.row_seconds))
 
     def _time_it(self, scene: Scene) -> None:
         """See how long a point takes, by a few first."""
@@ -228,9 +245,9 @@ class Looking(Extras):
         space = self._space
         most = MOST_POINTS
         if self._session.training and space.row_seconds > 0:
-            most = max(_FEW_POINTS, int(_PASSING / space.row_seconds))
+            most = self._points_beside_training
         self._committee_key = None  # what is shown is of the model alone
-        verdict = drawn.verdict  # of the same weights, in a slow surface; the points may be others
+        verdict = drawn.verdict  # of the same weights; the points may be others
         if verdict is None or verdict.points.version != scene.points.version:
             verdict = space.verdict(scene.predictor, scene.plane, most=most)
         self._put(
@@ -434,6 +451,7 @@ class Looking(Extras):
         for twin in self._others:
             twin.forget()
         self._space.forget()
+        self._passer.forget()
 
 
 def _nothing(*_: Any) -> None:

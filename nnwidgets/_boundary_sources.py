@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from nnwidgets._boundary_arguments import Given
 from nnwidgets._boundary_film import SurfaceFilm
+from nnwidgets._boundary_passing import Passing
 from nnwidgets._boundary_space import Space
 from nnwidgets._boundary_wish import Shown, Wish
 from nnwidgets.catalogue import text
@@ -69,6 +70,7 @@ class Sources(Looks):
         }
     )  # fmt: skip
     _looks_apart = _LOOKS_APART
+    _thrifty_seconds = 0.35  # a surface that moves is what this widget is for
 
     def __init__(
         self,
@@ -86,6 +88,7 @@ class Sources(Looks):
         self._kept = session.sampling.shared(SnapshotWatch, model)
         # The thread of a long job, the browser's and the one that trains change what is shown.
         self._shelf = threading.RLock()
+        self._passer = Passing()
         self._wish = Wish(projection=given.projection, uncertain=given.uncertain)
         self._now = Shown()
         self._reels = SurfaceFilm()

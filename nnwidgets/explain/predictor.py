@@ -26,6 +26,7 @@ _SMALLEST: Final = 64  # rows of a batch
 _LARGEST: Final = 4096  # more only takes memory that has to be cleared first
 _NUMBERS: Final = 2**21  # in a batch's inputs, at most, before its time is known
 _SECONDS: Final = 0.03  # that a batch is to take: how long a cancellation may have to wait
+_TELLING: Final = 512  # rows of a batch that tells how long one takes
 _HALVES: Final = (torch.float16, torch.bfloat16)
 
 Points = NDArray[np.floating[Any]]
@@ -73,7 +74,7 @@ class Predictor:
     root, shape
         As given.
     row_seconds
-        How long a point took in the newest batch; 0 before the first.
+        How long a point takes, by the newest batch that tells; 0 before the first.
     differentiable
         Whether gradients may be asked for; set to False where they would do harm.
     """
@@ -264,7 +265,10 @@ class Predictor:
                 batch = batch.detach().reshape(len(part), -1)[:count]
                 batch = batch.float() if batch.dtype in _HALVES else batch
                 found.append(batch.cpu())
-                self.row_seconds = (perf_counter() - began) / count
+                took = (perf_counter() - began) / count
+                # Of a few rows most of the time is the call's, which many share.
+                if count >= _TELLING or took < self.row_seconds or not self.row_seconds:
+                    self.row_seconds = took
                 at += count
         check()
         return found[0] if len(found) == 1 else torch.cat(found)

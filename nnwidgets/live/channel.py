@@ -20,7 +20,7 @@ __all__ = ["Paced", "Publisher", "Publishes", "publisher"]
 
 log = logging.getLogger("nnwidgets")
 
-_TICK: Final = 0.05  # seconds between two rounds while something happens
+_TICK: Final = 0.1  # seconds between two rounds while something happens
 _DOZE: Final = 1.0  # and while nothing does
 _PATIENCE: Final = 5.0  # seconds that the interpreter's end waits for a message being sent
 

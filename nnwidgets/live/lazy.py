@@ -38,12 +38,19 @@ class LazyScalar:
 
     @staticmethod
     def many(scalars: Sequence[LazyScalar]) -> list[float]:
-        """Read neighbours in one transfer."""
-        for scalar in scalars:  # they may come from several streams
-            if scalar._event is not None:
+        """Read neighbours in one transfer, or one for each type that they have."""
+        alike: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+        for i, scalar in enumerate(scalars):
+            if scalar._event is not None:  # they may come from several streams
                 scalar._event.synchronize()
-        copies = [scalar._copy.reshape(()).to(torch.float64) for scalar in scalars]
-        return [float(value) for value in torch.stack(copies).tolist()]
+            alike.setdefault((scalar._copy.device, scalar._copy.dtype), []).append(i)
+        numbers = [0.0] * len(scalars)
+        for places in alike.values():
+            stacked = torch.stack([scalars[i]._copy.reshape(()) for i in places])
+            # Made float64 here: not every device (Apple's) has such numbers.
+            for i, number in zip(places, stacked.cpu().to(torch.float64).tolist(), strict=True):
+                numbers[i] = float(number)
+        return numbers
 
 
 def as_number(value: Any) -> float | LazyScalar | Reason:

@@ -42,7 +42,7 @@ log = logging.getLogger("nnwidgets")
 
 _STATIC: Final = Path(__file__).parent.parent / "static"
 _UNSEEN_SECONDS: Final = 2.5  # between two messages to a front end that has no view (nbclient)
-_THRIFTY_SECONDS: Final = 1.0  # between two messages while the budget is spent
+
 # How an action says no; a `Refusal` is a ValueError.
 _REFUSALS: Final = (ValueError, TypeError, KeyError, t.TraitError)
 
@@ -124,6 +124,7 @@ class LiveWidget(anywidget.AnyWidget):
     _notes = t.Dict().tag(sync=True)
 
     _actions: ClassVar[dict[str, tuple[str, How]]] = {}
+    _thrifty_seconds: ClassVar[float] = 1.0  # between two messages while the budget is spent
     _quiet: ClassVar[frozenset[str]] = frozenset({"_live", "_notes"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -187,7 +188,7 @@ class LiveWidget(anywidget.AnyWidget):
         if self._shown:
             governor = self._session.governor
             afford = not running or governor.allows(self._sending_cost, "sending")
-            self._send_due(now, 0.0 if afford else _THRIFTY_SECONDS)
+            self._send_due(now, 0.0 if afford else self._thrifty_seconds)
         elif not self._views or not running:
             # at rest hidden views are served too: what is on the screen is what gets saved
             self._send_due(now, _UNSEEN_SECONDS if running else 0.0)
