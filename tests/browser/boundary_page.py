@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.boundary_parts import Boundary
 from tests.browser.lab import PATIENCE, ROOT, Chromium
+from tests.browser.pages import built
 
 __all__ = ["BoundaryPage", "open_boundary"]
 
@@ -76,13 +74,6 @@ _KERNEL: Final = """(x) => {{
 }}"""
 
 
-@cache
-def _built() -> Path:
-    """Build the pages without Python, and return where they are."""
-    subprocess.run(["node", "build.mjs", "--demo"], cwd=ROOT / "js", check=True)
-    return ROOT / "js" / "demo" / "dist"
-
-
 @contextmanager
 def open_boundary(
     chromium: Chromium, query: str = "", *, width: int = 1200, height: int = 1400
@@ -94,7 +85,7 @@ def open_boundary(
     query
         What the page is to show: see `js/demo/boundary.ts`.
     """
-    folder = _built()
+    folder = built()
     with chromium.page(width=width, height=height, allowed=folder.as_uri()) as page:
         page.goto(f"{(folder / 'boundary.html').as_uri()}?{query}")
         opened = BoundaryPage(page)
