@@ -74,6 +74,8 @@ def test_another_rectangle_has_other_places() -> None:
     made, _ = passing.ask(predictor, plane, (0.0, 1.0, 0.0, 1.0), 8, points, 10)
     assert made.rectangle == (0.0, 1.0, 0.0, 1.0)
     expected = surface(predictor, plane, 8, (0.0, 1.0, 0.0, 1.0))
+    assert made.probabilities is not None
+    assert expected.probabilities is not None
     np.testing.assert_allclose(made.probabilities, expected.probabilities, rtol=1e-5)
 
 
