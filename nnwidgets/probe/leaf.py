@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nnwidgets.probe.flow import not_in_place
 from nnwidgets.probe.nests import fresh_arguments, replaced
 from nnwidgets.probe.reach import ReachError, not_called, submodule
+from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.units import main_tensor
 
@@ -108,6 +109,8 @@ def run_from(model: nn.Module, sample: Any, layer: str, *, call: int = 0) -> Run
         args, kwargs = fresh_arguments(sample)
         with torch.enable_grad(), not_in_place(model):
             result = model(*args, **kwargs)
+    except Refusal:  # of the layer's output, not the model's fault
+        raise
     except Exception as problem:
         words = f"{type(problem).__name__}: {problem}"
         raise ReachError("probe.reach.failed_in", problem=words) from problem

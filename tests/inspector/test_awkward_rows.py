@@ -129,3 +129,16 @@ def test_the_model_as_a_whole_is_no_layer(make: Make) -> None:
         inspector.selected = ""
     assert inspector.selected == "blocks.0"
     del model
+
+
+def test_an_output_that_is_no_number_is_not_the_models_failure(make: Make) -> None:
+    class Positive(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x > 0
+
+    model = nn.Sequential(nn.Linear(3, 2), Positive())
+    inspector = make(model, torch.randn(4, 3))
+    inspector.selected = "1"
+    inspector._ask_for(sort="contribution")
+    assert "probe.unit.none" in words(inspector)
+    assert "probe.reach.failed_in" not in words(inspector)
