@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from io import StringIO
+from io import BufferedIOBase, RawIOBase, StringIO
+from numbers import Real
 from os import PathLike
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from nnwidgets.catalogue import text
 from nnwidgets.live.diary import Diary
@@ -42,12 +43,14 @@ class TrainingHistory(History):
 
     def to_csv(self, path: str | PathLike[str] | IO[str]) -> None:
         """Write the whole history as CSV, a row for each logged step, every digit kept."""
+        _check_target(path, "to_csv")
         from nnwidgets.export import tables
 
         tables.to_csv(self, path)
 
     def to_json(self, path: str | PathLike[str] | IO[str]) -> None:
         """Write the whole history as strict JSON; non-finite values are strings."""
+        _check_target(path, "to_json")
         from nnwidgets.export import tables
 
         tables.to_json(self, path)
@@ -85,6 +88,9 @@ class TrainingExport:
         dark
             On a dark ground.
         """
+        given: object = smoothing
+        if isinstance(given, bool) or not isinstance(given, Real):
+            raise TypeError(f"smoothing must be a number, not {type(given).__name__}.")
         from nnwidgets.export import figures
         from nnwidgets.probe.metrics import higher_is_better, panels, split_name
 
@@ -132,3 +138,11 @@ class TrainingExport:
             write = figures.to_png if format == "png" else figures.to_svg
             data = write(self.figure(dark=dark))
         return f"{name or 'training'}.{format}", _MEDIA[format], data
+
+
+def _check_target(target: Any, verb: str) -> None:
+    """Raise TypeError, before anything is opened, unless text can be written there."""
+    binary = isinstance(target, (RawIOBase, BufferedIOBase))
+    if binary or not (isinstance(target, (str, PathLike)) or hasattr(target, "write")):
+        what = "a file of bytes" if binary else type(target).__name__
+        raise TypeError(f"{verb}() needs a path or a file open for writing text, not {what}.")
