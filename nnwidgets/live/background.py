@@ -49,9 +49,13 @@ class Run(Generic[R]):
         self._thread = threading.Thread(
             target=context.run, args=(self._work, function, args), name="nnwidgets run", daemon=True
         )
-        session.background = self._thread
         session.loop_began()
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # no thread to be had: nothing trains, and nobody would say so
+            session.loop_ended("stopped")
+            raise
+        session.background = self._thread
         session.trains_in(self._thread.ident)  # cells that end meanwhile are none of its business
 
     @property
