@@ -24,6 +24,7 @@ from nnwidgets.probe.reach import submodule, why_not_seen
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.relevance import channel_scores
 from nnwidgets.probe.ridge import history_blocks
+from nnwidgets.probe.tree import type_name
 from nnwidgets.probe.units import (
     Unit,
     as_unit,
@@ -154,8 +155,8 @@ def _attention(scene: Scene) -> list[Block]:
         look(scene.root, scene.sample, ())
     maps = maps_within(tap.maps, ask.layer)
     if not maps:
-        attends = isinstance(scene.module, nn.MultiheadAttention) or tap.left_out
-        return [note("probe.attention.none")] if attends else []
+        named = any(word in type_name(scene.module).lower() for word in ("attention", "attn"))
+        return [note("probe.attention.none")] if named or tap.left_out else []
     if ask.layer in maps:
         return attention_blocks(maps[ask.layer], ask.sample_index, call=ask.call)
     if len(maps) == 1:

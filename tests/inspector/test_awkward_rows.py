@@ -142,3 +142,20 @@ def test_an_output_that_is_no_number_is_not_the_models_failure(make: Make) -> No
     inspector._ask_for(sort="contribution")
     assert "probe.unit.none" in words(inspector)
     assert "probe.reach.failed_in" not in words(inspector)
+
+
+@pytest.mark.parametrize("kind", ["LinearAttention", "SelfAttn", "Mixer"])
+def test_attention_without_a_map_says_so(make: Make, kind: str) -> None:
+    """Linear attention has none; what its author calls attention is the only sign of it."""
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        out: Tensor = torch.einsum("bqd,bkd,bke->bqe", self.q(x).exp(), x.exp(), x)
+        return out
+
+    module = type(kind, (nn.Module,), {"forward": forward})()
+    module.q = nn.Linear(4, 4)
+    model = nn.Sequential(module)
+    inspector = make(model, torch.randn(2, 5, 4))
+    inspector.selected = "0"
+    assert ("probe.attention.none" in words(inspector)) == (kind != "Mixer")
+    assert "matrix" in blocks(inspector)
