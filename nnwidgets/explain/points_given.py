@@ -20,7 +20,7 @@ from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["Points", "points_given", "within"]
+__all__ = ["Points", "all_kept", "label_array", "points_given", "within"]
 
 _MOST_CLASSES: Final = 20
 
@@ -93,6 +93,8 @@ def points_given(
         finite &= np.isfinite(labels)
         near &= within(labels)
     if len(table) and not near.any():
+        if within(table).all():
+            raise Refusal("explain.points.label_finite")
         raise Refusal("explain.points.far" if finite.any() else "explain.points.none_finite")
     kept = np.flatnonzero(near)
     total = str(len(table))
@@ -117,11 +119,26 @@ def points_given(
     return Points(table, labels, names, features, tuple(notes), kept)
 
 
+def all_kept(given: Points, count: int) -> Points:
+    """Return points as they are; raise Refusal if one was left out for its label."""
+    if len(given.X) != count:
+        raise Refusal("explain.points.label_finite")
+    return given
+
+
 def within(numbers: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which numbers can be drawn: NaN, infinite and huge ones cannot."""
     largest = np.finfo(numbers.dtype).max if numbers.dtype.kind == "f" else FARTHEST
     near: NDArray[np.bool_] = np.abs(numbers) <= min(FARTHEST, float(largest))
     return near
+
+
+def label_array(y: Any) -> NDArray[Any]:
+    """Return labels as an array: of numbers, where all of them are."""
+    labels = _array(y)
+    if labels.dtype.kind == "O" and labels.size and all(map(_is_number, labels.ravel())):
+        return np.asarray(labels.tolist())  # of a frame's column, as it often comes
+    return labels
 
 
 def _numbers(X: Any) -> NDArray[Any]:
@@ -144,9 +161,7 @@ def _labels(
     y: Any, count: int, names: tuple[str, ...] | None
 ) -> tuple[NDArray[Any], tuple[str, ...] | None]:
     try:
-        labels = _array(y)
-        if labels.dtype.kind == "O" and labels.size and all(map(_is_number, labels.ravel())):
-            labels = np.asarray(labels.tolist())  # of a frame's column, as it often comes
+        labels = label_array(y)
     except Refusal:
         raise
     except (TypeError, ValueError, RuntimeError):

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnwidgets.explain.points_given import Points, points_given, within
+from nnwidgets.explain.points_given import Points, all_kept, label_array, points_given, within
 from nnwidgets.explain.points_loader import PointsLoader
 from nnwidgets.explain.points_snapshot import Snapshot, freeze, places_of, taken
 from nnwidgets.probe.blocks import Words
@@ -243,14 +243,15 @@ class PointStore:
         """Give points other labels: one for all of them, or one each."""
         if not len(ids):
             return
-        each = [y] * len(ids) if isinstance(y, str) or np.ndim(y) == 0 else y
+        several = isinstance(y, (list, tuple)) or (not isinstance(y, str) and np.ndim(y) > 0)
+        each = y if several else [y] * len(ids)
         with self._lock:
             now = self._now
             places = places_of(self._now, ids)
             if now.y is None:
                 raise Refusal("explain.points.no_labels")
             labels = np.array(now.y)
-            labels[places] = self._fitting(self._read(now.X[places], each))
+            labels[places] = self._fitting(all_kept(self._read(now.X[places], each), len(places)))
             self._put(replace(now, y=labels))
         self._changed()
 
@@ -258,7 +259,7 @@ class PointStore:
         """Give labels to points that have none: one each, of all of them."""
         with self._lock:
             now = self._now
-            given = self._read(now.X, y)
+            given = all_kept(self._read(now.X, y), len(now.X))
             assert given.y is not None
             self._dtype, self.class_names = given.y.dtype, given.class_names
             # Labels cannot be undone: a loop may learn from them already.
@@ -346,12 +347,23 @@ class PointStore:
         self._now = then
 
     def _read(self, X: Any, y: Any) -> Points:
-        if self.class_names is None and self._dtype is not None and y is not None:
-            names = [label for label in np.asarray(_plain(y)).ravel() if isinstance(label, str)]
-            if names:
-                raise Refusal("explain.points.label_text", label=names[0])
+        if self._dtype is not None and y is not None:
+            y = self._alike(y)
         given = points_given(X, y, class_names=self.class_names, width=self.width)
         return replace(given, X=self._cast(given.X, self._x_type))
+
+    def _alike(self, y: Any) -> Any:
+        """Return labels of the kind of those that are there, where nothing is lost by that."""
+        try:
+            labels = label_array(y)
+        except (TypeError, ValueError, RuntimeError):
+            return y  # which is no list of labels: to be said by whoever reads it
+        names = [label for label in labels.ravel() if isinstance(label, str)]
+        if names and (self.regression or self.class_names is None):
+            raise Refusal("explain.points.label_text", label=names[0])
+        if self.regression and labels.dtype.kind in "iub":
+            return labels.astype(np.float64)  # among values a whole number is one, too
+        return labels
 
     def _cast(self, numbers: NDArray[Any], to: Any) -> NDArray[Any]:
         """Return numbers in the type of those there are: they have to be finite in it as well."""
@@ -383,7 +395,3 @@ class PointStore:
             ids = np.arange(self._next, self._next + count, dtype=np.int64)
             self._next += count
         return ids
-
-
-def _plain(values: Any) -> Any:
-    return values.detach().cpu().numpy() if hasattr(values, "detach") else values
