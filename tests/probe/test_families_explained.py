@@ -179,4 +179,8 @@ def test_features_and_best_samples(family: str) -> None:
             assert found.image.shape == tuple(first.shape[1:])
             assert np.isfinite(found.image).all()
             made += 1
-        assert made > 0 or not first.is_floating_point() or family == "broken"
+        # With time first no row of the input is a sample: nothing is made.
+        if family == "rnn_cell":
+            assert made == 0
+        else:
+            assert made > 0 or not first.is_floating_point() or family == "broken"
