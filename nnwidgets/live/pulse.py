@@ -55,10 +55,11 @@ class Pulse:
         The step that is timed when it is quiet, and the seconds that the last such one took.
     mark
         The next of these two kinds of steps.
-    group, rate
-        The first parameter group and its learning rate as it was last seen, compared by identity.
-    others
-        The same of all other groups.
+    groups
+        How many parameter groups the optimiser has; −1 while that is not known.
+    rate, rates
+        The learning rates of the first and of all of them, as they were last seen; compared by
+        identity.
     """
 
     __slots__ = (
@@ -69,13 +70,13 @@ class Pulse:
         "glance",
         "glance_at",
         "glance_every",
-        "group",
+        "groups",
         "log_until",
         "mark",
-        "others",
         "preferred",
         "quiet_until",
         "rate",
+        "rates",
         "seen",
         "step",
         "time_at",
@@ -96,20 +97,19 @@ class Pulse:
         self.time_at = -1
         self.cost = 0.0
         self.mark: float = 0
-        self.group: dict[str, Any] = {"lr": None}
+        self.groups = -1
         self.rate: Any = None
-        self.others: Sequence[tuple[dict[str, Any], Any]] = ()
+        self.rates: Sequence[Any] = ()
 
     def wake(self) -> None:
         """Let the session see the next step and the next ``log()``; from any thread."""
         self.before = LOOK
         self.quiet_until = self.log_until = 0.0
 
-    def watch_rates(self, groups: Sequence[dict[str, Any]], rates: Sequence[Any]) -> None:
-        """Let a rate that is another one than in `rates` end the quiet."""
-        pairs = [pair for pair in zip(groups, rates, strict=False) if "lr" in pair[0]]
-        self.group, self.rate = pairs[0] if pairs else ({"lr": None}, None)
-        self.others = pairs[1:]
+    def watch_rates(self, rates: Sequence[Any]) -> None:
+        """Let a step with other rates than these end the quiet."""
+        self.groups, self.rates = len(rates) or -1, rates
+        self.rate = rates[0] if rates else None
 
     def count(self, now: float) -> None:
         """Count a step (`StepHooks` does the same without a call)."""

@@ -561,7 +561,7 @@ class Session:
             if self.host.needs_pump:
                 due = min(due, self._next_pump)
             if slot is not None:
-                pulse.watch_rates(slot.groups, slot.seen_rates)
+                pulse.watch_rates(slot.seen_rates)
             pulse.mark = self.step + 1
             pulse.before = pulse.due if self.step >= pulse.glance_at else NOTHING
             pulse.quiet_until = due

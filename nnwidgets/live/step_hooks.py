@@ -185,17 +185,19 @@ class StepHooks:
         pulse = self._pulse
         if pulse is not None:
             now = perf_counter()
-            if (
-                now < pulse.quiet_until
-                and pulse.group.get("lr") is pulse.rate
-                and (not pulse.others or _unchanged(pulse.others))
-            ):
-                pulse.step = step = pulse.step + 1
-                pulse.active = now
-                pulse.preferred, pulse.seen = pulse.seen, _STEP
-                if step >= pulse.mark:
-                    _mark(pulse, now)
-                return
+            if now < pulse.quiet_until:
+                groups = optimizer.param_groups
+                if (
+                    len(groups) == pulse.groups
+                    and groups[0].get("lr") is pulse.rate
+                    and (pulse.groups == 1 or _unchanged(groups, pulse.rates))
+                ):
+                    pulse.step = step = pulse.step + 1
+                    pulse.active = now
+                    pulse.preferred, pulse.seen = pulse.seen, _STEP
+                    if step >= pulse.mark:
+                        _mark(pulse, now)
+                    return
         elif self._nested:
             self._nested -= 1
             return
@@ -262,8 +264,8 @@ def _is_inside_step(caller: FrameType, optimizer: Optimizer) -> bool:
     return False
 
 
-def _unchanged(rates: Sequence[tuple[dict[str, Any], Any]]) -> bool:
-    return all(group.get("lr") is rate for group, rate in rates)
+def _unchanged(groups: Sequence[dict[str, Any]], rates: Sequence[Any]) -> bool:
+    return all(group.get("lr") is rate for group, rate in zip(groups, rates, strict=True))
 
 
 def _mark(pulse: Pulse, now: float) -> None:

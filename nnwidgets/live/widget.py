@@ -41,7 +41,7 @@ __all__ = ["LiveWidget", "Part", "action", "bundle", "check_language"]
 log = logging.getLogger("nnwidgets")
 
 _STATIC: Final = Path(__file__).parent.parent / "static"
-_UNSEEN_SECONDS: Final = 2.5  # between two messages to a front end that has no view (nbclient)
+_UNSEEN_SECONDS: Final = 4.0  # between two messages to a front end that has no view (nbclient)
 
 # How an action says no; a `Refusal` is a ValueError.
 _REFUSALS: Final = (ValueError, TypeError, KeyError, t.TraitError)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,8 +49,7 @@ def keep_quiet(monitor: TrainingMonitor) -> None:
     """Make the session want to hear nothing, whatever the machine's speed."""
     pulse = monitor.session.pulse
     pulse.quiet_until = pulse.log_until = math.inf
-    slot = monitor.session.slots[0]
-    pulse.watch_rates(slot.groups, slot.seen_rates)
+    pulse.watch_rates(monitor.session.slots[0].seen_rates)
 
 
 @given(calls)
@@ -164,3 +165,73 @@ def test_a_step_within_a_step_counts_once() -> None:
             take_step(model, optimizer)
             keep_quiet(monitor)
         assert monitor.session.step == 3
+
+
+def test_a_rate_of_a_later_group_ends_the_quiet() -> None:
+    model = nn.Linear(2, 1)
+    groups: list[dict[str, Any]] = [{"params": [model.weight]}, {"params": [model.bias], "lr": 0.5}]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    with TrainingMonitor(model, optimizer) as monitor:
+        take_step(model, optimizer)
+        keep_quiet(monitor)
+        optimizer.param_groups[1]["lr"] = 0.25
+        take_step(model, optimizer)
+        assert monitor.history["learning_rate/1"].values.tolist() == [0.5, 0.25]
+
+
+def test_a_group_that_is_added_ends_the_quiet() -> None:
+    monitor, model, optimizer = watched()
+    extra = nn.Parameter(torch.zeros(1))
+    with monitor:
+        take_step(model, optimizer)
+        keep_quiet(monitor)
+        optimizer.add_param_group({"params": [extra], "lr": 0.5})
+        take_step(model, optimizer)
+        assert monitor.history["learning_rate/1"].values.tolist() == [0.5]
+
+
+def test_a_tensor_of_several_numbers_is_told_and_not_raised() -> None:
+    monitor, model, optimizer = watched()
+    with monitor:
+        for value in (torch.tensor(0.5), torch.zeros(3), torch.tensor([0.25])):
+            take_step(model, optimizer)
+            monitor.log(loss=value)
+            keep_quiet(monitor)
+        assert monitor.history["loss"].values.tolist() == [0.5, 0.25]
+        assert monitor.history["loss"].steps.tolist() == [1, 3]
+
+
+def test_a_call_without_metrics_is_no_row() -> None:
+    monitor, model, optimizer = watched()
+    with monitor:
+        for _ in range(3):
+            take_step(model, optimizer)
+            monitor.log()
+            keep_quiet(monitor)
+        monitor.log({})
+        assert monitor.history.names() == ("learning_rate",)
+        assert monitor.history.revision == 1
+
+
+def test_logs_of_several_threads_are_all_kept() -> None:
+    monitor, model, optimizer = watched()
+    count = 3_000
+    with monitor:
+        take_step(model, optimizer)
+        monitor.log(loss=0.0)
+        keep_quiet(monitor)
+
+        def work(base: int) -> None:
+            for i in range(count):
+                if i % 100 == 99:
+                    monitor.log(loss=float(base + i), odd=1.0)  # another table
+                else:
+                    monitor.log(loss=float(base + i))
+
+        threads = [threading.Thread(target=work, args=(1 + k * count,)) for k in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        values = monitor.history["loss"].values
+        assert sorted(values.tolist()) == [float(i) for i in range(3 * count + 1)]
