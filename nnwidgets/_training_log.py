@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from time import perf_counter, thread_time
@@ -151,7 +152,10 @@ class TrainingLog:
             if values:
                 self._own.give_way(values)
                 self.history.append(at, now - self._began, values)
+            old = quick.rows
             quick.begin(self.history.open_rows(tuple(values), self._began))
+            if old:  # another thread was in the middle of a quick call
+                self.history.again(old)
         if timed:
             calls, self._charged = self._logs - self._charged, self._logs
             self._charge_at = self._logs + _TIMED_EVERY
@@ -165,11 +169,12 @@ class TrainingLog:
         looked = {}
         number: Any
         for name, value in values.items():
+            number = None
             if value.__class__ is Tensor and value.is_cpu and not value.ndim:
-                number = value.item()  # what is logged in nearly every loop
-                if number.__class__ is complex:
-                    number = as_number(value)
-            else:
+                # What is logged in nearly every loop; inside of torch.vmap it raises.
+                with contextlib.suppress(Exception):
+                    number = value.item()
+            if number.__class__ is not float:
                 number = as_number(value)
             looked[name] = number
             if number.__class__ is float and number - number != 0.0:

@@ -80,6 +80,7 @@ class History(Mapping[str, Series]):
         self._lock = threading.RLock()
         self._pending: list[Row | OpenRows] = []
         self._open: OpenRows | None = None  # rows still come to it
+        self._tables = 0  # that wait, about
         self._fold_at = _FOLD_AT
         self._batch: Batch | None = None
         self._folded = 0
@@ -112,9 +113,11 @@ class History(Mapping[str, Series]):
         rows = self._open
         if rows is None:
             return
-        self._pending.append(rows)  # before it is taken away, or a reader would miss it
+        if rows:  # as none is behind a log() that was no quick one
+            self._pending.append(rows)  # before it is taken away, or a reader would miss it
+            self._tables += 1
         self._open = None
-        if len(self._pending) >= _FOLD_TABLES_AT and self._lock.acquire(blocking=False):
+        if self._tables >= _FOLD_TABLES_AT and self._lock.acquire(blocking=False):
             try:
                 self._fold(block=False)
             finally:
@@ -389,6 +392,7 @@ class History(Mapping[str, Series]):
         self._finish()
         # Looked at first: what is behind it once it is closed has to wait for the next time.
         newest = self._open
+        self._tables = 0
         while self._pending:
             first = self._pending[0]
             if isinstance(first, OpenRows):

@@ -116,3 +116,15 @@ def test_tables_are_folded_where_nobody_reads() -> None:
         rows.cells.fromlist([float(i), i, 0.5])
     assert len(history._pending) < 20
     assert history.count("loss") == 200
+
+
+def test_tables_to_which_nothing_came_are_not_kept() -> None:
+    """As where no log() is a quick one: rows between them would be stored one by one."""
+    history = History()
+    for i in range(300):
+        history.close_rows()
+        history.append(i, i, {"loss": 0.5})
+        history.open_rows(("loss",), 0.0)
+    assert history.waiting == 300
+    assert not any(isinstance(one, OpenRows) for one in history._pending)
+    assert history.count("loss") == 300

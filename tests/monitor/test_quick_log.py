@@ -235,3 +235,16 @@ def test_logs_of_several_threads_are_all_kept() -> None:
             thread.join()
         values = monitor.history["loss"].values
         assert sorted(values.tolist()) == [float(i) for i in range(3 * count + 1)]
+
+
+def test_a_value_that_cannot_be_read_does_not_raise() -> None:
+    """Inside of ``torch.vmap`` a tensor of one number has none."""
+    monitor, _, _ = watched()
+    with monitor:
+
+        def each(x: torch.Tensor) -> torch.Tensor:
+            monitor.log(loss=x.sum())
+            return x.sum()
+
+        torch.vmap(each)(torch.ones(3, 2))
+        assert monitor.history.names() == ()
