@@ -16,6 +16,8 @@ from nnwidgets.probe.sentences import factor, number, whole
 
 _LOOK_BACK = 50  # points before the first bad one that can have led to it
 _GROWN = 5.0  # growth over them that explains it
+_OFTEN = 0.1  # of the values, and more are infinite than mixed precision skips
+_SEVERAL = 5
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,14 @@ def find_break(name: str, steps: Numbers, values: Floats) -> Break | None:
         "count": whole(count),
         "points": whole(len(values)),
     }
-    if not for_good:
+    infinite = np.isinf(values)
+    endless = int(np.count_nonzero(infinite))
+    if not for_good and endless >= max(_SEVERAL, _OFTEN * len(values)):
+        variant = "often"
+        worst = values[infinite][0]
+        params |= {"what": "∞" if worst > 0 else "−∞", "count": whole(endless)}
+        params["step"] = whole(steps[np.flatnonzero(infinite)[0]])
+    elif not for_good:
         variant = "passed"
     elif last != first and np.isfinite(steps[last]):
         variant = "again"
@@ -91,6 +100,8 @@ def find_break(name: str, steps: Numbers, values: Floats) -> Break | None:
     else:
         past = slice(max(0, first - _LOOK_BACK), first)
         variant = _what_came_before(steps[past], values[past], steps[first], evidence, params)
+        if variant == "start" and split_name(name)[1] in ("val", "test"):
+            variant = "checked"
     return Break(
         name=name,
         is_loss=higher_is_better(split_name(name)[0]) is False,
@@ -105,16 +116,19 @@ def find_break(name: str, steps: Numbers, values: Floats) -> Break | None:
 def not_finite(breaks: Sequence[Break], language: str) -> Finding | None:
     """Tell of the first NaN or infinity of all series and what came before it.
 
-    It is an error if a loss is not finite any more, a warning if another metric is not, and
+    It is an error if a loss is not finite any more, a warning if another metric is not (or a loss
+    on other data than the training's never was), and
     information if finite values follow: mixed-precision training skips steps with infinite
-    gradients on purpose (Micikevicius et al. 2018), and some people log NaN for "not measured".
+    gradients on purpose (Micikevicius et al. 2018), though not one in ten, and some people log NaN
+    for "not measured".
     """
     if not breaks:
         return None
     # What is broken for good first, then what broke first, then a loss rather than its companions.
     worst = min(breaks, key=lambda b: (not b.for_good, b.step, not b.is_loss))
-    lost = any(b.for_good and b.is_loss for b in breaks)
-    severity = "error" if lost else "warning" if worst.for_good else "info"
+    lost = any(b.for_good and b.is_loss and b.variant != "checked" for b in breaks)
+    alarming = worst.for_good or worst.variant == "often"
+    severity = "error" if lost else "warning" if alarming else "info"
     return make("nan", severity, worst.step, worst.evidence, worst.params,
                 variant=worst.variant, language=language)  # fmt: skip
 

@@ -258,6 +258,20 @@ def test_nan_for_not_measured_is_no_alarm() -> None:
     assert [(f.kind, f.severity) for f in found] == [("nan", "info")]
 
 
+def test_infinities_that_come_again_and_again_are_a_warning() -> None:
+    values = np.exp(-LINE / 100)
+    values[1::2] = np.inf
+    found = only({"loss": (LINE, values)}, "nan")
+    assert (found.severity, found.step, found.key) == ("warning", 1, "finding.nan_often")
+    assert found.body == "Infinite: 200 of its 400 values, with finite ones between them."
+
+
+def test_a_validation_loss_that_never_was_finite_is_not_taken_for_the_training() -> None:
+    series = {"loss": (LINE, np.exp(-LINE / 100)), "val_loss": (LINE, np.full(400, np.nan))}
+    found = only(series, "nan")
+    assert (found.severity, found.step, found.key) == ("warning", 0, "finding.nan_checked")
+
+
 def test_nan_that_came_back_for_good() -> None:
     values = np.exp(-LINE / 100)
     values[100] = np.inf
