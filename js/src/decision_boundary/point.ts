@@ -10,6 +10,7 @@ import type { StageContext } from "../ui/stage";
 import { type Chosen, chosenOf, samePlace } from "./asking";
 import { type BarRow, bars } from "./bars";
 import { classOf, type DrawnPointActions, drawnPoint } from "./drawn_point";
+import { formatShare } from "./header";
 import { leads } from "./leads";
 import { classColour } from "./picture/palette";
 import { pointValues } from "./point_values";
@@ -266,7 +267,7 @@ function chanceRows(point: PointSaid, nameOf: (k: number) => string, night: bool
     const finite = Number.isFinite(chance);
     return {
       name: nameOf(k),
-      number: finite ? (100 * chance).toFixed(1) : formatNumber(chance),
+      number: finite ? formatShare(chance) : formatNumber(chance),
       from: 0,
       to: finite ? chance : 0,
       spread: around === undefined || !(around > 0) ? null : [chance - around, chance + around],

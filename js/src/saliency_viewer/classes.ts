@@ -130,7 +130,8 @@ export function classes(
       const values = places.map((place) => outputs[place] ?? Number.NaN);
       const scaled = probable ? values.map((value) => 100 * value) : values;
       const format = probable
-        ? (value: number) => (Number.isFinite(value) ? value.toFixed(1) : formatNumber(value))
+        ? (value: number) =>
+            Number.isFinite(value) ? `${value.toFixed(1)}\u202f%` : formatNumber(value)
         : evenFormat(values);
       const finite = values.filter(Number.isFinite);
       const low = probable ? 0 : Math.min(0, ...finite);

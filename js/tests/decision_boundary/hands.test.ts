@@ -45,8 +45,9 @@ describe("a place that is explained", () => {
     await settle();
     const meta = (model.get("_point") as { meta: Record<string, unknown> }).meta;
     const numbers = all(".nnw-bars:not(.nnw-bars-signed) .nnw-bar-number").map((one) =>
-      Number(one.textContent),
+      Number(one.textContent?.replace(/\s*%$/, "")),
     );
+    expect(all(".nnw-bar-number")[0]?.textContent).toMatch(/\d\.\d\u202f%$/);
     expect(numbers).toHaveLength(3);
     expect(Math.abs(numbers.reduce((sum, one) => sum + one, 0) - 100)).toBeLessThan(0.2);
     expect(all(".nnw-bar-spread").some(seen)).toBe(true);

@@ -131,9 +131,9 @@ describe("the classes", () => {
     const { model, all, text, named, shown } = viewer();
     const rows = all(".nnw-class");
     expect(rows.map(({ textContent }) => textContent).slice(4, 7)).toEqual([
-      "40.2",
-      "593.1",
-      "60.2",
+      "40.2\u202f%",
+      "593.1\u202f%",
+      "60.2\u202f%",
     ]);
     expect(rows[5]?.getAttribute("aria-pressed")).toBe("true");
     expect(shown(".nnw-answer .nnw-button-plain")).toBe(false);
