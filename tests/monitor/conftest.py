@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import torch
 
 from nnwidgets import TrainingMonitor
 from tests.live.doubles import FakeLink, NoPublisher, install_browser, install_link
 
 Make = Callable[..., TrainingMonitor]
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled() -> None:
+    """Forget what an earlier test has compiled: layers would be seen by their gradients alone."""
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
 
 
 @pytest.fixture
