@@ -241,7 +241,9 @@ def test_a_place_is_explained_and_leads_on(plot: Plot) -> None:
     assert [float(place[1]), float(place[2])] == pytest.approx([0.35, 0.1], abs=0.03)
 
     rows = plot.root.get_by_role("list", name="Probabilities in per cent").get_by_role("listitem")
-    shares = {name: float(share) for name, share in (r.split() for r in rows.all_inner_texts())}
+    said = [row.split() for row in rows.all_inner_texts()]
+    shares = {name: float(share) for name, share, _ in said}
+    assert {unit for *_, unit in said} == {"%"}
     assert set(shares) == {"A", "B"}
     assert sum(shares.values()) == pytest.approx(100, abs=0.11)
     alone = sentence("explain.boundary.unsure_alone")

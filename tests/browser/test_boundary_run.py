@@ -296,7 +296,7 @@ def test_a_second_view_is_live_and_follows(plot: Plot, drawing: Notebook, loop: 
     loop.wait("near(X, ...x) === 1", [*CORNER, label])
     second.page.mouse.up()
     plot.point_at(*CORNER)
-    plot.wait("/ · train A, model says A$/.test(p.readout)")
+    plot.wait("/ · A\\ntrain A, model says A$/.test(p.readout)")
     plot.button("Undo").click()
     loop.wait("JSON.stringify(X) === JSON.stringify(x)", before["X"])
     second.view("Probability")
@@ -481,7 +481,7 @@ def test_a_point_is_dragged_while_the_cell_trains(lab: Lab, chromium: Chromium, 
         plot.lift(x, y, CORNER)
         here = [*CORNER, label]
         loop.wait("near(X, ...x) === 1 && near(batches, ...x) === 1", here)
-        plot.wait("/ · A \\d.* train A, model says A$/.test(p.readout)")
+        plot.wait("/ · A \\d.*\\ntrain A, model says A$/.test(p.readout)")
         plot.page.mouse.up()
         plot.view("Margin")
         plot.click(-1.3, 0.0)
