@@ -152,12 +152,11 @@ class Looking(Extras):
         space, side = self._space, self._given.resolution
         training = self._session.training and not self._in_full
         seconds = _AT_REST if not training else _WAITED_FOR if asked else _PASSING
-        if training and not asked and self._moving_side**2 * space.row_seconds <= _PASSING:
+        passing = training and not asked and space.row_seconds > 0
+        if passing and self._moving_side**2 * space.row_seconds <= _PASSING:
             # A picture that moves is worth more than a fine one; at rest it becomes fine.
-            side = self._moving_side
-            if space.row_seconds > 0:
-                self._pass_by(scene, side)
-                return
+            self._pass_by(scene, self._moving_side)
+            return
         if space.row_seconds <= 0:
             self._time_it(scene)
         refinement = None

@@ -30,27 +30,13 @@ _LOG: Final = int(Kind.LOG)
 class _Quick:
     """What a quick ``log()`` reads and writes, together in one small object."""
 
-    __slots__ = ("pulse", "rows", "seconds", "timed", "width")
+    __slots__ = ("pulse", "rows", "seconds", "timed")
 
     def __init__(self, pulse: Pulse) -> None:
         self.pulse = pulse
+        self.rows = OpenRows((), 0.0)  # where the numbers go
         self.seconds = 0.0  # that one has taken
         self.timed = False  # the next one is
-        self.begin(OpenRows((), 0.0))
-
-    def begin(self, rows: OpenRows) -> None:
-        """Let rows come to a new table."""
-        self.rows = rows
-        self.width = 2 + len(rows.names) if rows.names else -1  # nothing is no row
-
-    def logs(self) -> int:
-        """Rows in the table."""
-        return len(self.rows.cells) // self.width
-
-    def newest(self, otherwise: float | None) -> float | None:
-        """Return the step of the newest row, if there is one."""
-        cells = self.rows.cells
-        return cells[1 - self.width] if cells else otherwise
 
 
 class TrainingLog:
@@ -109,8 +95,9 @@ class TrainingLog:
             given = named if metrics is None else metrics
             quick = self._quick
             pulse = quick.pulse
+            rows = quick.rows  # once: another thread may put others there at any time
             now = perf_counter()
-            if now < pulse.log_until and tuple(given) == quick.rows.names:
+            if now < pulse.log_until and tuple(given) == rows.names:
                 row: list[Any] = [now, pulse.step]
                 try:
                     for value in given.values():
@@ -122,8 +109,7 @@ class TrainingLog:
                         row.append(value)
                 except Exception:  # a tensor of several numbers: told below, in words
                     pass
-                if len(row) == quick.width:
-                    rows = quick.rows
+                if len(row) == rows.width:
                     rows.cells.fromlist(row)
                     pulse.active = now
                     if pulse.seen < _LOG:
@@ -137,11 +123,12 @@ class TrainingLog:
 
     def _log(self, values: Mapping[str, Any], step: int | float | None) -> None:
         quick = self._quick
-        self._logs += 1 + quick.logs()
+        self._logs += 1 + quick.rows.count
         timed = self._logs >= self._charge_at
         began = thread_time() if timed else 0.0
         with self._changing:
-            before = quick.newest(self._logged_at)
+            old = quick.rows
+            before = self._logged_at if old.newest is None else old.newest
             self.history.close_rows()
             at = self._logged_at = self._steps.at(step, values)
             for value in values.values():
@@ -152,8 +139,7 @@ class TrainingLog:
             if values:
                 self._own.give_way(values)
                 self.history.append(at, now - self._began, values)
-            old = quick.rows
-            quick.begin(self.history.open_rows(tuple(values), self._began))
+            quick.rows = self.history.open_rows(tuple(values), self._began)
             if old:  # another thread was in the middle of a quick call
                 self.history.again(old)
         if timed:

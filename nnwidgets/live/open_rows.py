@@ -32,22 +32,35 @@ class OpenRows:
     ----------
     cells
         float64: time, step and the values of each row, one row after another.
+    width
+        Numbers in a row; −1 without names, which is no row.
     taken
         Rows that have been folded.
     """
 
-    __slots__ = ("_began", "_width", "cells", "names", "taken")
+    __slots__ = ("_began", "cells", "names", "taken", "width")
 
     def __init__(self, names: tuple[str, ...], began: float) -> None:
         self.names = names
         self.cells = array("d")
         self.taken = 0
         self._began = began
-        self._width = 2 + len(names)
+        self.width = 2 + len(names) if names else -1
 
     def __len__(self) -> int:
         """Rows that wait."""
-        return len(self.cells) // self._width - self.taken
+        return self.count - self.taken
+
+    @property
+    def count(self) -> int:
+        """Rows that have come."""
+        return len(self.cells) // self.width
+
+    @property
+    def newest(self) -> float | None:
+        """The step of the newest row, None if none has come."""
+        cells = self.cells
+        return cells[1 - self.width] if cells else None
 
     def batch(self, folded: int, first_row: int) -> Batch:
         """Prepare the rows that wait; `taken` is for whoever stores them to move on.
@@ -57,8 +70,7 @@ class OpenRows:
         folded, first_row
             As in `nnwidgets.live.pending.take`.
         """
-        width, first = self._width, self.taken
-        end = len(self.cells) // width
+        width, first, end = self.width, self.taken, self.count
         table = np.frombuffer(self.cells[first * width : end * width]).reshape(-1, width)
         at = np.arange(first_row, first_row + len(table), dtype=np.int64)
         return Batch(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,15 @@ def take_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad()
     model(torch.ones(3, 2)).sum().backward()
     optimizer.step()
+
+
+@pytest.fixture
+def often() -> Iterator[None]:
+    """Threads take turns at nearly every step of the interpreter."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
 
 
 def keep_quiet(monitor: TrainingMonitor) -> None:
@@ -213,28 +224,32 @@ def test_a_call_without_metrics_is_no_row() -> None:
         assert monitor.history.revision == 1
 
 
-def test_logs_of_several_threads_are_all_kept() -> None:
+def test_logs_of_several_threads_are_all_kept(often: None) -> None:
+    """Each under its own name, whatever table another thread begins meanwhile."""
     monitor, model, optimizer = watched()
-    count = 3_000
+    count, names = 2_000, ("a", "b", "c")
     with monitor:
         take_step(model, optimizer)
-        monitor.log(loss=0.0)
+        monitor.log(a=-1.0)
         keep_quiet(monitor)
 
-        def work(base: int) -> None:
+        def work(name: str, base: int) -> None:
             for i in range(count):
+                monitor.log({name: float(base + i)})
                 if i % 100 == 99:
-                    monitor.log(loss=float(base + i), odd=1.0)  # another table
-                else:
-                    monitor.log(loss=float(base + i))
+                    monitor.log(**{name: -1.0}, odd=1.0)  # a table of another width
 
-        threads = [threading.Thread(target=work, args=(1 + k * count,)) for k in range(3)]
+        threads = [
+            threading.Thread(target=work, args=(name, k * count)) for k, name in enumerate(names)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        values = monitor.history["loss"].values
-        assert sorted(values.tolist()) == [float(i) for i in range(3 * count + 1)]
+        for k, name in enumerate(names):
+            values = monitor.history[name].values
+            kept = [value for value in values.tolist() if value >= 0]
+            assert kept == [float(i) for i in range(k * count, (k + 1) * count)]
 
 
 def test_a_value_that_cannot_be_read_does_not_raise() -> None:
