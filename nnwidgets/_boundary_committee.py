@@ -72,22 +72,10 @@ class Committees(Sources):
         made = surface(joint, scene.plane, side, scene.rectangle, job.check)
         verdict = self._space.verdict(joint, scene.plane, check=job.check)
         self._note_members(joint)
-        return Shown(
-            0,
-            scene.wish,
-            scene.step,
-            scene.past,
-            scene.mark,
-            scene.era,
-            "ready",
-            None,
-            scene.drawn,
-            scene.rectangle,
-            made,
-            1.0,
-            joint.committee.count,
-            verdict,
-            (*joint.committee.notes, *self._space.notes, *self._unsound),
+        notes = (*joint.committee.notes, *self._space.notes, *self._unsound)
+        count = joint.committee.count
+        return scene.showing(
+            Shown(surface=made, state="ready", members=count, verdict=verdict, notes=notes)
         )
 
     _unsound: tuple[Words, ...] = ()  # which of several given models give no finite answers

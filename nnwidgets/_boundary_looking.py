@@ -249,20 +249,8 @@ class Looking(Extras):
         verdict = drawn.verdict  # of the same weights; the points may be others
         if verdict is None or verdict.points.version != scene.points.version:
             verdict = space.verdict(scene.predictor, scene.plane, most=most)
-        self._put(
-            replace(
-                drawn,
-                wish=scene.wish,
-                step=scene.step,
-                past=scene.past,
-                mark=scene.mark,
-                era=scene.era,
-                plane=scene.plane,
-                rectangle=scene.rectangle,
-                verdict=verdict,
-                notes=(*drawn.notes, *self._left_out(), *self._for_now(scene.wish)),
-            )
-        )
+        notes = (*drawn.notes, *self._left_out(), *self._for_now(scene.wish))
+        self._put(scene.showing(replace(drawn, verdict=verdict, notes=notes)))
 
     def _left_out(self) -> list[Words]:
         """Say what of the model the copy has not, where its answers may differ by that."""

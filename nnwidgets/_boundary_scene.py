@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nnwidgets._boundary_wish import Wish
+from nnwidgets._boundary_wish import Shown, Wish
 from nnwidgets.explain.layer_plane import LayerProjection
 from nnwidgets.explain.plane_base import Plane, Rectangle
 from nnwidgets.explain.points_snapshot import Snapshot
@@ -81,6 +81,19 @@ class Scene:
     def drawn(self) -> Plane:
         """The plane of the picture."""
         return self.plane if self.origin is None else self.origin
+
+    def showing(self, drawn: Shown) -> Shown:
+        """Return a surface of this scene with what it is of."""
+        return replace(
+            drawn,
+            wish=self.wish,
+            step=self.step,
+            past=self.past,
+            mark=self.mark,
+            era=self.era,
+            plane=self.drawn,
+            rectangle=self.rectangle,
+        )
 
     def key(self, *more: Any) -> tuple[Any, ...]:
         """Return what an answer depends on."""

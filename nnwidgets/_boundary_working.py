@@ -309,23 +309,9 @@ class Working(Committees):
             return
         made = surface(scene.predictor, scene.plane, self._side, scene.rectangle)
         verdict = self._space.verdict(scene.predictor, scene.plane)
-        shown = Shown(
-            0,
-            scene.wish,
-            scene.step,
-            scene.past,
-            scene.mark,
-            scene.era,
-            "ready",
-            None,
-            scene.drawn,
-            scene.rectangle,
-            made,
-            1.0,
-            0,
-            verdict,
-            (*(() if self._untold is None else (self._untold,)), *self._space.notes),
-        )
+        why = () if self._untold is None else (self._untold,)
+        notes = (*why, *self._space.notes)
+        shown = scene.showing(Shown(surface=made, state="ready", verdict=verdict, notes=notes))
         self._have("surface", Found(tasks["surface"], scene.step, shown))
 
     def _put(self, shown: Shown) -> None:
