@@ -37,7 +37,8 @@ class Progress:
     epoch
         ``(current, total)``, counted from 1; None without epochs. The total may be None.
     done, total
-        Items of the innermost loop over the whole run; the total is None when unknown.
+        Items of the innermost loop over the whole run; the total is None when unknown, and once
+        more items have come than were said to.
     rate
         Items per second, pauses left out; NaN before the first.
     eta
@@ -55,10 +56,11 @@ class Progress:
 class _Level:
     """One tracked loop that is under way."""
 
-    total: int | None
+    total: int | None  # items of a round; None once more have come
     epochs: int
     done: int = 0  # items whose body is over
     epoch: int = 0
+    before: int = 0  # items of earlier rounds
     within: int = 0  # item of the loop around it in which it began
     leaves: int = 0  # items of innermost loops since it began
     inner: int = 0  # of these, those in the current item
@@ -67,6 +69,13 @@ class _Level:
     inner_known: int = 0  # leaves that one item took before
     began_at: int = 0  # step at which the current item's body began
     is_epochs: bool = False  # items take several steps each
+
+    @property
+    def planned(self) -> int | None:
+        """Items of all rounds: those of the rounds to come are taken to be as long as this one."""
+        if self.total is None:
+            return None
+        return self.before + self.total * (self.epochs - self.epoch)
 
 
 @dataclass
@@ -151,11 +160,11 @@ class Loops:
         if not levels:
             return self._frozen
         outer = levels[0]
-        rounds = None if outer.total is None else outer.total * outer.epochs
+        rounds = outer.planned
         if len(levels) > 1 or outer.inner or outer.inner_known:
             epoch: tuple[int, int | None] | None = _nth(outer.done, rounds)
             each = _each(levels)
-            done = outer.done * each + outer.inner
+            done = outer.leaves if each is None else outer.done * each + outer.inner
             total = rounds * each if rounds is not None and each else None
         else:
             epoch, done, total = None, outer.done, rounds
@@ -203,6 +212,8 @@ class Loops:
 
     def begin_round(self, level: _Level, epoch: int) -> None:
         """One of the rounds of ``epochs=n`` begins."""
+        if epoch:  # what a round has held says more than what was said of it
+            level.total, level.before = level.done - level.before, level.done
         level.epoch = epoch
         if level.epochs > 1:
             self._mark(epoch, self.session.step)
@@ -210,6 +221,8 @@ class Loops:
     def begin_item(self, level: _Level) -> None:
         """The body of an item begins."""
         level.began_at = self.session.step
+        if level.total is not None and level.done - level.before >= level.total:
+            level.total = None  # one more than there should be: no saying how many will come
 
     def advance(self, level: _Level) -> None:
         """The body of an item is over."""
@@ -282,13 +295,17 @@ def _place(frame: FrameType | None) -> Place:
     return tuple(path)
 
 
-def _each(levels: Sequence[_Level]) -> int:
-    """Items of innermost loops in one item of the first of these loops, as far as one can tell."""
+def _each(levels: Sequence[_Level]) -> int | None:
+    """Items of innermost loops in one item of the first of these loops, as far as one can tell.
+
+    None while a loop of unknown length is under way that has gone beyond the item before.
+    """
     level, planned = levels[0], levels[0].inner_ended
     if len(levels) > 1 and levels[1].within == level.done:
-        inner = levels[1]
-        items = (inner.total or 0) * inner.epochs
-        planned += max(inner.leaves, items * (_each(levels[1:]) or 1))
+        items, each = levels[1].planned, _each(levels[1:])
+        if items is None or each is None:
+            return level.inner_known if level.inner_known >= max(level.inner, 1) else None
+        planned += max(levels[1].leaves, items * (each or 1))
     return max(level.inner_known, level.inner, planned)
 
 

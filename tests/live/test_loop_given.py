@@ -56,7 +56,8 @@ class Streaming:
 def test_a_length_that_fails_is_no_length(tracker: Tracker, problem: Any) -> None:
     seen = []
     for item in tracker.track(Streaming(problem), epochs=2):
-        assert tracker.progress.total is None
+        # The second round is taken to be as long as the first was.
+        assert tracker.progress.total == (None if len(seen) < 3 else 6)
         seen.append(item)
     assert seen == [1, 2, 3] * 2
 

@@ -156,3 +156,14 @@ def test_track_needs_nothing_else(make: Make) -> None:
     assert list(monitor.track(range(3))) == [0, 1, 2]
     assert monitor.state == "finished"
     assert list(monitor.history) == []
+
+
+def test_more_items_than_the_total_that_was_given(make: Make) -> None:
+    monitor = make()
+    shown = []
+    for _ in monitor.track(iter(range(4)), total=2):
+        monitor.log(loss=1.0)
+        now = live(monitor)
+        assert not now["eta"] < 0
+        shown.append(now["progress"])
+    assert shown == [[0, 2], [1, 2], [2, None], [3, None]]
