@@ -15,15 +15,8 @@ from nnwidgets.explain.cancelling import Cancelled, Watch, never
 from nnwidgets.explain.methods import explain
 from nnwidgets.explain.methods_untouched import untouched
 from nnwidgets.explain.question import Question
+from tests.explain.clock import Clock
 from tests.explain.nets import cnn
-
-
-class Clock:
-    """A clock that the test moves, and an answer that is asked at each look."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 100.0
-        monkeypatch.setattr("nnwidgets.explain.cancelling.perf_counter", lambda: self.now)
 
 
 class Slow(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
 from tests.explain.cam_by_hand import numpy_grad_cam, plainly_hooked, resized, seeded
+from tests.explain.clock import Clock
 
 
 def asked_of(model: nn.Module, inputs: Tensor, target: Any, layer: str, **more: Any) -> Explanation:
@@ -138,7 +138,10 @@ METHODS = ("grad_cam", "grad_cam_plus_plus", "layer_cam", "activation_x_weight")
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("asks", range(1, 6))
-def test_cancelled_at_any_moment_nothing_is_left_behind(method: str, asks: int) -> None:
+def test_cancelled_at_any_moment_nothing_is_left_behind(
+    method: str, asks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
     model, inputs = pooled()
     asked = Question(model.eval(), inputs).ask(0, 1)
     count = 0
@@ -146,7 +149,7 @@ def test_cancelled_at_any_moment_nothing_is_left_behind(method: str, asks: int) 
     def cancelled() -> bool:
         nonlocal count
         count += 1
-        time.sleep(0.011)  # so that the next one is asked again, and not spared
+        clock.now += 0.011  # so that the next one is asked again, and not spared
         return count >= asks
 
     with contextlib.suppress(Cancelled):  # it may be over before so many questions

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -25,8 +23,10 @@ from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
 from nnwidgets.explain.trust import trust
 from nnwidgets.explain.verdict import KINDS, Check, TrustReport
+from tests.explain.clock import Clock
 from tests.explain.nets import Bag, Pair, mlp, signal_net, text_ids
 from tests.explain.tables import breast_cancer
+from tests.live.doubles import Background
 
 CORE = ("randomisation", "completeness", "deletion", "insertion", "stability")
 
@@ -518,20 +518,21 @@ def test_it_stops_when_nobody_waits_any_more(method: str) -> None:
 class Slow(nn.Linear):
     """Takes long, and sees when it is run without a gradient: outside of explanations."""
 
+    clock: Clock
     seen = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        time.sleep(0.012)  # so long that it is asked again whether anybody waits
+        Slow.clock.now += 0.012  # so long that it is asked again whether anybody waits
         if not torch.is_grad_enabled():
             Slow.seen += 1
         return super().forward(x)
 
 
-def test_it_stops_inside_a_slow_forward_of_its_own() -> None:
-    Slow.seen = 0
+def test_it_stops_inside_a_slow_forward_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Slow, "clock", Clock(monkeypatch), raising=False)
     model = nn.Sequential(*[Slow(12, 12) for _ in range(6)]).eval()
     asked = Question(model, torch.randn(3, 12)).ask(0, 1)
-    Slow.seen = 0
+    monkeypatch.setattr(Slow, "seen", 0)
     with pytest.raises(Cancelled):
         trust(asked, "saliency", samples=1, maps=9, cancelled=lambda: Slow.seen > 0)
     assert Slow.seen < 6
@@ -570,9 +571,7 @@ def test_beside_a_training_no_global_number_is_drawn() -> None:
     def work() -> None:
         reports.append(trust(question().ask(6), "smooth_grad", question=question(), samples=2))
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
+    Background(work).join()
     assert len(reports) == 1
     assert state(model) == before
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import threading
 import warnings
 import weakref
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nnwidgets.probe.layers import LayerWatch
+from tests.live.doubles import Background
 from tests.probe.stepping import Functional, clean, dead_after, row, step
 
 __all__ = ["clean"]
@@ -251,9 +251,7 @@ def test_validation_and_other_threads_are_not_looked_at() -> None:
     with torch.no_grad():
         model(torch.ones(1, 2))
     model(torch.ones(1, 2))
-    other = threading.Thread(target=lambda: model(torch.ones(1, 2)))
-    other.start()
-    other.join()
+    Background(lambda: model(torch.ones(1, 2))).join()
     nn.Sequential(nn.Linear(2, 2))(torch.ones(1, 2))
     tap = watch._forward.tap
     assert tap is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch, use_of_state
 from nnwidgets.probe.refusal import Refusal
+from tests.live.doubles import Background
 
 X = torch.linspace(0.1, 0.9, 32).reshape(4, 8)
 LSTM = nn.LSTM(8, 8, 2, dropout=0.5)
@@ -169,9 +169,7 @@ def test_a_model_that_sets_the_state_is_noticed() -> None:
 
 def test_what_another_thread_does_meanwhile_is_not_meant() -> None:
     def run() -> None:
-        other = threading.Thread(target=torch.get_rng_state)
-        other.start()
-        other.join()
+        Background(torch.get_rng_state).join()
 
     assert use_of_state(run) == "none"
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nnwidgets.probe.twin import Twin, TwinError
+from tests.live.doubles import Background, until
 from tests.probe.model_families import FAMILIES, cnn, gpt, lazy, mlp, reparametrised, shared
 from tests.probe.twins import in_evaluation, run, unharmed
 
@@ -316,11 +317,34 @@ def test_keeps_the_model_alive_in_no_way(name: str) -> None:
         pass
 
 
-def test_is_opened_once_at_a_time() -> None:
+class Turnstile:
+    """A lock of one thread that says when another stands before it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.waited_for = threading.Event()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self.waited_for.set()
+            self._lock.acquire()
+
+    def __exit__(self, *problem: object) -> None:
+        self._lock.release()
+
+
+def test_is_not_opened_while_it_is_open() -> None:
     model, _ = mlp()
     twin = Twin(model)
     with twin.open(), pytest.raises(TwinError, match="already"), twin.open():
         pass
+
+
+def test_another_thread_waits_until_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = mlp()
+    twin = Twin(model)
+    turnstile = Turnstile()
+    monkeypatch.setattr(twin, "_lock", turnstile)
     order: list[str] = []
 
     def other() -> None:
@@ -328,9 +352,8 @@ def test_is_opened_once_at_a_time() -> None:
             order.append("other")
 
     with twin.open():
-        thread = threading.Thread(target=other)
-        thread.start()
-        thread.join(0.05)
+        thread = Background(other)
+        until(lambda: turnstile.waited_for.is_set() or thread.done)
         order.append("first")
     thread.join()
     assert order == ["first", "other"]
