@@ -7,6 +7,8 @@ from numbers import Real
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from torch import serialization
+
 from nnwidgets.catalogue import text
 from nnwidgets.live.diary import Diary
 from nnwidgets.live.history import History
@@ -27,7 +29,10 @@ _MEDIA: Final = {
 
 
 class TrainingHistory(History):
-    """A history that can also be written out; what that needs is imported when asked for."""
+    """A history that can also be written out; what that needs is imported when asked for.
+
+    It may be kept in a checkpoint, next to the weights: checkpoints name this class by its module.
+    """
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the whole history as a data frame, a row for each logged step.
@@ -54,6 +59,12 @@ class TrainingHistory(History):
         from nnwidgets.export import tables
 
         tables.to_json(self, path)
+
+
+# Plain numbers that run nothing when they are read: torch.load takes them with weights_only=True,
+# its default, as it takes weights. (torch 2.3 has no such list, and no such default.)
+if hasattr(serialization, "add_safe_globals"):
+    serialization.add_safe_globals([TrainingHistory])
 
 
 class TrainingExport:

@@ -190,6 +190,7 @@ def grid(first: float, last: float, buckets: int) -> Floats:
     if buckets == 1 or not first < last:
         return np.empty(0)
     # In quarters, so that the distance between ±1.8e308 is a number too.
+    least, most = first, last
     first, last = first / 4, last / 4
     exponent = math.frexp((last - first) / buckets)[1]
     cells = math.floor(math.ldexp(last, -exponent)) - math.floor(math.ldexp(first, -exponent)) + 1
@@ -199,8 +200,9 @@ def grid(first: float, last: float, buckets: int) -> Floats:
     highest = math.floor(math.ldexp(last, -exponent))
     bounds: Floats = np.arange(lowest + 1, highest + 1, dtype=np.float64)
     bounds = np.ldexp(bounds, exponent)
-    # The last one can be an underflow above a tiny negative `last`.
-    return bounds[bounds <= last] * 4
+    # The last one can be an underflow above a tiny negative end, and so can its quarter.
+    bounds = bounds[bounds <= last] * 4
+    return bounds[(bounds > least) & (bounds <= most)]
 
 
 def join(curves: Iterable[Curve]) -> CurveView:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import curves
+from . import curves, history_state
 from .columns import Column
 from .curves import CurveView
 from .open_rows import OpenRows
@@ -69,6 +69,9 @@ class History(Mapping[str, Series]):
 
     Any thread may append and read. A reader sees every row appended before its call; with
     ``settle=False`` the rows from the first value that is still being computed on are left out.
+
+    A copy (``copy``, ``pickle``, ``torch.save``) holds what is logged by then, and is a history of
+    its own: whoever logs into this one does not log into that.
     """
 
     # A history is itself, whatever it holds.
@@ -88,6 +91,19 @@ class History(Mapping[str, Series]):
         self._times = Column(np.float64)
         self._stores: dict[str, Store] = {}
         self._rejected: list[Rejected] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            self._fold(block=True)
+            series = {
+                name: (store.rows_from(0), store.values) for name, store in self._stores.items()
+            }
+            return history_state.pack(self._steps.values, self._times.values, series, self._folded)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        History.__init__(self)
+        self._batch = history_state.unpack(state)
+        self._finish()
 
     # --- writing -------------------------------------------------------------------------
 
