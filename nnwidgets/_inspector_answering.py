@@ -52,7 +52,7 @@ class Answering(Looking):
 
     def _output(self, layer: str) -> Tensor:
         """Return what a layer gives for the probe batch."""
-        with self._twin.open() as root:
+        with self._open_twin() as root:
             return main_tensor(self._call(root, layer).output)
 
     def _call(self, root: nn.Module, layer: str) -> Call:

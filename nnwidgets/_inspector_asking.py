@@ -21,6 +21,7 @@ from nnwidgets.probe.look import look
 from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
+from nnwidgets.probe.time_first import remember, takes_time_first
 from nnwidgets.probe.units import as_unit
 
 __all__ = ["Asking"]
@@ -60,7 +61,7 @@ class Asking(Answering):
     @t.validate("sample_index")
     def _check_sample_index(self, proposal: Any) -> int:
         index = int(proposal["value"])
-        count = 1 if self._probe is None else self._probe.count
+        count = self._samples_given()
         if not 0 <= index < count:
             raise t.TraitError(
                 f"sample_index must be from 0 to {count - 1}: the probe batch holds {count}; "
@@ -206,6 +207,15 @@ class Asking(Answering):
             raise Refusal("probe.inspect.no_sample")
         return self._probe.sample
 
+    def _samples_given(self) -> int:
+        """Return how many samples the probe batch holds."""
+        if self._probe is None:
+            return 1
+        model = self._session.model
+        if not self._probe.placed and model is not None and takes_time_first(model):
+            self._known_structure()  # the model has to be run for it
+        return self._probe.count
+
     def _chosen_unit(self) -> Any:
         shown = None if self._scene is None else self._scene.unit
         unit = self.unit if self.unit is not None else shown
@@ -216,12 +226,15 @@ class Asking(Answering):
     def _private_copy(self) -> Any:
         """Return a copy that may be run beside the training."""
         sample = self._need_sample()
-        with self._twin.open() as root:
+        with self._open_twin() as root:
             if not self._twin.copied:
                 raise Refusal("probe.inspect.no_copy")
             if draws_outside_torch(lambda: look(root, sample)):
                 raise Refusal("probe.random.python")
-            return bare_copy(root)
+            copy = bare_copy(root)
+            assert self._probe is not None
+            remember(copy, self._probe.axes)
+            return copy
 
     def _finish(self, job: Job, layer: str, blocks: list[Block]) -> None:
         if job.cancelled:

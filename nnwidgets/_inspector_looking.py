@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
@@ -35,6 +36,7 @@ from nnwidgets.probe.reach import submodule
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.snapshot_watch import SnapshotWatch
 from nnwidgets.probe.structure import Node, Structure, trace_structure
+from nnwidgets.probe.time_first import remember, sample_axes
 from nnwidgets.probe.twin import Twin, TwinError
 from nnwidgets.probe.twin_copy import named_modules, signature
 
@@ -193,14 +195,34 @@ class Looking(Looks):
         traced = self._to_trace(model)
         sample = None if self._probe is None else self._probe.sample
         try:
-            with self._twin.open() as root:
+            with self._open_twin() as root:
                 self._structure = trace_structure(root, inner_model(model), sample)
+                self._find_samples(root)
         except TwinError:
             self._structure = trace_structure(None, model)
         self._traced = traced
         self._traces += 1
         for trait in ("_tree", "_graph", "_samples"):
             self._part_changed(trait)
+
+    @contextmanager
+    def _open_twin(self, weights: Any = None) -> Iterator[nn.Module]:
+        """Open the twin; where its samples stand is known of it."""
+        with self._twin.open(weights) as root:
+            if self._probe is not None:
+                if not self._probe.placed:
+                    self._find_samples(root)
+                remember(root, self._probe.axes)
+            yield root
+
+    def _find_samples(self, root: nn.Module) -> None:
+        """Find out which dimensions count the samples, where time may stand first."""
+        probe, model = self._probe, self._session.model
+        if probe is None or model is None:
+            return
+        probe.place(sample_axes(root, probe.sample))
+        for one in (root, inner_model(model)):
+            remember(one, probe.axes)
 
     def _show(self, cursor: int | None) -> None:
         ask, step, weights = self._ask, self._session.step, None
@@ -210,7 +232,7 @@ class Looking(Looks):
                 step, weights = found
         scene: Scene | None = None
         try:
-            with self._twin.open(weights) as root:
+            with self._open_twin(weights) as root:
                 scene = self._scene_of(ask, root, step, past=weights is not None)
                 blocks = blocks_of(scene)
         except (TwinError, Refusal) as refusal:

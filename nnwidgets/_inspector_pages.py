@@ -53,7 +53,7 @@ def _fill(pages: dict[str, Any], inspector: Looking) -> None:
         return
     room, until = _BYTES, perf_counter() + _SECONDS
     picture = InspectorPicture(inspector, inspector._next_seq)
-    with inspector._twin.open() as root:
+    with inspector._open_twin() as root:
         for tab in _TABS:
             for node in inspector._rows_of(structure):
                 ask = replace(inspector._ask, layer=node.info.name, tab=tab, unit=None, call=0)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nnwidgets.probe.look import Arguments, copied
 from nnwidgets.probe.tensors import tensors_in
+from nnwidgets.probe.time_first import SampleAxes
 
 __all__ = ["ProbeBatch"]
 
@@ -33,7 +34,11 @@ class ProbeBatch:
         was computed would keep all alive that it was computed from.
     count
         How many samples the batch holds: the first dimension that most tensors share, 1 if
-        none does.
+        none does. Where the model takes time first, what `place` was told.
+    axes
+        Where the samples stand; None where that is the first dimension.
+    placed
+        Whether that has been found out.
     """
 
     def __init__(self, sample: Any) -> None:
@@ -41,6 +46,18 @@ class ProbeBatch:
         sizes = [tensor.shape[0] for tensor in _inputs(sample) if tensor.ndim > 1]
         sizes = sizes or [tensor.shape[0] for tensor in _inputs(sample) if tensor.ndim]
         self.count = max(set(sizes), key=sizes.count) if sizes else 1
+        self.axes: SampleAxes | None = None
+        self.placed = False
+
+    def place(self, axes: SampleAxes | None) -> None:
+        """Take in where the samples stand."""
+        self.axes, self.placed = axes, True
+        if axes is not None:
+            self.count = axes.count
+
+    @property
+    def _time_first(self) -> bool:
+        return self.axes is not None and self.axes.inputs[:1] == (1,)
 
     def picture(self) -> tuple[str, NDArray[np.uint8] | None]:
         """Return what the samples are, ``"image"``, ``"vector"`` or ``"other"``, and thumbnails.
@@ -53,7 +70,7 @@ class ProbeBatch:
             None for what is no image.
         """
         first = next(iter(_inputs(self.sample)), None)
-        if first is None or not first.dtype.is_floating_point:
+        if first is None or not first.dtype.is_floating_point or self._time_first:
             return "other", None
         if first.ndim == 4 and first.shape[1] in (1, 3, 4) and min(first.shape[2:]) > 1:
             images = first[:_MOST_SHOWN, : 3 if first.shape[1] > 1 else 1]

@@ -67,7 +67,7 @@ class Verbs(Asking):
         sample = self._need_sample()
 
         def compute() -> Ablation:
-            with self._twin.open() as root:
+            with self._open_twin() as root:
                 return ablate(root, sample, layer, units)
 
         return self._at_rest(compute)

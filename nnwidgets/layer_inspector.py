@@ -231,7 +231,7 @@ class LayerInspector(Verbs):
         as_unit(unit)
 
         def compute() -> NDArray[np.float64]:
-            with self._twin.open() as root:
+            with self._open_twin() as root:
                 call = self._call(root, layer)
                 module = submodule(root, layer)
                 return contributions(module, call, self.sample_index, unit).values

@@ -174,8 +174,8 @@ def ablate(
     changed = _checked(look(model, sample, edit={name: edit}), "probe.ablation.failed")
     if not called:
         raise not_called(model, layer)
-    first = read_out(before.result, inputs=sample)
-    second = read_out(changed.result, inputs=sample, how=first.how)
+    first = read_out(before.result, inputs=sample, model=model)
+    second = read_out(changed.result, inputs=sample, how=first.how, model=model)
     if first.values.shape != second.values.shape:
         raise Refusal(
             "probe.ablation.shape", before=str(first.values.shape), after=str(second.values.shape)

@@ -18,6 +18,7 @@ from nnwidgets.probe.reduction import Numbers
 from nnwidgets.probe.saturation import saturation
 from nnwidgets.probe.taps import ForwardTap
 from nnwidgets.probe.tensors import quietly, tensors_in
+from nnwidgets.probe.units import batch_axis
 from nnwidgets.probe.variation import numbers_in, variation
 
 __all__ = ["CALLS", "ActivityView", "Seen"]
@@ -192,9 +193,8 @@ class ActivityView:
         return numbers
 
     def _keep(self, module: nn.Module, out: Any) -> None:
-        axis = 0
-        if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)) and not module.batch_first:
-            axis = 1
+        tensor = numbers_in(out)
+        axis = 0 if tensor is None else batch_axis(module, tensor) or 0
         batch = batch_of(out, axis)
         try:
             part = few_samples(out, self._samples, _BYTES // CALLS, axis, strict=False)
@@ -205,7 +205,8 @@ class ActivityView:
 
 
 def _extras(module: nn.Module, args: tuple[Any, ...], out: Tensor) -> Extras:
-    values = (saturation(module, out), *variation(args, out))
+    axis = batch_axis(module, out) or 0
+    values = (saturation(module, out), *variation(args, out, axis))
     if out.device.type == "cpu":
         return tuple(map(float, values))
     return torch.stack([torch.as_tensor(v).to(out.device, torch.float32) for v in values])

@@ -33,7 +33,7 @@ from nnwidgets.probe.readout import model_output, score_index
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.tree import type_name
-from nnwidgets.probe.units import Unit, batch_axis, locate, unit_words
+from nnwidgets.probe.units import Unit, batch_axis, locate, samples_first, unit_words
 from nnwidgets.probe.written import SHOWN, Written, digits
 
 __all__ = ["BackwardTerms", "Consumer", "backward_terms"]
@@ -210,7 +210,7 @@ def backward_terms(
     if run.output.is_complex():
         raise Refusal("probe.contributions.complex", type=type_name(run.module))
     index, whole = locate(run.module, run.output, sample_index, unit)
-    score, where, direct = _score(run, sample_index, target, loss)
+    score, where, direct = _score(model, run, sample_index, target, loss)
     outputs: list[Tensor | None] = [
         use.output if isinstance(use.output, Tensor) else None for use in run.uses
     ]
@@ -241,6 +241,7 @@ def backward_terms(
 
 
 def _score(
+    model: nn.Module,
     run: Run,
     sample_index: int,
     target: int | tuple[int, ...] | None,
@@ -253,9 +254,10 @@ def _score(
         if loss is not None:
             score, read = loss(run.result), list(tensors_in(run.result))
         else:
-            result = model_output(run.result)
+            given = model_output(run.result)
+            result = samples_first(model, given)
             index = score_index(result, sample_index, target)
-            score, where, read = result[index].reshape(()), index[1:], [result]
+            score, where, read = result[index].reshape(()), index[1:], [given]
     direct = any(tensor is run.passed or tensor._base is run.passed for tensor in read)
     if not isinstance(score, Tensor) or score.numel() != 1 or score.is_complex():
         raise Refusal("probe.backward.no_number")

@@ -21,6 +21,7 @@ from nnwidgets.probe.reach import earlier_modules, reach, submodule
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import whole
 from nnwidgets.probe.tensors import tensors_in
+from nnwidgets.probe.time_first import input_axes
 from nnwidgets.probe.units import (
     Unit,
     UnitError,
@@ -102,15 +103,17 @@ def best_samples(
     before = earlier_modules(model, layer)
     args, kwargs = call_arguments(inputs)
     tensors = list(tensors_in((args, kwargs)))
-    total = len(tensors[0]) if tensors and tensors[0].dim() else 0
+    axes = dict(zip(map(id, tensors), input_axes(model, tensors), strict=True))
+    first = axes[id(tensors[0])] if tensors else None
+    total = 0 if first is None else tensors[0].shape[first]
     if not total:
         raise Refusal("probe.samples.none")
-    cut = [t for t in tensors if t.dim() and len(t) == total]
+    cut = [t for t in tensors if (a := axes[id(t)]) is not None and t.shape[a] == total]
     found: list[NDArray[np.float64]] = []
     seen = 0
     while seen < total and not (cancelled is not None and cancelled()):
         size = min(batch, total - seen)
-        part = replaced((args, kwargs), {id(t): t[seen : seen + size] for t in cut})
+        part = replaced((args, kwargs), {id(t): t.narrow(axes[id(t)], seen, size) for t in cut})
         output = reach(model, part[1] or part[0], layer, call=call)
         if packed(output):
             values = _of_packed(output, unit)

@@ -29,7 +29,7 @@ from nnwidgets.probe.look import Call
 from nnwidgets.probe.norms import NORMS, normalised
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.tree import type_name
-from nnwidgets.probe.units import Unit, batch_axis, locate, main_tensor, packed, unit_words
+from nnwidgets.probe.units import Unit, locate, main_tensor, packed, unit_words, without_sample
 from nnwidgets.probe.windows import convolution_window, transposed_window
 
 __all__ = ["Contributions", "NoContributions", "contributions", "has_contributions"]
@@ -214,7 +214,8 @@ def _guess(module: Any, call: Call, index: tuple[int, ...]) -> _Terms | None:
             continue
         size = np.abs(matrix) @ np.abs(row) + np.abs(bias)
         if (np.abs(matrix @ row + bias - made) <= _tolerance(output.dtype) * size).all():
-            inputs = _line(*index[1:-1], np.arange(len(row)), count=len(row))
+            place = without_sample(module, output, index)[:-1]
+            inputs = _line(*place, np.arange(len(row)), count=len(row))
             return _Terms(row, matrix[index[-1]], inputs, _bias(own.get("bias"), index[-1]))
     return None
 
@@ -224,7 +225,7 @@ def _guess(module: Any, call: Call, index: tuple[int, ...]) -> _Terms | None:
 
 def _linear(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
     row = numbers(argument(call)[index[:-1]])
-    place = index[1:-1] if len(index) > 1 else ()
+    place = without_sample(module, main_tensor(call.output), index)[:-1]
     inputs = _line(*place, np.arange(len(row)), count=len(row))
     return _Terms(row, numbers(module.weight[index[-1]]), inputs, _bias(module.bias, index[-1]))
 
@@ -297,7 +298,7 @@ def _embedding_bag(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
 def _norm(module: Any, call: Call, index: tuple[int, ...]) -> _Terms:
     given = argument(call)
     found = normalised(module, given, index)
-    place = index if batch_axis(module, given) is None else index[1:]
+    place = without_sample(module, given, index)
     return _Terms([found.scaled], [found.weight], np.asarray([place], np.int64), found.bias)
 
 

@@ -29,6 +29,7 @@ from nnwidgets.probe.reach import earlier_modules, reach, submodule
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import whole
 from nnwidgets.probe.tensors import tensors_in
+from nnwidgets.probe.time_first import input_axes
 from nnwidgets.probe.units import Unit, UnitError, main_tensor, packed, unit_values
 
 __all__ = ["Feature", "maximise"]
@@ -172,15 +173,17 @@ class _Target:
         tensors = list(tensors_in(self._arguments))
         if not tensors:
             raise Refusal("probe.feature.no_tensor")
-        self.samples = tensors[0]
+        axes = input_axes(model, tensors)
+        self._first, self._axis = tensors[0], axes[0] or 0
+        self.samples = tensors[0].movedim(self._axis, 0) if self._axis else tensors[0]
         if not self.samples.dtype.is_floating_point:
             raise Refusal("probe.feature.whole_numbers")
         if self.samples.dim() < 2 or not self.samples.numel():
             raise Refusal("probe.feature.empty")
         self._others = [
-            t
-            for t in tensors[1:]
-            if t.dim() and len(t) == len(self.samples) and t is not tensors[0]
+            (t, axis)
+            for t, axis in zip(tensors[1:], axes[1:], strict=True)
+            if axis is not None and t.shape[axis] == len(self.samples) and t is not tensors[0]
         ]
 
     def values(
@@ -204,9 +207,9 @@ class _Target:
         given
             Take the unit of what the layer is given, not of what it returns.
         """
-        new = {id(self.samples): inputs}
+        new = {id(self._first): inputs.movedim(0, self._axis)}
         if not samples:
-            new |= {id(other): other[:1] for other in self._others}
+            new |= {id(other): other.narrow(axis, 0, 1) for other, axis in self._others}
         args, kwargs = replaced(self._arguments, new)
         with not_in_place(self._model):
             output = reach(

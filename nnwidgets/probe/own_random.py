@@ -12,6 +12,8 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nnwidgets.probe.own_device import with_data
 from nnwidgets.probe.refusal import Refusal
 
 __all__ = ["OwnRandom", "draws_outside_torch", "use_of_state"]
@@ -46,12 +49,31 @@ class OwnRandom(TorchDispatchMode):  # type: ignore[no-untyped-call]
     -----
     Every operation of torch that draws carries the tag ``nondeterministic_seeded``. A mode like
     this is seen by the thread that entered it alone; each operation takes about 10 µs longer.
+    New tensors hold numbers, also within ``with torch.device("meta")``.
     """
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._seed = seed
         self._generators: dict[torch.device, torch.Generator] = {}
+        self._devices: list[ExitStack] = []  # one for each time it was entered
+
+    def __enter__(self) -> OwnRandom:
+        # Whoever computes beside a training makes tensors of its own, and they must hold numbers.
+        stack = ExitStack()
+        stack.enter_context(with_data())
+        self._devices.append(stack)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, problem, trace)  # type: ignore[no-untyped-call]
+        self._devices.pop().close()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None

@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.tensors import tensors_in
-from nnwidgets.probe.units import UnitError, as_unit
+from nnwidgets.probe.units import UnitError, as_unit, samples_first
 
 __all__ = ["Readout", "model_output", "read_out", "score_index"]
 
@@ -117,7 +117,9 @@ def score_index(
     return (sample_index, *whole)
 
 
-def read_out(result: Any, *, inputs: Any = None, how: str | None = None) -> Readout:
+def read_out(
+    result: Any, *, inputs: Any = None, how: str | None = None, model: nn.Module | None = None
+) -> Readout:
     """Return a model's result as a table, as probabilities where it looks like classes.
 
     Taken for classes: two or more columns that are not shaped like the input (as the output of an
@@ -132,6 +134,8 @@ def read_out(result: Any, *, inputs: Any = None, how: str | None = None) -> Read
         What it was given.
     how
         Read it this way (see `Readout`) instead of finding out.
+    model
+        What returned it: tells which dimension counts the samples. Without it, the first.
 
     Raises
     ------
@@ -139,7 +143,8 @@ def read_out(result: Any, *, inputs: Any = None, how: str | None = None) -> Read
         If there is no tensor of numbers.
     """
     output = model_output(result).detach()
-    values = output.to("cpu", torch.float64)
+    first = output if model is None else samples_first(model, output)
+    values = first.to("cpu", torch.float64)
     rebuilt = any(t.shape == output.shape for t in tensors_in(inputs))
     where = ""
     if values.dim() < 2:

@@ -18,7 +18,7 @@ from torch import nn
 from nnwidgets.probe.leaf import run_from
 from nnwidgets.probe.reach import earlier_modules
 from nnwidgets.probe.readout import model_output, score_index
-from nnwidgets.probe.units import batch_axis, channel_axis, locate
+from nnwidgets.probe.units import batch_axis, channel_axis, locate, samples_first
 
 __all__ = ["channel_scores"]
 
@@ -66,7 +66,7 @@ def channel_scores(
     """
     run = run_from(model, sample, layer, call=call)
     output = run.output
-    result = model_output(run.result)
+    result = samples_first(model, model_output(run.result))
     gradient = None
     with torch.enable_grad():
         score = result[score_index(result, sample_index, target)]

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.tensors import tensors_in
+from nnwidgets.probe.time_first import learned_axis, says_batch_first
 
 __all__ = [
     "Unit",
@@ -26,9 +27,11 @@ __all__ = [
     "channel_axis",
     "locate",
     "main_tensor",
+    "samples_first",
     "strongest",
     "unit_values",
     "unit_words",
+    "without_sample",
 ]
 
 Unit = int | tuple[int, ...]
@@ -96,23 +99,27 @@ def batch_axis(module: nn.Module, output: Tensor) -> int | None:
     spatial = spatial_dims(module)
     if spatial is not None:
         return 0 if output.dim() == spatial + 2 else None
-    first = _batch_first(module)
+    first = says_batch_first(module)
     if first is not None:
         if output.dim() < 3:
             return None
         return 0 if first else 1
+    learned = learned_axis(module, output.dim())
+    if learned is not None:
+        return learned
     return 0 if output.dim() > 1 else None
 
 
-def _batch_first(module: Any) -> bool | None:
-    """Return what torch's layers on sequences say of themselves; None for other modules."""
-    if isinstance(module, (nn.TransformerEncoder, nn.TransformerDecoder)) and len(module.layers):
-        module = module.layers[0]
-    if isinstance(module, (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)):
-        module = module.self_attn
-    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention, nn.Transformer)):
-        return bool(module.batch_first)
-    return None
+def samples_first(model: nn.Module, output: Tensor) -> Tensor:
+    """Return a view of what a model returned in which the first dimension counts the samples."""
+    axis = batch_axis(model, output) if output.dim() > 1 else None
+    return output if not axis else output.movedim(axis, 0)
+
+
+def without_sample(module: nn.Module, output: Tensor, index: Sequence[int]) -> tuple[int, ...]:
+    """Return an index into a module's output, or into its input, less that of the sample."""
+    axis = batch_axis(module, output)
+    return tuple(i for place, i in enumerate(index) if place != axis)
 
 
 def locate(

@@ -27,8 +27,8 @@ def numbers_in(out: Any) -> Tensor | None:
     return next((t for t in found if t.dim() > 0), found[0] if found else None)
 
 
-def variation(args: Any, out: Tensor) -> tuple[Tensor | float, Tensor | float]:
-    """Say whether the output and the input of a call differ along the first dimension.
+def variation(args: Any, out: Tensor, axis: int = 0) -> tuple[Tensor | float, Tensor | float]:
+    """Say whether the output and the input of a call differ from sample to sample.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ def variation(args: Any, out: Tensor) -> tuple[Tensor | float, Tensor | float]:
         What the module was given; the first tensor in it counts.
     out
         What it returned.
+    axis
+        The dimension of both that counts the samples.
 
     Returns
     -------
@@ -46,16 +48,16 @@ def variation(args: Any, out: Tensor) -> tuple[Tensor | float, Tensor | float]:
         the same for all samples.
     """
     given: Tensor | None = args[0] if type(args) is tuple and args else None
-    if given is None or not _has_samples(given):
-        given = next((t for t in tensors_in(args, 2, 8) if _has_samples(t)), None)
-    if given is None or not _has_samples(out) or given.shape[0] != out.shape[0]:
+    if given is None or not _has_samples(given, axis):
+        given = next((t for t in tensors_in(args, 2, 8) if _has_samples(t, axis)), None)
+    if given is None or not _has_samples(out, axis) or given.shape[axis] != out.shape[axis]:
         return math.nan, math.nan
     if given.device != out.device or given.data_ptr() == out.data_ptr():
-        return _varies(out), math.nan
-    varies = _varies(out)
+        return _varies(out.movedim(axis, 0)), math.nan
+    varies = _varies(out.movedim(axis, 0))
     if isinstance(varies, float) and varies:
         return varies, math.nan
-    return varies, _varies(given)
+    return varies, _varies(given.movedim(axis, 0))
 
 
 def constant_layers(calls: Mapping[str, Sequence[Call]]) -> tuple[str, ...]:
@@ -85,13 +87,13 @@ def constant_layers(calls: Mapping[str, Sequence[Call]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _has_samples(tensor: Tensor) -> bool:
+def _has_samples(tensor: Tensor, axis: int) -> bool:
     return (
         type(tensor) in (Tensor, Parameter)
         and not tensor.is_meta
         and tensor.layout is torch.strided
-        and tensor.dim() > 0
-        and tensor.shape[0] > 1
+        and tensor.dim() > axis
+        and tensor.shape[axis] > 1
         and tensor.numel() > 0
     )
 
