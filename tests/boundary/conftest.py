@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,33 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nnwidgets import DecisionBoundaryPlot
 from nnwidgets.live import wire
 from nnwidgets.probe.blocks import decode
+from tests.training import Training
 
 Make = Callable[..., DecisionBoundaryPlot]
-
-
-@dataclass
-class Training:
-    """A model, its optimiser, data, and one step of training."""
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    x: Tensor
-    y: Tensor
-
-    def step(self) -> None:
-        """Take one step."""
-        self.optimizer.zero_grad()
-        F.cross_entropy(self.model(self.x), self.y).backward()
-        self.optimizer.step()
-
-    def state(self) -> dict[str, Tensor]:
-        """The weights as they are now."""
-        return {name: value.clone() for name, value in self.model.state_dict().items()}
 
 
 def small_net(classes: int = 3, features: int = 2) -> nn.Sequential:
@@ -81,6 +60,12 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("_PASSING", "_WAITED_FOR", "_AT_REST", "_MOVING"):
         monkeypatch.setattr(f"nnwidgets._boundary_looking.{limit}", 60.0)
     monkeypatch.setattr("nnwidgets._boundary_extras._FILLING", 60.0)
+
+
+def at_any_price(plot: DecisionBoundaryPlot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look as often as there is a safe point: what time passes does not matter to a test."""
+    monkeypatch.setattr(type(plot), "_looks_apart", 0.0)
+    monkeypatch.setattr(plot.session.governor, "allows", lambda *_: True)
 
 
 def click(plot: DecisionBoundaryPlot, action: str, **args: Any) -> None:

@@ -15,7 +15,6 @@ from torch import nn
 from nnwidgets import DecisionBoundaryPlot
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -24,6 +23,7 @@ from tests.boundary.conftest import (
     refused,
     small_net,
 )
+from tests.training import Training
 
 X, Y = cloud(20)
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from nnwidgets import DecisionBoundaryPlot
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -23,6 +22,7 @@ from tests.boundary.conftest import (
     small_net,
     softmax,
 )
+from tests.training import Training
 
 
 def test_rows_with_NaN_are_left_out_and_that_is_said(make: Make, training: Training) -> None:

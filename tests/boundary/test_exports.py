@@ -21,7 +21,6 @@ from nnwidgets import DecisionBoundaryPlot
 from nnwidgets.live import wire
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -31,9 +30,10 @@ from tests.boundary.conftest import (
     refused,
     small_net,
 )
-from tests.boundary.test_live import keep_every_step
+from tests.every_step import keep_every_step
 from tests.export.drawn import words
 from tests.live.doubles import Browser, install_browser, until
+from tests.training import Training
 
 
 def answered(browser: Browser, **args: Any) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from nnwidgets.probe.blocks import decode
 from tests.boundary.conftest import (
     Make,
-    Training,
     click,
     cloud,
     part,
@@ -21,6 +20,7 @@ from tests.boundary.conftest import (
     small_net,
 )
 from tests.live.doubles import Browser, install_browser, until
+from tests.training import Training
 
 
 def cross_entropy(model: nn.Module, x: Any, y: Any) -> float:

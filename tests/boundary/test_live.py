@@ -15,8 +15,8 @@ from nnwidgets import DecisionBoundaryPlot, LayerInspector, TrainingMonitor
 from nnwidgets.probe.blocks import decode
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
+    at_any_price,
     click,
     finished,
     grid,
@@ -27,28 +27,9 @@ from tests.boundary.conftest import (
     small_net,
     softmax,
 )
+from tests.every_step import keep_every_step
 from tests.live.doubles import Browser, install_browser
-
-
-def keep_every_step(plot: DecisionBoundaryPlot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Store the weights after each step, however quick the steps are."""
-    monkeypatch.setattr(plot._kept.snapshots, "due", lambda *_: True)
-    session = plot.session
-    tick = session.sampling.tick
-
-    def always(step: int, now: float) -> None:
-        session.sampling.want()
-        tick(step, now)
-        session.sampling.next_look = float("-inf")
-
-    monkeypatch.setattr(session.sampling, "tick", always)
-    session.sampling.next_look = float("-inf")
-
-
-def at_any_price(plot: DecisionBoundaryPlot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look as often as there is a safe point: what time passes does not matter to a test."""
-    monkeypatch.setattr(type(plot), "_looks_apart", 0.0)
-    monkeypatch.setattr(plot.session.governor, "allows", lambda *_: True)
+from tests.training import Training
 
 
 def with_weights(state: dict[str, Any], rows: Any) -> np.ndarray:

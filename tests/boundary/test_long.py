@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,8 +13,8 @@ from torch import Tensor, nn
 from nnwidgets import DecisionBoundaryPlot
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
+    at_any_price,
     click,
     cloud,
     finished,
@@ -25,32 +24,10 @@ from tests.boundary.conftest import (
     shown,
     softmax,
 )
-from tests.boundary.test_live import at_any_price, keep_every_step
+from tests.every_step import keep_every_step
+from tests.gate import Gate
 from tests.live.doubles import Browser, background, install_browser, until
-
-
-class Gate:
-    """Holds every forward pass outside of the thread that trains, until it is let go."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-        self.open.set()
-        self.inside = threading.Event()
-        self.thread = threading.get_ident()
-        self.fails = False
-        self.points = 0  # that were asked about in this thread, in evaluation mode
-
-    def pass_through(self, rows: int, training: bool) -> None:
-        if threading.get_ident() != self.thread:
-            self.inside.set()
-            assert self.open.wait(30)
-            if self.fails:
-                raise RuntimeError("planted")
-        elif not training:
-            self.points += rows
-
-    def __deepcopy__(self, memo: Any) -> Gate:
-        return self  # copies of the model pass through the same gate
+from tests.training import Training
 
 
 class Gated(nn.Module):

@@ -15,7 +15,6 @@ from nnwidgets.explain.question import Question
 from nnwidgets.probe.own_device import with_data
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -26,6 +25,7 @@ from tests.boundary.conftest import (
     small_net,
     softmax,
 )
+from tests.training import Training
 
 DOES: dict[str, Callable[[Any], Any]] = {
     "explain": lambda plot: plot.explain([0.0, 0.0]),

@@ -14,13 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional as F
 
 from nnwidgets import DecisionBoundaryPlot
 from nnwidgets.live import wire
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -33,7 +31,10 @@ from tests.boundary.conftest import (
     small_net,
     softmax,
 )
-from tests.live.doubles import Background, background, install_browser, install_link, until
+from tests.clicked_run import assert_same_numbers, numbers_at_the_end, seed_everything, train
+from tests.gate import no_job_runs
+from tests.live.doubles import background, install_browser, install_link, until
+from tests.training import Training
 
 SCRIPT = """
 import sys
@@ -199,80 +200,56 @@ def test_any_order_of_clicks(clicks: list[tuple[str, dict[str, Any]]]) -> None:
             is_true(plot, model)
 
 
-def losses(clicks: bool) -> list[Any]:
-    """The losses of a run, its weights and the state of the generators at its end."""
-    torch.manual_seed(4)
-    random.seed(4)
-    np.random.seed(4)
+ACTIONS: list[tuple[str, dict[str, Any]]] = [
+    *(("view", {"view": name}) for name in ("probability", "entropy", "label")),
+    *(("projection", {"projection": name}) for name in ("slice", "pca", "layer:0")),
+    *(("uncertainty", {"uncertainty": name}) for name in (None, "mc_dropout", "laplace")),
+    *(("axes", {"x": one, "y": 3}) for one in range(3)),
+    ("held", {"column": 3, "value": 0.5}),
+    ("point", {"at": [0.1, 0.2]}),
+    ("rules", {"on": True, "max_depth": 2}),
+    ("rules", {"on": False}),
+    ("units", {"layer": "0"}),
+    ("cursor", {"step": 2}),
+    ("cursor", {"step": None}),
+    ("add", {"at": [0.3, 0.1], "y": 1}),
+    ("undo", {}),
+    ("stop", {}),
+]
+
+
+def disturb(plot: DecisionBoundaryPlot, dice: random.Random) -> None:
+    """Click on something, and now and then have it sent."""
+    rarely = dice.random() < 0.03  # a refresh copies the model anew
+    action, args = ("refresh", {}) if rarely else dice.choice(ACTIONS)
+    click(plot, action, **args)
+    if dice.random() < 0.3:
+        plot.flush()
+
+
+def numbers_of_a_run(*, clicked: bool) -> list[Any]:
+    """The losses of a run, and the weights and the state of the generators at its end."""
+    seed_everything(4)
     model = small_net(3, 4)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    x, y = cloud(30, 4)
-    found: list[Any] = []
-    plot = DecisionBoundaryPlot(model, x, y, budget=0.5, resolution=24) if clicks else None
-    over = threading.Event()
-
-    def disturb(seed: int) -> None:
-        assert plot is not None
-        dice = random.Random(seed)
-        actions: list[tuple[str, dict[str, Any]]] = [
-            *(("view", {"view": name}) for name in ("probability", "entropy", "label")),
-            *(("projection", {"projection": name}) for name in ("slice", "pca", "layer:0")),
-            *(("uncertainty", {"uncertainty": name}) for name in (None, "mc_dropout", "laplace")),
-            *(("axes", {"x": one, "y": 3}) for one in range(3)),
-            ("held", {"column": 3, "value": 0.5}),
-            ("point", {"at": [0.1, 0.2]}),
-            ("rules", {"on": True, "max_depth": 2}),
-            ("rules", {"on": False}),
-            ("units", {"layer": "0"}),
-            ("cursor", {"step": 2}),
-            ("cursor", {"step": None}),
-            ("add", {"at": [0.3, 0.1], "y": 1}),
-            ("undo", {}),
-            ("stop", {}),
-        ]
-        while not over.wait(0.01):
-            rarely = dice.random() < 0.03  # a refresh copies the model anew
-            action, args = ("refresh", {}) if rarely else dice.choice(actions)
-            click(plot, action, **args)
-            if dice.random() < 0.3:
-                plot.flush()
-
-    def train() -> None:
-        try:
-            for _ in range(150):
-                optimizer.zero_grad()
-                loss = F.cross_entropy(model(x), y) + 0.0 * torch.rand(()) + random.random() * 0
-                loss.backward()
-                optimizer.step()
-                found.append(loss.item())
-        finally:
-            over.set()
-
-    if plot is None:
-        train()
-    else:
-        look(plot)
-        others = [Background(lambda seed=seed: disturb(seed)) for seed in range(2)]
-        train()
-        for other in others:
-            other.join()
-        plot.session.control.end("finished")
-        click(plot, "cursor", step=None)
-        plot.uncertainty = None
-        is_true(plot, model)
-        plot.close()
-        until(lambda: not [one for one in threading.enumerate() if one.name == "nnwidgets job"])
-    state = np.random.get_state()
-    found += [random.getstate(), repr(state[1][:5]), torch.get_rng_state()]
-    return [*found, *(value.clone() for value in model.state_dict().values())]
+    training = Training(model, optimizer, *cloud(30, 4))
+    if not clicked:
+        return [*train(training), *numbers_at_the_end(model)]
+    plot = DecisionBoundaryPlot(model, training.x, training.y, budget=0.5, resolution=24)
+    look(plot)
+    losses = train(training, lambda dice: disturb(plot, dice))
+    plot.session.control.end("finished")
+    click(plot, "cursor", step=None)
+    plot.uncertainty = None
+    is_true(plot, model)
+    plot.close()
+    until(no_job_runs)
+    return [*losses, *numbers_at_the_end(model)]
 
 
 def test_clicks_from_other_threads_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     install_browser(monkeypatch)
-    bare, clicked = losses(False), losses(True)
-    assert len(bare) == len(clicked)
-    for one, other in zip(bare, clicked, strict=True):
-        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+    assert_same_numbers(numbers_of_a_run(clicked=False), numbers_of_a_run(clicked=True))
 
 
 def test_a_picture_is_of_one_look(make: Make, training: Training) -> None:

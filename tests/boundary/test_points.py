@@ -13,7 +13,6 @@ from nnwidgets import DecisionBoundaryPlot
 from nnwidgets.explain.toy_data import toy
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -23,6 +22,7 @@ from tests.boundary.conftest import (
     small_net,
 )
 from tests.live.doubles import background
+from tests.training import Training
 
 
 def given_out(plot: DecisionBoundaryPlot, **options: Any) -> set[tuple[float, ...]]:

@@ -13,7 +13,6 @@ from torch import nn
 from nnwidgets import DecisionBoundaryPlot
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -24,6 +23,7 @@ from tests.boundary.conftest import (
     small_net,
     softmax,
 )
+from tests.training import Training
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from torch import nn
 from nnwidgets._boundary_scene import Found
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
+    at_any_price,
     cloud,
     entropy,
     finished,
@@ -26,8 +26,9 @@ from tests.boundary.conftest import (
     small_net,
     softmax,
 )
-from tests.boundary.test_live import at_any_price, keep_every_step
+from tests.every_step import keep_every_step
 from tests.live.doubles import install_browser
+from tests.training import Training
 
 
 def nets(count: int, classes: int = 3) -> list[nn.Module]:

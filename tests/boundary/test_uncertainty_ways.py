@@ -13,7 +13,6 @@ from nnwidgets import DecisionBoundaryPlot
 from nnwidgets.probe.blocks import decode
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -27,6 +26,7 @@ from tests.boundary.conftest import (
     softmax,
 )
 from tests.boundary.test_uncertainty import nets
+from tests.training import Training
 
 
 def is_alone(plot: DecisionBoundaryPlot, model: nn.Module, words: str) -> None:

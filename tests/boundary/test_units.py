@@ -13,8 +13,8 @@ from nnwidgets import DecisionBoundaryPlot
 from nnwidgets.probe.blocks import decode
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
+    at_any_price,
     click,
     cloud,
     finished,
@@ -24,8 +24,9 @@ from tests.boundary.conftest import (
     places,
     refused,
 )
-from tests.boundary.test_live import at_any_price, keep_every_step
+from tests.every_step import keep_every_step
 from tests.live.doubles import install_browser
+from tests.training import Training
 
 
 def small(plot: DecisionBoundaryPlot) -> tuple[dict[str, Any], np.ndarray]:

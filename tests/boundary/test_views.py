@@ -14,7 +14,6 @@ from torch import nn
 from nnwidgets import DecisionBoundaryPlot
 from tests.boundary.conftest import (
     Make,
-    Training,
     asked,
     click,
     cloud,
@@ -28,6 +27,7 @@ from tests.boundary.conftest import (
     small_net,
     softmax,
 )
+from tests.training import Training
 
 STEPS = 250  # of the codes, from one end of the scale to the other
 

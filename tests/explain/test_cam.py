@@ -20,6 +20,7 @@ from tests.explain.cam_by_hand import (
     resized,
     seeded,
 )
+from tests.explain.nets import Patches
 
 
 @pytest.mark.parametrize("name", list(ORACLES))
@@ -167,25 +168,6 @@ def test_signals_have_one_axis(name: str) -> None:
     found = explain(Question(model, inputs).ask(0, 1), name, layer="2").values
     at = np.clip((np.arange(21) + 0.5) * 8 / 21 - 0.5, 0, 7)
     np.testing.assert_allclose(found, np.interp(at, np.arange(8), expected), rtol=1e-4, atol=1e-6)
-
-
-class Patches(nn.Module):
-    """A small ViT that ends in the mean over its tokens, so that the last block has a gradient."""
-
-    def __init__(self, classed: bool) -> None:
-        super().__init__()
-        self.patch = nn.Conv2d(3, 8, 4, 4)
-        self.cls = nn.Parameter(torch.randn(1, 1, 8))
-        self.classed = classed
-        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        self.head = nn.Linear(8, 3)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        x = self.patch(pictures).flatten(2).transpose(1, 2)
-        x = torch.cat([self.cls.expand(len(x), -1, -1), x], 1)
-        x = self.encoder(x)
-        return self.head(x[:, 0] if self.classed else x.mean(1))
 
 
 @pytest.mark.parametrize("name", list(ORACLES))

@@ -16,6 +16,7 @@ from nnwidgets.explain.question import Question
 from nnwidgets.explain.registry import REGISTRY, Run
 from nnwidgets.explain.rollout import attention_rollout, self_attention, tokens_read
 from nnwidgets.probe.refusal import Refusal
+from tests.explain.nets import Patches
 
 
 def by_hand(maps: list[np.ndarray], residual: float = 0.5) -> np.ndarray:
@@ -208,23 +209,6 @@ def test_layers_that_run_again_are_taken_in_their_order() -> None:
     assert last == "b"
     for one, other in zip(found, maps, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
-
-
-class Patches(nn.Module):
-    """A small ViT: patches of a picture and a class token."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patch = nn.Conv2d(3, 8, 4, 4)
-        self.cls = nn.Parameter(torch.randn(1, 1, 8))
-        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        self.head = nn.Linear(8, 3)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        x = self.patch(pictures).flatten(2).transpose(1, 2)
-        x = torch.cat([self.cls.expand(len(x), -1, -1), x], 1)
-        return self.head(self.encoder(x)[:, 0])
 
 
 def test_patches_lie_on_the_picture_where_they_were_cut() -> None:

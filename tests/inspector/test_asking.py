@@ -17,9 +17,10 @@ from nnwidgets._inspector_tabs import TABS
 from nnwidgets.live import wire
 from nnwidgets.live.jobs import Job
 from nnwidgets.probe.blocks import decode
-from tests.inspector.conftest import Make, Training, blocks
+from tests.inspector.conftest import Make, blocks
 from tests.inspector.test_numbers import hooked
 from tests.live.doubles import until
+from tests.training import Training
 
 
 def click(inspector: LayerInspector, action: str, **args: Any) -> None:

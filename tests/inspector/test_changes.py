@@ -16,7 +16,8 @@ from torch import nn
 from nnwidgets import LayerInspector
 from nnwidgets._inspector_tabs import TABS
 from nnwidgets.live import wire
-from tests.inspector.conftest import Make, Training
+from tests.inspector.conftest import Make
+from tests.training import Training
 
 
 def rows(inspector: LayerInspector) -> list[dict[str, Any]]:

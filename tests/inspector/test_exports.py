@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.inspector.conftest import Make, Training
+from tests.inspector.conftest import Make
 from tests.live.doubles import Browser, install_browser, until
+from tests.training import Training
 
 
 def answered(browser: Browser, **args: Any) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from torch.nn.utils import parametrizations
 from nnwidgets import LayerInspector
 from nnwidgets.live import wire
 from nnwidgets.probe.twin import Twin
-from tests.inspector.conftest import Make, Training
+from tests.inspector.conftest import Make
 from tests.live.doubles import Browser, install_browser, until
+from tests.training import Training
 
 
 def test_reading_a_computed_weight_computes_nothing_in_the_model(make: Make) -> None:

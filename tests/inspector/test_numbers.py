@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.inspector.conftest import Make, Training
+from tests.inspector.conftest import Make
+from tests.training import Training
 
 
 def hooked(model: nn.Module, layer: str, x: Tensor) -> Tensor:

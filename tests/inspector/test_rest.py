@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.inspector.conftest import Make, Training
+from tests.inspector.conftest import Make
 from tests.live.doubles import install_browser
+from tests.training import Training
 
 
 @pytest.mark.parametrize("ends", ["finished", "stopped"])

@@ -7,7 +7,8 @@ from torch import nn
 
 from nnwidgets import LayerInspector, TrainingMonitor
 from nnwidgets.probe.layers import LayerWatch
-from tests.inspector.conftest import Make, Training
+from tests.inspector.conftest import Make
+from tests.training import Training
 
 
 def sampled_step(training: Training, widget: LayerInspector | TrainingMonitor) -> None:

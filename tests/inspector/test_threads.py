@@ -13,8 +13,9 @@ from torch import nn
 from nnwidgets import LayerInspector
 from nnwidgets.live import wire
 from nnwidgets.probe.look import Arguments
-from tests.inspector.conftest import Make, Training
+from tests.inspector.conftest import Make
 from tests.live.doubles import Background, Browser, background, install_browser, until
+from tests.training import Training
 
 
 @contextmanager

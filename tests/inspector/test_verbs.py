@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from nnwidgets.probe.refusal import Refusal
-from tests.inspector.conftest import Make, Training
+from tests.inspector.conftest import Make
 from tests.inspector.test_numbers import hooked
+from tests.training import Training
 
 
 def test_badges_name_the_layer_the_kind_and_the_step(make: Make) -> None:

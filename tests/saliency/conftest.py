@@ -3,57 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nnwidgets import SaliencyViewer
 from nnwidgets.live import wire
 from nnwidgets.probe.blocks import decode
+from tests.training import Training, small_cnn, train_on_pictures
 
 Make = Callable[..., SaliencyViewer]
-
-
-@dataclass
-class Training:
-    """A model, its optimiser, data, and one step of training."""
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    x: Tensor
-    y: Tensor
-
-    def step(self) -> None:
-        """Take one step."""
-        self.optimizer.zero_grad()
-        F.cross_entropy(self.model(self.x), self.y).backward()
-        self.optimizer.step()
-
-
-def small_net() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1),
-        nn.BatchNorm2d(4),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Dropout(0.5),
-        nn.Linear(64, 3),
-    )
 
 
 @pytest.fixture
 def training() -> Training:
     torch.manual_seed(0)
-    model = small_net()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    return Training(model, optimizer, torch.randn(16, 1, 8, 8), torch.randint(3, (16,)))
+    return train_on_pictures(small_cnn())
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from nnwidgets import SaliencyViewer
 from tests.live.doubles import Browser, install_browser
-from tests.saliency.conftest import Make, Training, click, panes, part, shown_map, summed
+from tests.saliency.conftest import Make, click, panes, part, shown_map, summed
+from tests.training import Training
 
 
 def test_traits_and_clicks_are_one(training: Training, make: Make) -> None:

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from nnwidgets.catalogue import text
-from tests.saliency.conftest import Make, Training, look, panes, shown_map, summed
+from tests.saliency.conftest import Make, look, panes, shown_map, summed
+from tests.training import Training
 
 
 def test_a_failure_of_ours_is_said_in_the_pane_it_belongs_to(

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from nnwidgets import SaliencyViewer
+from tests.every_step import keep_every_step
 from tests.live.doubles import install_browser
-from tests.saliency.conftest import Make, Training, panes, part, shown_map, small_net, summed
-from tests.saliency.test_live import keep_every_step
+from tests.saliency.conftest import Make, panes, part, shown_map, summed
+from tests.training import Training, small_cnn
 
 
 def check_scale(viewer: SaliencyViewer) -> None:
@@ -71,7 +72,7 @@ def test_two_steps(training: Training, make: Make, monkeypatch: pytest.MonkeyPat
     first, second = panes(viewer)
     assert (first["step"], first["past"]) == (6, False)
     assert (second["step"], second["past"]) == (step, True)
-    model = small_net()
+    model = small_cnn()
     model.load_state_dict(states[step])
     with SaliencyViewer(model, training.x[:5]) as other:
         expected = other.explain(0, method="integrated_gradients", target=1)
@@ -103,7 +104,7 @@ def test_two_checkpoints(training: Training, make: Make) -> None:
 def test_weights_of_another_file(training: Training, make: Make) -> None:
     viewer = make(training.model, training.x[:5], method="saliency", targets=1)
     torch.manual_seed(5)
-    other = small_net()
+    other = small_cnn()
     state = other.state_dict()
     viewer.keep("other", state)
     with torch.no_grad():
@@ -111,7 +112,7 @@ def test_weights_of_another_file(training: Training, make: Make) -> None:
             value.zero_()  # what was kept was copied
     viewer.compare("checkpoint", "other")
     torch.manual_seed(5)
-    same = small_net()
+    same = small_cnn()
     with SaliencyViewer(same, training.x[:5]) as judge:
         check_pane(viewer, 1, judge.explain(0, method="saliency", target=1))
     check_pane(viewer, 0, viewer.explain())

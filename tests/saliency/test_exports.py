@@ -18,7 +18,8 @@ from nnwidgets.export.figures import to_png
 from nnwidgets.live import wire
 from tests.export.drawn import fields, words
 from tests.live.doubles import Browser, install_browser, until
-from tests.saliency.conftest import Make, Training, decoded, summed
+from tests.saliency.conftest import Make, decoded, summed
+from tests.training import Training
 
 LARGEST = 6_000_000  # bytes of a page
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from nnwidgets import SaliencyViewer
 from nnwidgets.live import wire
 from nnwidgets.probe.twin import Twin
-from tests.saliency.conftest import Make, Training, panes, part, shown_map, small_net, summed
+from tests.saliency.conftest import Make, panes, part, shown_map, summed
+from tests.training import Training, small_cnn
 
 LARGEST = 300_000  # bytes of a part of a picture of 224×224
 
@@ -386,10 +387,10 @@ def test_compiled_models(training: Training, make: Make) -> None:
 
 def test_half_precision(make: Make) -> None:
     torch.manual_seed(0)
-    model = small_net().to(torch.bfloat16)
+    model = small_cnn().to(torch.bfloat16)
     x = torch.randn(3, 1, 8, 8).to(torch.bfloat16)
     viewer = make(model, x, targets=1)
-    full = make(small := small_net(), x.float(), targets=1)
+    full = make(small := small_cnn(), x.float(), targets=1)
     small.load_state_dict(
         {k: v.float() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     )

@@ -11,39 +11,24 @@ import pytest
 import torch
 
 from nnwidgets import LayerInspector, SaliencyViewer, TrainingMonitor
+from tests.every_step import keep_every_step
 from tests.live.doubles import Browser, install_browser
 from tests.saliency.conftest import (
     Make,
-    Training,
     click,
     decoded,
     look,
     panes,
     part,
     shown_map,
-    small_net,
     summed,
 )
+from tests.training import Training, small_cnn
 
 
 def end(viewer: SaliencyViewer) -> None:
     """The loop is over, as a cell or a tracked loop says."""
     viewer.session.control.end("finished")
-
-
-def keep_every_step(viewer: SaliencyViewer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Store the weights after each step, however quick the steps are."""
-    monkeypatch.setattr(viewer._kept.snapshots, "due", lambda *_: True)
-    session = viewer.session
-    tick = session.sampling.tick
-
-    def always(step: int, now: float) -> None:
-        session.sampling.want()
-        tick(step, now)
-        session.sampling.next_look = float("-inf")
-
-    monkeypatch.setattr(session.sampling, "tick", always)
-    session.sampling.next_look = float("-inf")
 
 
 def film(viewer: SaliencyViewer) -> tuple[list[int], np.ndarray, np.ndarray]:
@@ -58,7 +43,7 @@ def film(viewer: SaliencyViewer) -> tuple[list[int], np.ndarray, np.ndarray]:
 
 def with_weights(state: dict[str, Any], x: torch.Tensor, **kwargs: Any) -> Any:
     """The answer of another model that has these weights, asked by another viewer."""
-    model = small_net()
+    model = small_cnn()
     model.load_state_dict(state)
     with SaliencyViewer(model, x) as other:
         return other.explain(0, **kwargs).arrays[0]
@@ -296,7 +281,7 @@ def test_losses_and_weights_are_those_of_the_bare_run(monkeypatch: pytest.Monkey
     ends = []
     for watched in (False, True):
         torch.manual_seed(1)
-        model = small_net()
+        model = small_cnn()
         training = Training(
             model,
             torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),

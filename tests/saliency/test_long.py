@@ -14,31 +14,10 @@ from torch.utils.checkpoint import checkpoint
 
 from nnwidgets import SaliencyViewer, TrainingMonitor
 from nnwidgets.live.pulse import Kind
+from tests.gate import Gate, no_job_runs
 from tests.live.doubles import Background, Browser, install_browser, until
-from tests.saliency.conftest import Make, Training, click, panes, part, shown_map, summed
-
-
-class Gate:
-    """Holds every forward pass outside of the thread that trains, until it is let go."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-        self.open.set()
-        self.inside = threading.Event()
-        self.thread = threading.get_ident()
-        self.passes = 0
-        self.fails = False
-
-    def pass_through(self) -> None:
-        if threading.get_ident() != self.thread:
-            self.passes += 1
-            self.inside.set()
-            assert self.open.wait(30)
-            if self.fails:
-                raise RuntimeError("planted")
-
-    def __deepcopy__(self, memo: Any) -> Gate:
-        return self  # copies of the model pass through the same gate
+from tests.saliency.conftest import Make, click, panes, part, shown_map, summed
+from tests.training import Training
 
 
 class Gated(nn.Module):
@@ -51,7 +30,7 @@ class Gated(nn.Module):
         self.out = nn.Linear(256, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.gate.pass_through()
+        self.gate.pass_through(len(x), self.training)
         out: Tensor = self.out(self.conv(x).relu().flatten(1))
         return out
 
@@ -292,7 +271,6 @@ def test_the_model_as_it_is_now_is_asked_anew_while_an_old_answer_is_under_way(
     with torch.no_grad():
         for parameter in training.model.parameters():
             parameter.add_(0.1)
-    gate.thread = threading.get_ident()
     viewer.refresh()
     gate.open.set()
     rested(viewer)
@@ -326,7 +304,7 @@ def test_closing_while_it_works(ask: Ask, gate: Gate) -> None:
     viewer.close()
     gate.open.set()
     assert job.wait(30)
-    until(lambda: not [one for one in threading.enumerate() if one.name == "nnwidgets job"])
+    until(no_job_runs)
 
 
 def test_closing_begins_nothing_more(ask: Ask, gate: Gate) -> None:
@@ -337,17 +315,23 @@ def test_closing_begins_nothing_more(ask: Ask, gate: Gate) -> None:
     viewer._stale = viewer._asked_for = True
     viewer.close()
     gate.open.set()
-    until(lambda: not [one for one in threading.enumerate() if one.name == "nnwidgets job"])
+    until(no_job_runs)
     assert viewer._job is None or viewer._job.cancelled
 
 
-def test_a_figure_waits_for_the_answer(ask: Ask, gate: Gate) -> None:
+def test_a_figure_waits_for_the_answer(
+    ask: Ask, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     viewer, _ = ask()
     held(viewer, gate)
-    releases = threading.Timer(0.05, gate.open.set)
-    releases.start()
+    wait = viewer._wait_for_answers
+
+    def once_it_waits(seconds: float) -> None:
+        gate.open.set()
+        wait(seconds)
+
+    monkeypatch.setattr(viewer, "_wait_for_answers", once_it_waits)
     viewer._have_answers()
-    releases.join()
     assert state(viewer) == "ready"
 
 

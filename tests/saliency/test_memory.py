@@ -16,9 +16,10 @@ from nnwidgets._saliency_film import Film, Frame
 from nnwidgets._saliency_sources import _REMEMBERED, _REMEMBERED_BYTES
 from nnwidgets._saliency_wish import Wish
 from nnwidgets.live import wire
+from tests.every_step import keep_every_step
 from tests.live.doubles import install_browser
-from tests.saliency.conftest import Make, Training, click, look, part, small_net
-from tests.saliency.test_live import keep_every_step
+from tests.saliency.conftest import Make, click, look, part
+from tests.training import Training, small_cnn
 
 
 def test_nothing_grows_with_the_steps(
@@ -99,7 +100,7 @@ def test_a_film_shows_what_can_be_gone_to_and_the_newest() -> None:
 
 def test_a_closed_viewer_and_its_model_can_go(monkeypatch: pytest.MonkeyPatch) -> None:
     install_browser(monkeypatch)
-    model = small_net()
+    model = small_cnn()
     viewer = SaliencyViewer(model, torch.randn(4, 1, 8, 8), method="saliency")
     viewer.flush()
     viewer.method = "occlusion"
@@ -119,7 +120,7 @@ def test_a_closed_viewer_and_its_model_can_go(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_viewer_that_is_dropped_in_a_script_lets_the_model_go() -> None:
-    model = small_net()
+    model = small_cnn()
     viewer = SaliencyViewer(model, torch.randn(4, 1, 8, 8))
     viewer.explain()
     there = weakref.ref(viewer), weakref.ref(model)

@@ -9,7 +9,8 @@ from captum.attr import LayerIntegratedGradients
 from torch import Tensor, nn
 
 from nnwidgets.explain.registry import METHODS
-from tests.saliency.conftest import Make, Training, panes, shown_map, summed
+from tests.saliency.conftest import Make, panes, shown_map, summed
+from tests.training import Training
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

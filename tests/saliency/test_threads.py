@@ -12,11 +12,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional as F
 
 from nnwidgets import SaliencyViewer
-from tests.live.doubles import Background, background, install_browser, until
-from tests.saliency.conftest import Make, Training, click, look, panes, shown_map, small_net, summed
+from tests.clicked_run import assert_same_numbers, numbers_at_the_end, seed_everything, train
+from tests.gate import no_job_runs
+from tests.live.doubles import background, install_browser, until
+from tests.saliency.conftest import Make, click, look, panes, shown_map, summed
+from tests.training import Training, small_cnn
 
 METHODS = ("saliency", "input_x_gradient", "grad_cam", "integrated_gradients", "occlusion", "lime")
 
@@ -74,7 +76,7 @@ def check_is_true(viewer: SaliencyViewer) -> None:
 @given(clicks=st.lists(CLICKS, max_size=14))
 def test_any_order_of_clicks(clicks: list[tuple[str, dict[str, Any]]]) -> None:
     torch.manual_seed(0)
-    model = small_net()
+    model = small_cnn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     training = Training(model, optimizer, torch.randn(8, 1, 8, 8), torch.randint(3, (8,)))
     with pytest.MonkeyPatch.context() as patch:
@@ -96,66 +98,45 @@ def test_any_order_of_clicks(clicks: list[tuple[str, dict[str, Any]]]) -> None:
             check_is_true(viewer)
 
 
-def losses(clicks: bool, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The losses of a run, its weights and the state of the generators at its end."""
-    torch.manual_seed(4)
-    random.seed(4)
-    np.random.seed(4)
-    model = small_net()
+ACTIONS: list[tuple[str, dict[str, Any]]] = [
+    *(("method", {"method": name}) for name in METHODS),
+    *(("index", {"index": index}) for index in range(4)),
+    *(("target", {"target": target}) for target in (None, 0, 2)),
+    ("compare", {"by": "method", "value": "occlusion"}),
+    ("compare", {"by": None}),
+    ("cursor", {"step": 2}),
+    ("cursor", {"step": None}),
+    ("explain", {}),
+    ("stop", {}),
+]
+
+
+def disturb(viewer: SaliencyViewer, dice: random.Random) -> None:
+    """Click on something, and now and then have it sent."""
+    rarely = dice.random() < 0.03  # a refresh copies the model anew
+    action, args = ("refresh", {}) if rarely else dice.choice(ACTIONS)
+    click(viewer, action, **args)
+    if dice.random() < 0.2:
+        viewer.flush()
+
+
+def numbers_of_a_run(*, clicked: bool) -> list[Any]:
+    """The losses of a run, and the weights and the state of the generators at its end."""
+    seed_everything(4)
+    model = small_cnn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    x, y = torch.randn(16, 1, 8, 8), torch.randint(3, (16,))
-    found: list[Any] = []
-    viewer = SaliencyViewer(model, x[:4], budget=0.5) if clicks else None
-    over = threading.Event()
-
-    def disturb(seed: int) -> None:
-        assert viewer is not None
-        dice = random.Random(seed)
-        actions: list[tuple[str, dict[str, Any]]] = [
-            *(("method", {"method": name}) for name in METHODS),
-            *(("index", {"index": index}) for index in range(4)),
-            *(("target", {"target": target}) for target in (None, 0, 2)),
-            ("compare", {"by": "method", "value": "occlusion"}),
-            ("compare", {"by": None}),
-            ("cursor", {"step": 2}),
-            ("cursor", {"step": None}),
-            ("explain", {}),
-            ("stop", {}),
-        ]
-        while not over.wait(0.01):
-            rarely = dice.random() < 0.03  # a refresh copies the model anew
-            action, args = ("refresh", {}) if rarely else dice.choice(actions)
-            click(viewer, action, **args)
-            if dice.random() < 0.2:
-                viewer.flush()
-
-    def train() -> None:
-        try:
-            for _ in range(150):
-                optimizer.zero_grad()
-                loss = F.cross_entropy(model(x), y) + 0.0 * torch.rand(()) + random.random() * 0
-                loss.backward()
-                optimizer.step()
-                found.append(loss.item())
-        finally:
-            over.set()
-
-    if viewer is None:
-        train()
-    else:
-        look(viewer)
-        others = [Background(lambda seed=seed: disturb(seed)) for seed in range(2)]
-        train()
-        for other in others:
-            other.join()
-        viewer.session.control.end("finished")
-        click(viewer, "cursor", step=None)
-        check_is_true(viewer)
-        viewer.close()
-        until(lambda: not [one for one in threading.enumerate() if one.name == "nnwidgets job"])
-    state = np.random.get_state()
-    found += [random.getstate(), repr(state[1][:5]), torch.get_rng_state()]
-    return [*found, *(value.clone() for value in model.state_dict().values())]
+    training = Training(model, optimizer, torch.randn(16, 1, 8, 8), torch.randint(3, (16,)))
+    if not clicked:
+        return [*train(training), *numbers_at_the_end(model)]
+    viewer = SaliencyViewer(model, training.x[:4], budget=0.5)
+    look(viewer)
+    losses = train(training, lambda dice: disturb(viewer, dice))
+    viewer.session.control.end("finished")
+    click(viewer, "cursor", step=None)
+    check_is_true(viewer)
+    viewer.close()
+    until(no_job_runs)
+    return [*losses, *numbers_at_the_end(model)]
 
 
 def test_clicks_from_other_threads_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,10 +145,7 @@ def test_clicks_from_other_threads_change_no_number(monkeypatch: pytest.MonkeyPa
     # that is silent for two seconds is taken to be at rest, as the session says.
     for library in ("captum.attr", "sklearn.linear_model"):
         importlib.import_module(library)
-    bare, clicked = losses(False, monkeypatch), losses(True, monkeypatch)
-    assert len(bare) == len(clicked)
-    for one, other in zip(bare, clicked, strict=True):
-        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+    assert_same_numbers(numbers_of_a_run(clicked=False), numbers_of_a_run(clicked=True))
 
 
 def test_traits_that_are_set_in_two_threads_are_both_asked(training: Training, make: Make) -> None:

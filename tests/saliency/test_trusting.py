@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from nnwidgets.catalogue import text
-from tests.saliency.conftest import Make, Training, click, look, part
+from tests.saliency.conftest import Make, click, look, part
+from tests.training import Training
 
 
 def test_what_python_was_told_is_shown_too(training: Training, make: Make) -> None:
