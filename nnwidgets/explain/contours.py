@@ -73,16 +73,23 @@ def boundaries(surface: Surface) -> tuple[Contour, ...]:
     if shares is None:
         raise Refusal("explain.predict.no_classes")
     shares = shares.astype(np.float64)
+    best = [shares[-1]]  # of the classes from each one on
+    for share in shares[-2::-1]:
+        best.append(np.maximum(share, best[-1]))
+    best.reverse()
+    ahead = shares[0]  # the best of the classes before
+    trace = _Tracer(surface, clean=bool(np.isfinite(shares.sum())))
     found = []
     for number in range(len(shares) - 1):
-        rest = shares[number + 1 :].max(0)
-        lead = shares[number] - rest
-        before = shares[:number].max(0) - np.maximum(shares[number], rest) if number else None
+        before = None
+        if number:
+            before = ahead - best[number]
+            ahead = np.maximum(ahead, shares[number])
         if before is not None and not (before < 0).any():
             continue
-        lines = _lines(surface, lead, 0.0)
+        lines = trace.lines(shares[number] - best[number + 1], (0.0,))[0]
         if before is not None:
-            lines = [piece for line in lines for piece in _below_zero(line, before, surface)]
+            lines = _below_zero(lines, before, surface)
         if lines:
             found.append(Contour(0.0, number, tuple(lines)))
     return tuple(found)
@@ -115,15 +122,15 @@ def level_lines(
     if surface.values is None:
         raise Refusal("explain.predict.no_values")
     values = surface.view("value", output).astype(np.float64)
+    clean = bool(np.isfinite(values.sum()))
     if levels is None:
-        finite = values[np.isfinite(values)]
-        levels = ticks(float(finite.min()), float(finite.max())) if len(finite) else ()
-    found = []
-    for level in sorted(float(value) for value in levels):
-        lines = _lines(surface, values, level)
-        if lines:
-            found.append(Contour(level, output, tuple(lines)))
-    return tuple(found)
+        finite = values if clean else values[np.isfinite(values)]
+        levels = ticks(float(finite.min()), float(finite.max())) if finite.size else ()
+    wanted = sorted(float(value) for value in levels)
+    lines = _Tracer(surface, clean=clean).lines(values, wanted)
+    return tuple(
+        Contour(level, output, tuple(one)) for level, one in zip(wanted, lines, strict=True) if one
+    )
 
 
 def ticks(low: float, high: float, count: int = _LEVELS) -> tuple[float, ...]:
@@ -145,37 +152,81 @@ def ticks(low: float, high: float, count: int = _LEVELS) -> tuple[float, ...]:
     return tuple(float(tick) for tick in found[(found > low) & (found < high)])
 
 
-def _lines(surface: Surface, field: Floats, level: float) -> list[Line]:
-    from contourpy import contour_generator  # comes with matplotlib; asked for when first needed
+class _Tracer:
+    """Finds lines of fields on the places of one surface."""
 
-    masked = np.ma.masked_invalid(field)
-    generator = contour_generator(surface.x, surface.y, masked, corner_mask=True)
+    def __init__(self, surface: Surface, *, clean: bool) -> None:
+        shape = (len(surface.y), len(surface.x))
+        self._x = np.broadcast_to(surface.x, shape)
+        self._y = np.broadcast_to(surface.y[:, None], shape)
+        self._clean = clean  # nothing in it is infinite or NaN
+
+    def lines(self, field: NDArray[np.float64], levels: Sequence[float]) -> list[list[Line]]:
+        """Return the lines of each level."""
+        # Comes with matplotlib; asked for when first needed. Its `contour_generator` takes longer
+        # over its arguments than the lines take.
+        from contourpy import FillType, LineType, SerialContourGenerator, ZInterp
+
+        mask: Any = None
+        if not self._clean:
+            finite = np.isfinite(field)
+            mask = None if finite.all() else ~finite
+        maker = SerialContourGenerator(
+            self._x,
+            self._y,
+            field,
+            mask,
+            corner_mask=True,
+            line_type=LineType.ChunkCombinedOffset,
+            fill_type=FillType.OuterOffset,
+            quad_as_tri=False,
+            z_interp=ZInterp.Linear,
+        )
+        return [_apart(*maker.lines(level)) for level in levels]
+
+
+def _apart(points: list[Any], offsets: list[Any]) -> list[Line]:
+    """Return each line by itself; of the one chunk, where there may be nothing."""
+    if points[0] is None:
+        return []
+    all_of_them, edges = points[0], offsets[0].astype(np.intp)
     # A field that is the level all over a region has no line there, but points of one.
-    lines = (np.asarray(line, dtype=np.float64) for line in generator.lines(level))
-    return [line for line in lines if len(line) > 1 and np.ptp(line, axis=0).any()]
+    low = np.minimum.reduceat(all_of_them, edges[:-1])
+    long = np.asarray(low < np.maximum.reduceat(all_of_them, edges[:-1])).any(1)
+    ends = edges.tolist()
+    return [all_of_them[ends[n] : ends[n + 1]] for n in np.flatnonzero(long).tolist()]
 
 
-def _below_zero(line: Line, field: Floats, surface: Surface) -> list[Line]:
-    """Return the parts of a line on which a field, interpolated, is not above zero."""
-    values = _at(line, field, surface)
+def _below_zero(lines: list[Line], field: Floats, surface: Surface) -> list[Line]:
+    """Return the parts of lines on which a field, interpolated, is not above zero."""
+    if not lines:
+        return []
+    values = _at(np.concatenate(lines), field, surface)
+    found: list[Line] = []
+    end = 0
+    for line in lines:
+        begin, end = end, end + len(line)
+        found += _parts(line, values[begin:end])
+    return found
+
+
+def _parts(line: Line, values: Floats) -> list[Line]:
     inside = values <= 0  # NaN is not
-    if inside.all() or not inside.any():
-        return [line] if inside.all() else []
-    pieces: list[Line] = []
-    current: list[Line] = []
-    for number, point in enumerate(line):
-        if number and inside[number] != inside[number - 1]:
-            a, b = values[number - 1], values[number]
-            part = a / (a - b) if np.isfinite(a) and np.isfinite(b) else 0.0
-            current.append(line[number - 1] + part * (point - line[number - 1]))
-        if inside[number]:
-            current.append(point)
-        elif current:
-            pieces.append(np.array(current))
-            current = []
-    if current:
-        pieces.append(np.array(current))
-    closed = len(pieces) > 1 and np.array_equal(line[0], line[-1]) and inside[0]
+    turns = np.flatnonzero(inside[1:] != inside[:-1])  # the last point before it is otherwise
+    if not turns.size:
+        return [line] if inside[0] else []
+    a, b = values[turns], values[turns + 1]
+    with np.errstate(invalid="ignore"):
+        part = np.where(np.isfinite(a) & np.isfinite(b), a / (a - b), 0.0)
+    crossings = line[turns] + part[:, None] * (line[turns + 1] - line[turns])
+    edges = [0, *(turns + 1).tolist(), len(line)]
+    pieces = [
+        np.concatenate(
+            [crossings[max(n - 1, 0) : n], line[edges[n] : edges[n + 1]], crossings[n : n + 1]]
+        )
+        for n in range(0 if inside[0] else 1, len(edges) - 1, 2)
+    ]
+    closed = len(pieces) > 1 and inside[0] and np.array_equal(line[0], line[-1])
     if closed:  # the seam of a closed line is no end of a boundary
         last = pieces.pop()
         pieces[0] = np.concatenate([last, pieces[0][1:]])
@@ -186,14 +237,20 @@ def _at(points: Line, field: Floats, surface: Surface) -> Floats:
     """Return a field at points, bilinear between the places of the grid."""
     right, column = _between(surface.x, points[:, 0])
     up, row = _between(surface.y, points[:, 1])
-    with np.errstate(invalid="ignore"):
-        below = field[row, column] * (1 - right) + field[row, column + 1] * right
-        above = field[row + 1, column] * (1 - right) + field[row + 1, column + 1] * right
+    width = field.shape[1]
+    flat, place = field.reshape(-1), row * width + column
+    left = 1 - right
+    with np.errstate(invalid="ignore"):  # 0 times infinity
+        below = flat.take(place) * left + flat.take(place + 1) * right
+        place += width
+        above = flat.take(place) * left + flat.take(place + 1) * right
         found: Floats = below * (1 - up) + above * up
     return found
 
 
 def _between(lines: NDArray[np.float64], at: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    place = np.clip(np.searchsorted(lines, at, side="right") - 1, 0, len(lines) - 2)
-    part = (at - lines[place]) / (lines[place + 1] - lines[place])
-    return np.clip(part, 0, 1), place
+    """Return how far each number is from one of some lines to the next, and from which."""
+    place = lines[1:-1].searchsorted(at, side="right")  # beyond the ends: the cells there
+    start = lines.take(place)
+    part = (at - start) / (lines.take(place + 1) - start)
+    return np.minimum(np.maximum(part, 0, out=part), 1, out=part), place

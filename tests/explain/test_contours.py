@@ -15,6 +15,7 @@ from nnwidgets.explain.answers import Answers
 from nnwidgets.explain.contours import boundaries, level_lines, ticks
 from nnwidgets.explain.surface import Surface, grid, surface_of
 from nnwidgets.probe.refusal import Refusal
+from tests.explain.contours_by_hand import boundaries_by_hand, traced
 
 AXIS = np.linspace(-2, 2, 101)
 
@@ -34,6 +35,43 @@ def values(function: Any) -> Surface:
 
 def length(lines: Any) -> float:
     return float(sum(np.linalg.norm(np.diff(line, axis=0), axis=1).sum() for line in lines))
+
+
+@st.composite
+def fields(draw: st.DrawFn) -> tuple[Any, Any, Any]:
+    """Places, and rough fields there: with ties, plateaus, gaps, closed lines and none."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**20)))
+    count, columns, rows = draw(st.tuples(st.integers(1, 6), st.integers(2, 14), st.integers(2, 9)))
+    x, y = np.sort(rng.normal(size=columns)), np.linspace(-1, 3, rows)
+    z = rng.random((count, rows, columns))
+    if draw(st.booleans()):
+        z = np.round(3 * z) / 4
+    if draw(st.booleans()):
+        z[:, rng.random((rows, columns)) < 0.2] = np.nan
+    return x, y, z.astype(draw(st.sampled_from([np.float32, np.float64])))
+
+
+@given(fields())
+def test_boundaries_are_those_found_point_after_point(field: tuple[Any, Any, Any]) -> None:
+    x, y, z = field
+    found = boundaries(Surface(x, y, z, None, None))
+    wanted = boundaries_by_hand(x, y, z)
+    assert [contour.of for contour in found] == [of for of, _ in wanted]
+    for contour, (_, lines) in zip(found, wanted, strict=True):
+        assert [line.tolist() for line in contour.lines] == [line.tolist() for line in lines]
+
+
+@given(fields())
+def test_level_lines_are_those_of_contourpy(field: tuple[Any, Any, Any]) -> None:
+    x, y, z = field
+    levels = (0.25, 0.4, 7.0)
+    found = level_lines(Surface(x, y, None, None, None, values=z), levels)
+    wanted = {level: lines for level in levels if (lines := traced(x, y, z[0], level))}
+    assert [contour.level for contour in found] == list(wanted)
+    for contour in found:
+        assert [line.tolist() for line in contour.lines] == [
+            line.tolist() for line in wanted[contour.level]
+        ]
 
 
 def test_a_straight_boundary_of_two_classes() -> None:
