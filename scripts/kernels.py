@@ -16,6 +16,12 @@ import venv
 from pathlib import Path
 from typing import Final, NamedTuple
 
+# ipykernel 7.1 loses requests (see `nnwidgets.live._ipykernel_replies`), also in a notebook that
+# has no widget yet: no test can begin in one that does.
+_MENDED: Final = (
+    "get_ipython().kernel.shell_channel_thread._shell_socket = get_ipython().kernel.shell_stream"
+)
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 
 
@@ -26,13 +32,20 @@ class Kernel(NamedTuple):
     display_name: str
     folder: str
     requirement: str
+    at_start: str = ""  # a line that the kernel runs first
 
 
 KERNELS: Final = (
     Kernel(
         "nnwidgets-ipykernel6", "Python (ipykernel 6.31)", "ipykernel-6.31", "ipykernel==6.31.*"
     ),
-    Kernel("nnwidgets-ipykernel71", "Python (ipykernel 7.1)", "ipykernel-7.1", "ipykernel==7.1.*"),
+    Kernel(
+        "nnwidgets-ipykernel71",
+        "Python (ipykernel 7.1)",
+        "ipykernel-7.1",
+        "ipykernel==7.1.*",
+        _MENDED,
+    ),
 )
 
 
@@ -55,8 +68,9 @@ def set_up(kernel: Kernel) -> None:
 
     spec = Path(sys.prefix) / "share" / "jupyter" / "kernels" / kernel.name / "kernel.json"
     spec.parent.mkdir(parents=True, exist_ok=True)
+    first = [f"--IPKernelApp.exec_lines={kernel.at_start}"] if kernel.at_start else []
     content = {
-        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}", *first],
         "display_name": kernel.display_name,
         "language": "python",
     }

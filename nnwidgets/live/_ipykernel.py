@@ -1,7 +1,7 @@
 """Finding the running ipykernel, and the private parts that all its versions have.
 
 ipykernel has no public way to say "this message must not wait for the running cell". What
-`nnwidgets.live.kernel` does instead touches a few private parts. They all stand in the three
+`nnwidgets.live.kernel` does instead touches a few private parts. They all stand in the four
 ``_ipykernel*`` files, each is looked up before it is used, and each has a test that fails when
 an installed ipykernel no longer has it. Where one is missing, clicks go the way that kernel
 sends them, and the route shown in the widget says so.

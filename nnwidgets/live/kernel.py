@@ -12,8 +12,8 @@ the kernel and on the front end:
 ``route.none``         no kernel runs in this process
 =====================  ============================================================================
 
-What is done to ipykernel for it stands in ``_ipykernel.py``, ``_ipykernel_subshell.py`` and
-``_ipykernel_pump.py``; ``docs`` and tests name each private part. In a plain script every method
+What is done to ipykernel for it stands in ``_ipykernel.py``, ``_ipykernel_subshell.py``,
+``_ipykernel_replies.py`` and ``_ipykernel_pump.py``; ``docs`` and tests name each private part. In a plain script every method
 does nothing and nothing is imported.
 """
 
@@ -92,12 +92,15 @@ class KernelLink:
         self._listening = False
         self._relay: Any = None
         self._pump: Any = None
+        self._replies: Any = None
         if kernel is None:
             return
         messages = private.Messages(kernel, self._is_attached)
         if private.has_subshells(kernel):
+            from nnwidgets.live._ipykernel_replies import Replies
             from nnwidgets.live._ipykernel_subshell import Relay
 
+            self._replies = Replies(kernel)
             if Relay.possible(kernel):
                 self._relay = Relay(kernel, messages, lambda: self.in_cell)
         elif private.supports_pump(kernel):
@@ -146,6 +149,11 @@ class KernelLink:
         attached = bool(self._repairs)
         if attached:
             self._listen()
+        if self._replies is not None:
+            if attached:
+                self._replies.mend()
+            else:
+                self._replies.undo()
         if self._relay is not None and self._relay.installed is not attached:
             if attached:
                 self._relay.install()

@@ -36,7 +36,11 @@ SUBSHELLS = (
 )
 PRIVATE_PARTS = {
     "python3": (*EVERYWHERE, *SUBSHELLS, "comm._reply_subshell_for"),
-    "nnwidgets-ipykernel71": (*EVERYWHERE, *SUBSHELLS),
+    "nnwidgets-ipykernel71": (
+        *EVERYWHERE,
+        *SUBSHELLS,
+        "kernel.shell_channel_thread._manager._shell_socket",
+    ),
     "nnwidgets-ipykernel6": (
         *EVERYWHERE,
         "kernel.msg_queue.get_nowait",
