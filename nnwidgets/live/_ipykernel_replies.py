@@ -35,10 +35,11 @@ class Replies:
         """Have replies sent through the stream that reads requests. Idempotent."""
         stream = getattr(self._kernel, "shell_stream", None)
         socket = getattr(stream, "socket", None)
-        thread = getattr(self._kernel, "shell_channel_thread", None)
+        thread: Any = getattr(self._kernel, "shell_channel_thread", None)
+        manager: Any = getattr(thread, "_manager", None)
         if socket is None or not callable(getattr(stream, "send_multipart", None)):
             return
-        for sender in (thread, getattr(thread, "_manager", None)):
+        for sender in (thread, manager):
             if getattr(sender, "_shell_socket", None) is socket:
                 # One assignment, and both can send: it may come at any moment of another thread.
                 sender._shell_socket = stream

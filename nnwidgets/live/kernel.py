@@ -13,8 +13,8 @@ the kernel and on the front end:
 =====================  ============================================================================
 
 What is done to ipykernel for it stands in ``_ipykernel.py``, ``_ipykernel_subshell.py``,
-``_ipykernel_replies.py`` and ``_ipykernel_pump.py``; ``docs`` and tests name each private part. In a plain script every method
-does nothing and nothing is imported.
+``_ipykernel_replies.py`` and ``_ipykernel_pump.py``; ``docs`` and tests name each private part. In
+a plain script every method does nothing and nothing is imported.
 """
 
 from __future__ import annotations
