@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
-from nnwidgets.explain.point import explain_point, feature_units
+from nnwidgets.explain.point import differences, explain_point, feature_units, nearest
 from nnwidgets.explain.point_changes import changes
 from nnwidgets.probe.refusal import Refusal
 
@@ -82,6 +82,16 @@ def test_a_large_value_still_has_a_slope() -> None:
     np.testing.assert_allclose(found.weights, [3, 0], rtol=1e-3)
 
 
+def test_a_slope_is_taken_over_what_single_precision_was_really_asked() -> None:
+    """The two places are rounded; the distance between them is not that of the step."""
+
+    def ask(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(rows, np.float32)[:, 0].astype(float)
+
+    at, step = np.array([12345.678]), np.array([0.0123])
+    np.testing.assert_allclose(differences(ask, at, step), [1], rtol=1e-12)
+
+
 def test_the_linear_fit_is_least_squares_and_knows_how_good_it_is() -> None:
     asked: list[np.ndarray] = []
 
@@ -117,6 +127,13 @@ def test_neighbours_are_those_of_standardised_data() -> None:
     few = explain_point(logistic, POINT, data=[[0, 0], [1, 1]])
     assert few.nearest.tolist() == [0, 1]
     assert explain_point(logistic, POINT).nearest.tolist() == []
+
+
+def test_rows_that_are_not_finite_are_nobodys_neighbours() -> None:
+    data = np.array([[np.nan, 0], [2, 0], [np.inf, 1], [1, 0], [0, -np.inf]])
+    places, distances = nearest(data, np.zeros(2), np.array([0.5, 1]), 5)
+    assert places.tolist() == [3, 1]
+    assert distances.tolist() == [2, 4]
 
 
 def test_units_of_features_that_do_not_vary() -> None:

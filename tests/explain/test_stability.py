@@ -72,6 +72,12 @@ def test_noise_is_in_the_units_of_each_column_of_a_table() -> None:
     np.testing.assert_array_equal(alone, table[:1].abs())
 
 
+def test_one_row_says_nothing_of_its_columns() -> None:
+    row = torch.tensor([[3.0, -0.5]])
+    (spread,) = spreads((row,), ("table",), (row,))
+    np.testing.assert_array_equal(spread, [[3.0, 0.5]])  # the size of each number, as without rows
+
+
 def test_noise_of_a_picture_is_in_the_units_of_all_its_pixels() -> None:
     generator = torch.Generator().manual_seed(1)
     picture = torch.rand(1, 3, 16, 16, generator=generator) * 255

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nnwidgets.probe.dead import DeadUnits, units_of
 from tests.probe.stepping import Functional, clean, dead_after, row, step
 
 __all__ = ["clean"]
@@ -56,6 +57,30 @@ def test_a_satisfied_loss_says_nothing_about_units() -> None:
     _, samples = dead_after(model, lambda: F.relu(model(x).sum() - 1e9))
     assert np.isnan(samples[-1].dead[0]) or samples[-1].dead[0] == 0
     assert samples[-1].grad_norm[0] == 0
+
+
+def dead_of(steps: list[tuple[bool, int]]) -> float:
+    """Of one unit: whether it was asleep in each step, and in how many samples of it."""
+    units = units_of(nn.Linear(2, 1))
+    assert units is not None
+    window = DeadUnits(units)
+    for asleep, samples in steps:
+        window.begin()
+        window.samples = samples
+        window.end(np.array([asleep]))
+    return window.dead
+
+
+def test_steps_count_from_where_a_unit_fell_asleep_for_the_last_time() -> None:
+    assert dead_of([(True, 300)] * 5) == 1
+    assert dead_of([(True, 300)] * 4 + [(False, 300)] + [(True, 300)] * 4) == 0
+    assert dead_of([(True, 300)] * 4 + [(False, 300)] + [(True, 300)] * 5) == 1
+
+
+def test_samples_count_from_where_a_unit_fell_asleep_for_the_last_time() -> None:
+    assert dead_of([(True, 20)] * 13) == 1  # 260 samples
+    assert dead_of([(True, 20)] * 13 + [(False, 20)] + [(True, 20)] * 12) == 0
+    assert dead_of([(True, 20)] * 13 + [(False, 20)] + [(True, 20)] * 13) == 1
 
 
 class Branches(nn.Module):

@@ -75,6 +75,18 @@ def test_overfitting_that_is_turning_is_only_information() -> None:
     assert found.key == "finding.overfitting_recovering"
 
 
+@pytest.mark.parametrize(
+    ("rise", "key"), [(0.1, "finding.overfitting_gap"), (0.2, "finding.overfitting")]
+)
+def test_a_rise_like_one_that_the_run_recovered_from_is_no_alarm(rise: float, key: str) -> None:
+    """Validation rose by 0.1 and came down again."""
+    steps, train = np.arange(60), np.linspace(1, 0.1, 60)
+    setback = [np.linspace(1, 0.6, 20), np.full(10, 0.7), np.linspace(0.7, 0.5, 10)]
+    since = [np.linspace(0.5 + rise / 2, 0.5 + rise, 5), np.full(15, 0.5 + rise)]
+    val = np.concatenate([*setback, *since])
+    assert only({"loss": (steps, train), "val_loss": (steps, val)}, "overfitting").key == key
+
+
 def test_overfitting_of_an_accuracy() -> None:
     x = np.arange(50)
     acc = 1 - 0.5 * np.exp(-x / 8)

@@ -94,6 +94,32 @@ def test_awkward_values(reduce: object, values: list[float]) -> None:
     check(reduce(x), x.numpy())
 
 
+@pytest.mark.parametrize("value", [3.0, -2e7, 0.0])
+def test_equal_values_stand_in_the_bin_where_numpy_puts_them(reduce: object, value: float) -> None:
+    values = torch.full((50,), value)
+    expected, _ = np.histogram(values.double().numpy(), BINS)
+    np.testing.assert_array_equal(reduce(values)[reduction.COUNTS], expected)
+
+
+@pytest.mark.parametrize("high", [0.1, 0.7, 3.3])
+def test_a_value_beside_an_edge_stands_on_its_own_side_of_it(reduce: object, high: float) -> None:
+    """Edges are float64; rounded to float32, as the values are, they lie elsewhere."""
+    onto = edges(0.0, float(np.float32(high)))
+    rounded = onto[1:-1].astype(np.float32)
+    assert (rounded < onto[1:-1]).any()
+    assert (rounded > onto[1:-1]).any()
+    values = np.concatenate(
+        [
+            onto[[0, -1]].astype(np.float32),
+            rounded,
+            np.nextafter(rounded, 0),
+            np.nextafter(rounded, 9),
+        ]
+    ).astype(np.float32)
+    expected, _ = np.histogram(values.astype(np.float64), onto)
+    np.testing.assert_array_equal(reduce(torch.from_numpy(values))[reduction.COUNTS], expected)
+
+
 @pytest.mark.parametrize("layout", ["plain", "transposed", "channels_last", "strided"])
 def test_layouts(reduce: object, layout: str) -> None:
     torch.manual_seed(0)
