@@ -32,6 +32,7 @@ from nnwidgets.probe.layer_health import LayerHealth
 from nnwidgets.probe.layer_history import LayerHistory
 from nnwidgets.probe.layers import LayerWatch
 from nnwidgets.probe.look import Arguments
+from nnwidgets.probe.packed_rows import packed_layers
 from nnwidgets.probe.reach import submodule
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.snapshot_watch import SnapshotWatch
@@ -220,7 +221,7 @@ class Looking(Looks):
         probe, model = self._probe, self._session.model
         if probe is None or model is None:
             return
-        probe.place(sample_axes(root, probe.sample))
+        probe.place(sample_axes(root, probe.sample), packed_layers(root, probe.sample))
         for one in (root, inner_model(model)):
             remember(one, probe.axes)
 
@@ -254,6 +255,7 @@ class Looking(Looks):
         return Scene(
             ask, root, submodule(model, ask.layer), sample, step, past,
             self._gradients, self._history, self._newest, self._done, self._shown_language,
+            rows=None if self._probe is None else self._probe.rows.get(ask.layer),
         )  # fmt: skip
 
     def held(self) -> dict[str, Any]:

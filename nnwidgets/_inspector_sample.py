@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
-from nnwidgets.probe.look import Arguments, copied
+from nnwidgets.probe.look import Arguments, call_arguments, copied
+from nnwidgets.probe.packed_rows import PackedRows
 from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.time_first import SampleAxes
 
@@ -37,6 +38,8 @@ class ProbeBatch:
         none does. Where the model takes time first, what `place` was told.
     axes
         Where the samples stand; None where that is the first dimension.
+    rows
+        By name of the layer, those whose outputs are rows of packed sequences.
     placed
         Whether that has been found out.
     """
@@ -45,13 +48,17 @@ class ProbeBatch:
         self.sample = sample = _kept(sample)
         sizes = [tensor.shape[0] for tensor in _inputs(sample) if tensor.ndim > 1]
         sizes = sizes or [tensor.shape[0] for tensor in _inputs(sample) if tensor.ndim]
+        sequences = next((v for v in _values(sample) if isinstance(v, PackedSequence)), None)
         self.count = max(set(sizes), key=sizes.count) if sizes else 1
+        if sequences is not None:
+            self.count = int(sequences.batch_sizes[0])
         self.axes: SampleAxes | None = None
         self.placed = False
+        self.rows: dict[str, PackedRows] = {}
 
-    def place(self, axes: SampleAxes | None) -> None:
+    def place(self, axes: SampleAxes | None, rows: dict[str, PackedRows]) -> None:
         """Take in where the samples stand."""
-        self.axes, self.placed = axes, True
+        self.axes, self.rows, self.placed = axes, rows, True
         if axes is not None:
             self.count = axes.count
 
@@ -92,8 +99,12 @@ def _kept(sample: Any) -> Any:
 
 
 def _inputs(sample: Any) -> list[Tensor]:
-    values = tuple(sample.values()) if isinstance(sample, Mapping) else sample
-    return list(tensors_in(values))
+    return list(tensors_in(_values(sample)))
+
+
+def _values(sample: Any) -> tuple[Any, ...]:
+    args, kwargs = call_arguments(sample)
+    return (*args, *kwargs.values())
 
 
 def _stretched(image: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:

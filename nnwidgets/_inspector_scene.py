@@ -13,6 +13,7 @@ from nnwidgets.probe.activity_sample import ActivitySample
 from nnwidgets.probe.blocks import Block
 from nnwidgets.probe.layer_history import LayerHistory
 from nnwidgets.probe.look import Look
+from nnwidgets.probe.packed_rows import PackedRows
 from nnwidgets.probe.reach import submodule
 from nnwidgets.probe.units import Unit
 
@@ -100,6 +101,8 @@ class Scene:
         Blocks of work done on demand (a feature), by tab.
     language
         Of the sentences.
+    rows
+        Where the layer's output is rows of packed sequences: which are whose.
     """
 
     ask: Ask
@@ -114,6 +117,7 @@ class Scene:
     extra: Mapping[str, list[Block]] = field(default_factory=dict)
     language: str = "en"
     seen: Look | None = None
+    rows: PackedRows | None = None
     calls: int = 0
     unit: Unit | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from nnwidgets.probe.flow import producer
 from nnwidgets.probe.layer_history import KINDS
 from nnwidgets.probe.look import Call, Look, look
 from nnwidgets.probe.outputs import sample_of
+from nnwidgets.probe.packed_rows import as_packed, first_packed, place_in_rows, rows_of
 from nnwidgets.probe.reach import submodule, why_not_seen
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.relevance import channel_scores
@@ -32,6 +34,7 @@ from nnwidgets.probe.units import (
     channel_axis,
     main_tensor,
     strongest,
+    unit_words,
 )
 from nnwidgets.probe.weight_tensors import main_parameter
 from nnwidgets.probe.weights import weight_blocks
@@ -104,7 +107,7 @@ def _activations(scene: Scene) -> list[Block]:
         except Refusal as refusal:
             notes = [refusal.block()]
     blocks = activation_blocks(
-        scene.module, call, ask.sample_index,
+        scene.module, as_packed(call, scene.rows), ask.sample_index,
         sort=ask.sort, unit=ask.unit, scores=scores, output=ask.output, depth=ask.depth,
         before=_before(scene), step=scene.step,
     )  # fmt: skip
@@ -234,12 +237,17 @@ def _contributions(scene: Scene) -> list[Block]:
     ask = scene.ask
     call = _call(scene)
     module = scene.module
-    unit = scene.unit = _whole_unit(module, call, ask, _before(scene))
+    rows = rows_of(call, scene.rows)
+    shown = call if rows is None else as_packed(call, rows)
+    unit = scene.unit = _whole_unit(module, shown, ask, _before(scene))
+    row, inside = ask.sample_index, unit
+    if rows is not None:
+        _, row, inside = place_in_rows(rows, call, ask.sample_index, unit)
     if ask.backward:
         terms = backward_terms(
-            scene.root, scene.sample, ask.layer, ask.sample_index, unit, call=ask.call
+            scene.root, scene.sample, ask.layer, ask.sample_index, inside, call=ask.call, row=row
         )
-        return [terms.block(language=scene.language)]
+        return [terms.block(language=scene.language, unit=unit)]
     before = None
     made = producer(scene.root, scene.sample, ask.layer, call=ask.call)
     if made is not None:
@@ -247,8 +255,9 @@ def _contributions(scene: Scene) -> list[Block]:
         produced = look(scene.root, scene.sample, [name], copy=True).calls[name]
         if which < len(produced):
             before = (name, submodule(scene.root, name), produced[which])
-    blocks = contribution_blocks(module, call, ask.sample_index, unit, before=before)
-    arithmetic = explain_forward(module, call, ask.sample_index, unit, language=scene.language)
+    blocks = contribution_blocks(module, call, ask.sample_index, unit, before=before, rows=rows)
+    arithmetic = explain_forward(module, call, row, inside, language=scene.language)
+    arithmetic.meta["unit"] = unit_words(as_unit(unit))
     return [*blocks, arithmetic]
 
 
@@ -257,6 +266,10 @@ def _whole_unit(module: nn.Module, call: Call, ask: Ask, before: list[nn.Module]
     output = main_tensor(call.output)
     if not output.numel():
         raise Refusal("probe.display.empty", shape="×".join(map(str, output.shape)))
+    sequences = first_packed(call.output)
+    if sequences is not None:  # one sample of them has no batch, and its own length
+        module, output = nn.Identity(), sample_of(module, sequences, ask.sample_index).unsqueeze(0)
+        ask = replace(ask, sample_index=0)
     axis = channel_axis(module, output, before)
     batch = batch_axis(module, output)
     dims = output.dim() - (batch is not None)
@@ -279,7 +292,7 @@ def _whole_unit(module: nn.Module, call: Call, ask: Ask, before: list[nn.Module]
 def _feature(scene: Scene) -> list[Block]:
     ask = scene.ask
     if scene.unit is None:
-        call = _call(scene)
+        call = as_packed(_call(scene), scene.rows)
         whole = as_unit(_whole_unit(scene.module, call, ask, _before(scene)))
         axis = channel_axis(scene.module, main_tensor(call.output), _before(scene))
         scene.unit = whole[axis + len(whole) if axis < 0 else axis]

@@ -22,6 +22,7 @@ from nnwidgets.live.kernel import kernel_link
 from nnwidgets.live.session import Session
 from nnwidgets.live.widget import action, bundle, check_language
 from nnwidgets.probe.contributions import contributions
+from nnwidgets.probe.packed_rows import packed_contributions, rows_of
 from nnwidgets.probe.reach import submodule
 from nnwidgets.probe.structure import LayerInfo
 from nnwidgets.probe.summary import TensorSummary, summarise
@@ -234,6 +235,11 @@ class LayerInspector(Verbs):
             with self._open_twin() as root:
                 call = self._call(root, layer)
                 module = submodule(root, layer)
+                rows = None if self._probe is None else self._probe.rows.get(layer)
+                if (packed := rows_of(call, rows)) is not None:
+                    return packed_contributions(
+                        module, call, packed, self.sample_index, unit
+                    ).values
                 return contributions(module, call, self.sample_index, unit).values
 
         return self._at_rest(compute)

@@ -33,7 +33,7 @@ from nnwidgets.probe.readout import model_output, score_index
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.tree import type_name
-from nnwidgets.probe.units import Unit, batch_axis, locate, samples_first, unit_words
+from nnwidgets.probe.units import Unit, as_unit, batch_axis, locate, samples_first, unit_words
 from nnwidgets.probe.written import SHOWN, Written, digits
 
 __all__ = ["BackwardTerms", "Consumer", "backward_terms"]
@@ -107,10 +107,19 @@ class BackwardTerms:
     rest: float
     direct: bool
 
-    def block(self, *, language: str = "en", shown: int = SHOWN) -> Block:
-        """Return it written out, an ``"arithmetic"`` block (see `nnwidgets.probe.arithmetic`)."""
+    def block(self, *, language: str = "en", shown: int = SHOWN, unit: Unit | None = None) -> Block:
+        """Return it written out, an ``"arithmetic"`` block (see `nnwidgets.probe.arithmetic`).
+
+        Parameters
+        ----------
+        language, shown
+            See `nnwidgets.probe.written.Written`.
+        unit
+            Its name where it is another than that of its place in the layer's output.
+        """
         out = Written(language, shown)
-        self._write_head(out)
+        name = unit_words(self.unit if unit is None else as_unit(unit))
+        self._write_head(out, name)
         for consumer in self.consumers:
             _write_consumer(out, consumer)
         parts = [consumer.gradient for consumer in self.consumers]
@@ -127,7 +136,7 @@ class BackwardTerms:
             out.say("result", "probe.backward.total", value=f"{joint} = {digits(self.total)}")
         else:
             out.say("result", "probe.backward.total", value=digits(self.total))
-        return out.block(unit=unit_words(self.unit), direction="backward")
+        return out.block(unit=name, direction="backward")
 
     @property
     def has_rest(self) -> bool:
@@ -135,8 +144,8 @@ class BackwardTerms:
         size = sum(abs(consumer.gradient) for consumer in self.consumers) + abs(self.total)
         return not abs(self.rest) <= 1e-4 * size
 
-    def _write_head(self, out: Written) -> None:
-        unit, score = unit_words(self.unit), digits(self.score)
+    def _write_head(self, out: Written, unit: str) -> None:
+        score = digits(self.score)
         if self.target is None:
             out.say("head", "probe.backward.head_loss", unit=unit, score=score)
         else:
@@ -177,6 +186,7 @@ def backward_terms(
     target: int | tuple[int, ...] | None = None,
     loss: Callable[[Any], Tensor] | None = None,
     call: int = 0,
+    row: int | None = None,
 ) -> BackwardTerms:
     """Return where the gradient of a score with respect to one unit comes from.
 
@@ -199,6 +209,8 @@ def backward_terms(
         Takes what the model returned and gives a single number, the score in place of an output.
     call
         Which of the layer's calls.
+    row
+        Where the sample stands in the layer's output, if it is elsewhere than in the model's.
 
     Raises
     ------
@@ -209,7 +221,8 @@ def backward_terms(
     run = run_from(model, sample, layer, call=call)
     if run.output.is_complex():
         raise Refusal("probe.contributions.complex", type=type_name(run.module))
-    index, whole = locate(run.module, run.output, sample_index, unit)
+    row = sample_index if row is None else row
+    index, whole = locate(run.module, run.output, row, unit)
     score, where, direct = _score(model, run, sample_index, target, loss)
     outputs: list[Tensor | None] = [
         use.output if isinstance(use.output, Tensor) else None for use in run.uses
@@ -235,7 +248,7 @@ def backward_terms(
             if arrived is not None:
                 back += float(arrived[tangent].sum().double())
         delta = None if output is None else gradient.get(id(output))
-        consumers.append(_consumer(use, tangents, delta, back, sample_index))
+        consumers.append(_consumer(use, tangents, delta, back, row))
     rest = total - math.fsum(consumer.gradient for consumer in consumers)
     return BackwardTerms(whole, float(score.detach()), where, total, tuple(consumers), rest, direct)
 

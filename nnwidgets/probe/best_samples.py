@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_packed_sequence
 
 from nnwidgets.probe.blocks import Block, note
-from nnwidgets.probe.look import call_arguments
+from nnwidgets.probe.look import Arguments, Call, call_arguments
 from nnwidgets.probe.natural import natural, spread
 from nnwidgets.probe.nests import replaced
+from nnwidgets.probe.packed_rows import packed_layers, rows_of
 from nnwidgets.probe.pooling import SIDE, pooled
-from nnwidgets.probe.reach import earlier_modules, reach, submodule
+from nnwidgets.probe.reach import canonical, earlier_modules, reach, submodule
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import whole
 from nnwidgets.probe.tensors import tensors_in
@@ -103,22 +104,33 @@ def best_samples(
     before = earlier_modules(model, layer)
     args, kwargs = call_arguments(inputs)
     tensors = list(tensors_in((args, kwargs)))
-    axes = dict(zip(map(id, tensors), input_axes(model, tensors), strict=True))
-    first = axes[id(tensors[0])] if tensors else None
+    found_axes = input_axes(model, tensors)
+    axes = {id(t): a for t, a in zip(tensors, found_axes, strict=True) if a is not None}
+    first = axes.get(id(tensors[0])) if tensors else None
     total = 0 if first is None else tensors[0].shape[first]
     if not total:
         raise Refusal("probe.samples.none")
-    cut = [t for t in tensors if (a := axes[id(t)]) is not None and t.shape[a] == total]
+    sequences = next((v for v in (*args, *kwargs.values()) if packed(v)), None)
+    if sequences is not None:  # which cannot be cut: all of them at once
+        axes, total = {}, int(sequences.batch_sizes[0])
+        batch = total
+    cut = [t for t in tensors if id(t) in axes and t.shape[axes[id(t)]] == total]
     found: list[NDArray[np.float64]] = []
     seen = 0
     while seen < total and not (cancelled is not None and cancelled()):
         size = min(batch, total - seen)
         part = replaced((args, kwargs), {id(t): t.narrow(axes[id(t)], seen, size) for t in cut})
-        output = reach(model, part[1] or part[0], layer, call=call)
+        output = reach(model, Arguments(*part), layer, call=call)
         if packed(output):
             values = _of_packed(output, unit)
         else:
             values = unit_values(module, main_tensor(output), unit, before=before, largest=True)
+        if values.numel() != size:
+            # The rows may be the steps of packed sequences.
+            rows = packed_layers(model, Arguments(*part)).get(canonical(model, layer))
+            call_made = Call((), {}, output)
+            if rows is not None and rows_of(call_made, rows) is not None and rows.count == size:
+                values = _of_packed(rows.packed(output), unit)
         if values.numel() != size:
             raise Refusal("probe.samples.folded", given=whole(size), got=whole(values.numel()))
         found.append(values.detach().to("cpu", torch.float64).numpy())

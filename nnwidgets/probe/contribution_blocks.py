@@ -13,6 +13,7 @@ from torch import nn
 from nnwidgets.probe.blocks import Block, Words, note, picture
 from nnwidgets.probe.contributions import Contributions, NoContributions, contributions
 from nnwidgets.probe.look import Call
+from nnwidgets.probe.packed_rows import PackedRows, packed_contributions, rows_of
 from nnwidgets.probe.pooling import SIDE, pooled
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.sentences import number, whole
@@ -34,6 +35,7 @@ def contribution_blocks(
     unit: Unit,
     *,
     before: tuple[str, nn.Module, Call] | None = None,
+    rows: PackedRows | None = None,
 ) -> list[Block]:
     """Return blocks on what makes up a unit: the terms, a picture of them, their sum in words.
 
@@ -45,6 +47,9 @@ def contribution_blocks(
         Name, module and call of the layer that produced this one's input (see
         `nnwidgets.probe.flow.producer`). Where this layer has no weights and changes no shape (an
         activation function, a dropout), that one's unit is shown instead, and this said.
+    rows
+        Where the rows of the output are those of packed sequences (see
+        `nnwidgets.probe.packed_rows`): the unit is (time step, feature) of the sample then.
 
     Returns
     -------
@@ -53,19 +58,28 @@ def contribution_blocks(
         Where there are no terms, one note that says why.
     """
     try:
-        return _blocks(module, contributions(module, call, sample_index, unit))
+        return _blocks(module, _terms(module, call, rows, sample_index, unit))
     except NoContributions as refusal:
         if before is None or refusal.key != "probe.contributions.no_weights":
             return [refusal.block()]
         name, source, produced = before
         try:
-            blocks = _blocks(source, contributions(source, produced, sample_index, unit))
+            blocks = _blocks(source, _terms(source, produced, rows, sample_index, unit))
         except Refusal:  # another shape, or no terms there either
             return [refusal.block()]
         told = note("probe.contributions.from", type=refusal.params["type"], layer=name)
         return [told, *blocks]
     except Refusal as refusal:
         return [refusal.block("warning")]
+
+
+def _terms(
+    module: nn.Module, call: Call, rows: PackedRows | None, sample_index: int, unit: Unit
+) -> Contributions:
+    rows = None if rows is None else rows_of(call, rows)
+    if rows is None:
+        return contributions(module, call, sample_index, unit)
+    return packed_contributions(module, call, rows, sample_index, unit)
 
 
 def _blocks(module: nn.Module, found: Contributions) -> list[Block]:

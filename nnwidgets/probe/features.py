@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nnwidgets.probe.flow import not_in_place
-from nnwidgets.probe.look import call_arguments
+from nnwidgets.probe.look import Arguments, call_arguments
 from nnwidgets.probe.nests import replaced
 from nnwidgets.probe.parametrise import Parametrisation
 from nnwidgets.probe.reach import earlier_modules, reach, submodule
@@ -213,7 +213,7 @@ class _Target:
         args, kwargs = replaced(self._arguments, new)
         with not_in_place(self._model):
             output = reach(
-                self._model, kwargs or args, self._layer,
+                self._model, Arguments(args, kwargs), self._layer,
                 call=self._call, gradients=gradients, given=given,
             )  # fmt: skip
         if packed(output):

@@ -49,10 +49,19 @@ def test_one_row_for_all_samples_is_taken_apart_for_each_of_them(make: Make) -> 
 
 
 def test_a_sample_that_the_layer_does_not_have_is_one_sentence(make: Make) -> None:
-    """Torch's recurrent layers put the batch second unless they are told otherwise."""
-    model = nn.Sequential(nn.GRU(3, 4))
-    inspector = make(model, torch.randn(7, 2, 3))
-    inspector.selected, inspector.sample_index = "0", 5
+
+    class FirstTwo(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.head(x[:2])
+            return result
+
+    model = FirstTwo()
+    inspector = make(model, torch.randn(7, 3))
+    inspector.selected, inspector.sample_index = "head", 5
     for tab in ("activations", "contributions", "feature"):
         inspector.tab = tab
         assert words(inspector).startswith("probe.unit.sample"), tab
