@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -22,22 +22,32 @@ _MOST: Final = 48
 
 def reduced(surface: Surface, side: int = SIDE) -> Surface:
     """Return a surface at fewer of its places; both ends of each axis are among them."""
-    columns, rows = (_some(len(axis), side) for axis in (surface.x, surface.y))
+    columns, rows, places = _places(len(surface.x), len(surface.y), side)
 
     def of(field: NDArray[Any] | None) -> NDArray[Any] | None:
-        return None if field is None else field[..., rows[:, None], columns]
+        if field is None:
+            return None
+        flat = field.reshape(*field.shape[:-2], -1)
+        return flat.take(places, axis=-1).reshape(*flat.shape[:-1], len(rows), len(columns))
 
-    return replace(
-        surface,
-        x=surface.x[columns],
-        y=surface.y[rows],
-        probabilities=of(surface.probabilities),
-        label=of(surface.label),
-        entropy=of(surface.entropy),
-        epistemic=of(surface.epistemic),
-        aleatoric=of(surface.aleatoric),
-        values=of(surface.values),
+    return Surface(
+        surface.x[columns],
+        surface.y[rows],
+        of(surface.probabilities),
+        of(surface.epistemic),
+        of(surface.aleatoric),
+        of(surface.values),
+        surface.exclusive,
     )
+
+
+@lru_cache(maxsize=4)
+def _places(
+    columns: int, rows: int, side: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return which columns and rows stay, and where the places are when all are in one row."""
+    some = _some(columns, side), _some(rows, side)
+    return *some, (some[1][:, None] * columns + some[0]).reshape(-1)
 
 
 def _some(count: int, most: int) -> NDArray[np.intp]:

@@ -6,18 +6,19 @@ as a thousand places more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnwidgets._boundary_judging import asked_places, judged
+from nnwidgets._boundary_judging import Judging
 from nnwidgets._boundary_wish import Verdict
-from nnwidgets.explain.answers import Answering, Answers, waiting
+from nnwidgets.explain.answers import Answers
+from nnwidgets.explain.known_rows import KnownRows
 from nnwidgets.explain.plane_base import Plane, Rectangle
 from nnwidgets.explain.points_snapshot import Snapshot
+from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.surface import Surface, grid, lines, surface_of
 
 __all__ = ["Passing"]
@@ -27,12 +28,23 @@ _BYTES: Final = 4_000_000  # of places that are kept
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """What is asked: places of a picture, and the points behind them."""
+
+    x: Floats
+    y: Floats
+    rows: KnownRows
+    count: int  # of the places
+    judging: Judging
+
+
 class Passing:
     """Asks for surfaces of the same places again and again."""
 
     def __init__(self) -> None:
-        self._of: tuple[Plane, Rectangle, int] | None = None
-        self._places: tuple[Floats, Floats, Floats] | None = None
+        self._of: tuple[Plane, Snapshot, Rectangle, int, int] | None = None
+        self._places: _Places | None = None
 
     def forget(self) -> None:
         """Keep no places."""
@@ -40,7 +52,7 @@ class Passing:
 
     def ask(
         self,
-        asked: Answering,
+        asked: Predictor,
         plane: Plane,
         rectangle: Rectangle,
         side: int,
@@ -60,45 +72,43 @@ class Passing:
         most
             How many.
         """
-        x, y, inputs = self._inputs(plane, rectangle, side)
-        chosen = points.X[asked_places(points, most)].astype(np.float64)
-        answers = asked.answer(np.concatenate([inputs, chosen]) if len(chosen) else inputs)
-        drawn = surface_of(x, y, _part(answers, slice(None, len(inputs))))
-        rest = _Told(_part(answers, slice(len(inputs), None)))
-        return drawn, judged(points, rest, plane, most, waiting)
+        known = self._asked(asked, plane, rectangle, side, points, most)
+        answers = asked.answer(known.rows)
+        drawn = surface_of(known.x, known.y, _part(answers, slice(None, known.count)))
+        if not len(points.X):
+            return drawn, None
+        return drawn, known.judging.verdict(_part(answers, slice(known.count, None)))
 
-    def _inputs(
-        self, plane: Plane, rectangle: Rectangle, side: int
-    ) -> tuple[Floats, Floats, Floats]:
-        known = self._of
-        if known is not None and known[0] is plane and known[1:] == (rectangle, side):
+    def _asked(
+        self,
+        asked: Predictor,
+        plane: Plane,
+        rectangle: Rectangle,
+        side: int,
+        points: Snapshot,
+        most: int,
+    ) -> _Places:
+        of = self._of
+        rest = rectangle, side, min(most, len(points.X))
+        if of is not None and of[0] is plane and of[1] is points and of[2:] == rest:
             assert self._places is not None
             return self._places
         x, y = lines(rectangle, side)
-        places = x, y, np.asarray(plane.to_inputs(grid(x, y)), dtype=np.float64)
-        if places[2].nbytes <= _BYTES:
-            self._of, self._places = (plane, rectangle, side), places
+        inputs = np.asarray(plane.to_inputs(grid(x, y)), dtype=np.float64)
+        judging = Judging(points, plane, most)
+        chosen = judging.rows
+        rows = asked.known(np.concatenate([inputs, chosen]) if len(chosen) else inputs)
+        places = _Places(x, y, rows, len(inputs), judging)
+        if rows.array.nbytes <= _BYTES:
+            self._of, self._places = (plane, points, *rest), places
         return places
 
 
-class _Told:
-    """Answers that are there already."""
-
-    def __init__(self, answers: Answers) -> None:
-        self._answers = answers
-
-    def answer(self, points: Any, check: Callable[[], None] = waiting) -> Answers:
-        return self._answers
-
-
 def _part(answers: Answers, rows: slice) -> Answers:
-    def part(array: Any) -> Any:
-        return None if array is None else array[rows]
-
-    return replace(
-        answers,
-        probabilities=part(answers.probabilities),
-        values=part(answers.values),
-        epistemic=part(answers.epistemic),
-        aleatoric=part(answers.aleatoric),
+    """Return the answers for some of the rows of one model."""
+    shares, values = answers.probabilities, answers.values
+    return Answers(
+        None if shares is None else shares[rows],
+        None if values is None else values[rows],
+        exclusive=answers.exclusive,
     )

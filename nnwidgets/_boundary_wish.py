@@ -51,7 +51,7 @@ class Wish:
     @property
     def timeless(self) -> Wish:
         """The same wish, of whatever step."""
-        return replace(self, step=None)
+        return self if self.step is None else replace(self, step=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Answering", "Answers", "entropies", "labels", "margins", "waiting"]
+
+_FEW: Final = 8  # classes that are gone through one by one
 
 Floats = NDArray[np.floating[Any]]
 
@@ -63,13 +65,25 @@ def labels(probabilities: Floats) -> NDArray[np.int64]:
     probabilities
         (classes, …).
     """
-    if len(probabilities) == 2:
-        found: NDArray[np.int64] = (probabilities[1] > probabilities[0]).astype(np.int64)
+    if len(probabilities) <= _FEW:
+        found: NDArray[np.int64] = _first_of_few(probabilities)
     else:
         found = probabilities.argmax(0).astype(np.int64, copy=False)
     sums = probabilities.sum(0)
     if not np.isfinite(sums.sum()):  # one number tells that all is well, which it nearly always is
         found[~np.isfinite(sums)] = -1
+    return found
+
+
+def _first_of_few(probabilities: Floats) -> NDArray[np.int64]:
+    """Return what argmax returns, class after class: along the first axis that is slow."""
+    best = probabilities[0]
+    found = np.zeros(best.shape, np.int64)
+    for number in range(1, len(probabilities)):
+        ahead = probabilities[number] > best
+        np.copyto(found, number, where=ahead)
+        if number + 1 < len(probabilities):
+            best = np.maximum(best, probabilities[number])
     return found
 
 

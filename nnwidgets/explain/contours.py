@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Final
 
 import numpy as np
@@ -78,7 +79,7 @@ def boundaries(surface: Surface) -> tuple[Contour, ...]:
         best.append(np.maximum(share, best[-1]))
     best.reverse()
     ahead = shares[0]  # the best of the classes before
-    trace = _Tracer(surface, clean=bool(np.isfinite(shares.sum())))
+    trace = _Tracer(surface, clean=_all_finite(shares))
     found = []
     for number in range(len(shares) - 1):
         before = None
@@ -122,7 +123,7 @@ def level_lines(
     if surface.values is None:
         raise Refusal("explain.predict.no_values")
     values = surface.view("value", output).astype(np.float64)
-    clean = bool(np.isfinite(values.sum()))
+    clean = _all_finite(values)
     if levels is None:
         finite = values if clean else values[np.isfinite(values)]
         levels = ticks(float(finite.min()), float(finite.max())) if finite.size else ()
@@ -150,6 +151,10 @@ def ticks(low: float, high: float, count: int = _LEVELS) -> tuple[float, ...]:
     step = power * next(size for size in _STEPS if size * power >= rough * (1 - 1e-9))
     found = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
     return tuple(float(tick) for tick in found[(found > low) & (found < high)])
+
+
+def _all_finite(field: Floats) -> bool:
+    return isfinite(field.min()) and isfinite(field.max())  # NaN comes through both
 
 
 class _Tracer:

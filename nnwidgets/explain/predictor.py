@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nnwidgets.explain.answers import Answers, waiting
 from nnwidgets.explain.cancelling import Cancelled
+from nnwidgets.explain.known_rows import KnownRows
 from nnwidgets.explain.outputs import KINDS, OutputKind, Readout, output_kind, scored_part
 from nnwidgets.explain.shares import shares
 from nnwidgets.probe.look import call_arguments
@@ -135,13 +136,28 @@ class Predictor:
         """
         return self._read_by(self._checked(points)).kind
 
+    def known(self, points: Any) -> KnownRows:
+        """Return points in the form in which they are asked about again with least effort.
+
+        Parameters
+        ----------
+        points
+            (n, features) or ``(n, *shape)``; not written to afterwards.
+
+        Raises
+        ------
+        Refusal, TypeError
+            As `answer`, as far as points alone can be the reason.
+        """
+        return KnownRows(self._checked(points))
+
     def answer(self, points: Any, check: Callable[[], None] = waiting) -> Answers:
         """Return what the model says at points.
 
         Parameters
         ----------
         points
-            (n, features) or ``(n, *shape)``, finite.
+            (n, features) or ``(n, *shape)``, finite; or what `known` made of them.
         check
             Called between batches; what it raises ends the work.
 
@@ -160,7 +176,8 @@ class Predictor:
         """
         rows = self._checked(points)
         readout = self._read_by(rows)
-        scores, kind = self.gather(rows, readout.scores, check), readout.kind
+        known = points if isinstance(points, KnownRows) else None
+        scores, kind = self._gather(rows, known, readout.scores, check), readout.kind
         if kind.kind == "regression":
             return Answers(None, scores.numpy())
         return Answers(shares(scores, kind).numpy(), exclusive=kind.exclusive)
@@ -249,7 +266,18 @@ class Predictor:
         Refusal
             As `answer`.
         """
-        rows = self._checked(points)
+        return self._gather(self._checked(points), None, read, check)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _gather(
+        self,
+        rows: Points,
+        known: KnownRows | None,
+        read: Callable[[Any], Tensor],
+        check: Callable[[], None],
+    ) -> Tensor:
+        """Run the model on rows that have been checked."""
         found: list[Tensor] = []
         at = 0
         with torch.no_grad():
@@ -258,7 +286,10 @@ class Predictor:
                 count = min(self._batch(rows.shape[1]), len(rows) - at)
                 began = perf_counter()
                 part = _not_alone(rows[at : at + count])
-                batch = read(self._run(part))
+                given = None
+                if known is not None and count == len(part) and self._preprocess is None:
+                    given = self._shaped(known.some(slice(at, at + count), self.dtype, self.device))
+                batch = read(self._run(part, given=given))
                 if batch.dim() == 0 or batch.shape[0] != len(part):
                     got = str(batch.shape[0]) if batch.dim() else "1"
                     raise Refusal("explain.output_batch", rows=got, count=str(len(part)))
@@ -273,10 +304,12 @@ class Predictor:
         check()
         return found[0] if len(found) == 1 else torch.cat(found)
 
-    # --- inside -----------------------------------------------------------------------------------
-
     def _checked(self, points: Any) -> Points:
         """Return points as rows of finite numbers of the right width."""
+        if isinstance(points, KnownRows) and self._width == points.array.shape[1]:
+            return points.array
+        if isinstance(points, KnownRows):
+            points = points.array
         if isinstance(points, Tensor):
             points = points.detach().cpu().numpy()
         try:
@@ -327,8 +360,8 @@ class Predictor:
             self._width = rows.shape[1]
         return self._readout
 
-    def _run(self, rows: Points, *, graph: bool = False) -> Any:
-        args, kwargs = call_arguments(self._inputs(rows))
+    def _run(self, rows: Points, *, graph: bool = False, given: Tensor | None = None) -> Any:
+        args, kwargs = call_arguments(self._inputs(rows) if given is None else given)
         if graph:
             args = tuple(_wanting(value) for value in args)
             kwargs = {key: _wanting(value) for key, value in kwargs.items()}
@@ -340,9 +373,11 @@ class Predictor:
             width = _size(rows.shape[1:] if self.shape is None else self.shape)
             raise Refusal("explain.predict.model", width=width, problem=_why(problem)) from problem
 
+    def _shaped(self, rows: Any) -> Any:
+        return rows if self.shape is None else rows.reshape(len(rows), *self.shape)
+
     def _inputs(self, rows: Points) -> Any:
-        if self.shape is not None:
-            rows = rows.reshape(len(rows), *self.shape)
+        rows = self._shaped(rows)
         if self._preprocess is None:
             # Copied by torch where it converts, and where it does not: a model that works in place
             # must not reach the caller's numbers.

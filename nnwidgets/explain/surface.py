@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -32,27 +33,42 @@ class Surface:
         (columns,) and (rows,): the places along each axis, increasing.
     probabilities
         (classes, rows, columns): ``probabilities[k, i, j]`` is class k at ``(x[j], y[i])``. None
-        for a regression, as are `label` and `entropy`.
-    label
-        (rows, columns) integers: the most probable class; of several the first; −1 where there is
-        none, since a probability is not finite.
-    entropy
-        (rows, columns) in nats; of classes that do not exclude each other the sum of theirs.
+        for a regression.
     epistemic, aleatoric
         (rows, columns) in nats, for several models taken together; of a regression
         (outputs, rows, columns). None where one model was asked, which cannot tell them apart.
     values
         (outputs, rows, columns) of a regression; None for classes.
+    exclusive
+        Whether the classes' probabilities add up to one.
     """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     probabilities: Floats | None
-    label: NDArray[np.int64] | None
-    entropy: Floats | None
     epistemic: Floats | None = None
     aleatoric: Floats | None = None
     values: Floats | None = None
+    exclusive: bool = True
+
+    # Found when first asked for: of most surfaces that pass by, nobody asks.
+
+    @cached_property
+    def label(self) -> NDArray[np.int64] | None:
+        """The most probable class, (rows, columns); of several the first; None for a regression.
+
+        −1 where there is none, since a probability is not finite.
+        """
+        return None if self.probabilities is None else labels(self.probabilities)
+
+    @cached_property
+    def entropy(self) -> Floats | None:
+        """In nats, (rows, columns); of classes that do not exclude each other the sum of theirs.
+
+        None for a regression.
+        """
+        shares = self.probabilities
+        return None if shares is None else entropies(shares, exclusive=self.exclusive)
 
     @property
     def margin(self) -> Floats | None:
@@ -69,8 +85,8 @@ class Surface:
         """Which of `VIEWS` it has."""
         have = {
             "probability": self.probabilities,
-            "label": self.label,
-            "entropy": self.entropy,
+            "label": self.probabilities,
+            "entropy": self.probabilities,
             "margin": self.probabilities,
             "epistemic": self.epistemic,
             "aleatoric": self.aleatoric,
@@ -212,7 +228,7 @@ def grid(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def surface_of(x: NDArray[np.float64], y: NDArray[np.float64], answers: Answers) -> Surface:
-    """Lay out answers for a grid, and work out what follows from them.
+    """Lay out answers for a grid.
 
     Parameters
     ----------
@@ -228,14 +244,12 @@ def surface_of(x: NDArray[np.float64], y: NDArray[np.float64], answers: Answers)
             return None
         return np.ascontiguousarray(rows.T).reshape(*rows.shape[1:], *shape)
 
-    shares = laid(answers.probabilities)
     return Surface(
         x=x,
         y=y,
-        probabilities=shares,
-        label=None if shares is None else labels(shares),
-        entropy=None if shares is None else entropies(shares, exclusive=answers.exclusive),
+        probabilities=laid(answers.probabilities),
         epistemic=laid(answers.epistemic),
         aleatoric=laid(answers.aleatoric),
         values=laid(answers.values),
+        exclusive=answers.exclusive,
     )

@@ -82,6 +82,13 @@ def encode(values: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
     NaN is 253, +inf 254, -inf 255.
     """
     array = np.asarray(values, dtype=np.float64)
+    if 0 < high - low < math.inf and array.size and _all_finite(array):
+        # Nearly always so; in place, and so in half the time.
+        kept = np.minimum(np.maximum(array, low), high)
+        kept -= low
+        kept /= high - low
+        kept *= LEVELS
+        return np.rint(kept, out=kept).astype(np.uint8)
     half = 1.0 if math.isfinite(high - low) else 0.5  # a width beyond all floats
     bad = ~np.isfinite(array)
     width = high * half - low * half
@@ -93,6 +100,10 @@ def encode(values: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
     result[np.isposinf(array)] = INF_CODE
     result[np.isneginf(array)] = MINUS_INF_CODE
     return result
+
+
+def _all_finite(array: NDArray[np.float64]) -> bool:
+    return math.isfinite(array.min()) and math.isfinite(array.max())  # NaN comes through both
 
 
 def decode(codes: NDArray[np.uint8], low: float, high: float) -> NDArray[np.float64]:

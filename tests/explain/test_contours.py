@@ -54,7 +54,7 @@ def fields(draw: st.DrawFn) -> tuple[Any, Any, Any]:
 @given(fields())
 def test_boundaries_are_those_found_point_after_point(field: tuple[Any, Any, Any]) -> None:
     x, y, z = field
-    found = boundaries(Surface(x, y, z, None, None))
+    found = boundaries(Surface(x, y, z))
     wanted = boundaries_by_hand(x, y, z)
     assert [contour.of for contour in found] == [of for of, _ in wanted]
     for contour, (_, lines) in zip(found, wanted, strict=True):
@@ -65,7 +65,7 @@ def test_boundaries_are_those_found_point_after_point(field: tuple[Any, Any, Any
 def test_level_lines_are_those_of_contourpy(field: tuple[Any, Any, Any]) -> None:
     x, y, z = field
     levels = (0.25, 0.4, 7.0)
-    found = level_lines(Surface(x, y, None, None, None, values=z), levels)
+    found = level_lines(Surface(x, y, None, values=z), levels)
     wanted = {level: lines for level in levels if (lines := traced(x, y, z[0], level))}
     assert [contour.level for contour in found] == list(wanted)
     for contour in found:
