@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from nnwidgets.live.registry import inner_model
 
-__all__ = ["check_inspected", "check_sample", "first_choice", "nearest", "wanted_layers"]
+__all__ = [
+    "check_inspected",
+    "check_sample",
+    "first_choice",
+    "layer_names",
+    "nearest",
+    "wanted_layers",
+]
 
 
 def check_inspected(model: object) -> None:
@@ -69,6 +76,15 @@ def nearest(name: object, known: Collection[str]) -> str:
     return f"there is no layer {name!r}; there are {shown or 'none'}."
 
 
+def layer_names(model: nn.Module) -> list[str]:
+    """Return the names of the layers, and ``""`` for a model that owns parameters itself."""
+    return [
+        name
+        for name, module in inner_model(model).named_modules()
+        if name or next(module.parameters(recurse=False), None) is not None
+    ]
+
+
 def wanted_layers(model: nn.Module, layers: object) -> tuple[str, ...] | None:
     """Return the names of the layers to show, None for all.
 
@@ -83,7 +99,7 @@ def wanted_layers(model: nn.Module, layers: object) -> tuple[str, ...] | None:
         layers = [layers]
     if not isinstance(layers, Iterable):
         raise TypeError(f"layers must be names of layers or None, not {type(layers).__name__}.")
-    known = [name for name, _ in inner_model(model).named_modules() if name]
+    known = layer_names(model)
     wanted = list(layers)
     for name in wanted:
         if not isinstance(name, str):
@@ -101,6 +117,8 @@ def first_choice(model: nn.Module, shown: Sequence[str] | None) -> str:
     """Return the layer to show first: the first one with parameters."""
     modules = [(name, m) for name, m in inner_model(model).named_modules() if name]
     if shown is not None:
+        if not any(shown):
+            return ""
         modules = [(name, m) for name, m in modules if name in shown]
     owners = [name for name, m in modules if dict(m._parameters.items())]
     names = owners or [name for name, _ in modules] or [""]

@@ -8,7 +8,7 @@ from typing import Any
 import traitlets as t
 
 from nnwidgets._inspector_answering import Answering
-from nnwidgets._inspector_arguments import nearest
+from nnwidgets._inspector_arguments import layer_names, nearest
 from nnwidgets._inspector_scene import SORTS, TABS, Ask
 from nnwidgets.catalogue import text
 from nnwidgets.live.jobs import CancelledError, Job
@@ -36,7 +36,7 @@ class Asking(Answering):
     def _check_selected(self, proposal: Any) -> str:
         name = str(proposal["value"])
         model = self._session.model
-        known = [] if model is None else [name for name, _ in model.named_modules() if name]
+        known = [] if model is None else layer_names(model)
         if self._only is not None:
             known = [name for name in known if name in self._only]
         if name and model is None:
@@ -45,7 +45,7 @@ class Asking(Answering):
             if not name:
                 raise t.TraitError(
                     "selected must name a layer, one of those in .layers; the model as a whole "
-                    "is no layer."
+                    "is one only where it owns parameters itself."
                 )
             if model is not None and name in dict(model.named_modules()):
                 raise t.TraitError(f"layer {name!r} is not shown; name it in layers= as well.")
@@ -89,7 +89,7 @@ class Asking(Answering):
         if change["name"] == "selected":
             self._ask = Ask(change["new"], self._ask.tab, sort=self._ask.sort)
             self._ask = replace(self._ask, sample_index=self.sample_index, source=self._ask.source)
-            self._watch.chosen = change["new"] if self._ask.source == "batch" else ""
+            self._watch.chosen = change["new"] if self._ask.source == "batch" else None
             self._done = {}
             if self.unit is not None:
                 self.unit = None  # of the layer before
@@ -126,7 +126,7 @@ class Asking(Answering):
     def _click_source(self, source: str) -> None:
         if source not in ("probe", "batch"):
             raise ValueError(f'source must be "probe" or "batch", not {source!r}.')
-        self._watch.chosen = self.selected if source == "batch" else ""
+        self._watch.chosen = self.selected if source == "batch" else None
         if source == "batch":
             self._session.look_into_next_step()
         self._ask_for(source=source)

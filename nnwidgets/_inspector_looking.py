@@ -319,8 +319,9 @@ class Looking(Looks):
     # -- inside --------------------------------------------------------------------------
 
     def _rows_of(self, structure: Structure) -> list[Node]:
-        """Return the rows that are shown."""
-        return [n for n in structure.nodes if self._only is None or n.info.name in self._only]
+        """Return the rows that are shown: the layers, and the model if it owns parameters."""
+        rows = structure.nodes if structure.root is None else (structure.root, *structure.nodes)
+        return [n for n in rows if self._only is None or n.info.name in self._only]
 
     def _say_what_is_seen(self, language: str) -> list[str]:
         session = self._session

@@ -43,7 +43,7 @@ class InspectorPicture(Picture):
             return None
         nodes = inspector._rows_of(structure)
         shown = nodes[:_MOST_ROWS]
-        places = {node.index: place for place, node in enumerate(shown)}
+        places = {node.index: place for place, node in enumerate(shown) if node.index >= 0}
         failure = structure.failure
         return wire.pack(
             {
@@ -52,7 +52,7 @@ class InspectorPicture(Picture):
                 "rows": [
                     {
                         "name": node.info.name,
-                        "type": node.info.type,
+                        "type": node.info.type if node.info.name else "",
                         "label": node.label,
                         "depth": node.info.depth,
                         "parent": places.get(node.parent, -1),
@@ -86,7 +86,8 @@ class InspectorPicture(Picture):
         structure = inspector._structure
         if structure is None or self._same("graph", inspector._traces):
             return None
-        places = {n.index: place for place, n in enumerate(inspector._rows_of(structure))}
+        shown = enumerate(inspector._rows_of(structure))
+        places = {node.index: place for place, node in shown if node.index >= 0}
         graph = structure.graph
         return wire.pack(
             {

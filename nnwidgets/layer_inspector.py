@@ -121,7 +121,7 @@ class LayerInspector(Verbs):
 
         Output shapes and FLOPs are those of the sample, in evaluation mode; None without one.
         """
-        return tuple(node.info for node in self._rows_of(self._known_structure()))
+        return tuple(n.info for n in self._rows_of(self._known_structure()) if n.info.name)
 
     @property
     def flops(self) -> int | None:
@@ -279,7 +279,7 @@ class LayerInspector(Verbs):
         if self._stale:
             self._at_rest(self._look)
         layer = self._ask.layer
-        kind = "" if not layer else type(self._module(layer)).__name__
+        kind = type(self._module(layer)).__name__
         _, _, scene, blocks = self._view
         step = self._session.step if scene is None else scene.step
         return blocks_figure(

@@ -56,8 +56,8 @@ class ActivityWatch:
 
     Attributes
     ----------
-    chosen : str
-        Name of the module whose activation on the training batch is kept; ``""`` for none.
+    chosen : str or None
+        Name of the module whose activation on the training batch is kept; None for none.
     max_samples : int
         So many samples of it, of 4 MB at most.
     want_inputs : bool
@@ -80,7 +80,7 @@ class ActivityWatch:
     """
 
     def __init__(self, model: nn.Module, layers: LayerWatch | None = None) -> None:
-        self.chosen = ""
+        self.chosen: str | None = None
         self.max_samples = 32
         self.want_inputs = False
         self._model = weakref.ref(model)
@@ -236,7 +236,11 @@ class ActivityWatch:
 
     def _refresh(self, model: nn.Module) -> None:
         root = tree.unwrap(model)
-        named = [(name, module) for name, module in root.named_modules() if name]
+        named = [
+            (name, module)
+            for name, module in root.named_modules()
+            if name or next(tree.own_parameters(module), None) is not None
+        ]
         self._seen = [Seen(name, module) for name, module in named]
         self._rows = tuple(
             ActivityRow(

@@ -70,13 +70,13 @@ class ActivityView:
             module = seen.module()
             if module is not None:
                 self._table[id(module)] = (seen.module, seen)
-        self._table[id(root)] = (weakref.ref(root), None)
+        self._table.setdefault(id(root), (weakref.ref(root), None))
         self._top = {name for name, _ in root.named_children()}
         self.tap: ForwardTap | None = None
         self._outputs = OutputWatch()
-        self._begin("", 0)
+        self._begin(None, 0)
 
-    def _begin(self, chosen: str, samples: int) -> None:
+    def _begin(self, chosen: str | None, samples: int) -> None:
         self._returned = 0
         self._whole = False  # the root has returned
         # Whose output the model returned, or one of its parts where it is not called as a whole.
@@ -91,13 +91,13 @@ class ActivityView:
         # The last tensors each module returned, to tell whose are the model's.
         self._last: dict[int, tuple[weakref.ref[Tensor], Seen]] = {}
 
-    def open(self, chosen: str, samples: int, outputs: OutputWatch) -> None:
+    def open(self, chosen: str | None, samples: int, outputs: OutputWatch) -> None:
         """Attach for the step that begins now.
 
         Parameters
         ----------
         chosen
-            Name of the module whose output is kept; ``""`` for none.
+            Name of the module whose output is kept; None for none.
         samples
             How many samples of it.
         outputs
@@ -134,15 +134,17 @@ class ActivityView:
     @property
     def batch(self) -> BatchActivity | None:
         """What was kept of the chosen module."""
-        if not self._kept:
+        if not self._kept or self._chosen is None:
             return None
         return BatchActivity(self._chosen, tuple(self._kept), *self._kept_of)
 
     def _saw(self, seen: Seen | None, module: nn.Module, args: tuple[Any, ...], out: Any) -> None:
-        if seen is None:
+        if seen is None or not seen.name:
             self._whole = True
             self._finals |= self._sources(out)
-            return
+            if seen is None:
+                return
+            self._finals.add(seen)
         seen.calls += 1
         if seen.order < 0:
             seen.order = self._returned

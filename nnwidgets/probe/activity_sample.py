@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ActivityRow:
-    """One module below the root.
+    """One module below the root, or the model itself where it owns parameters.
 
     Attributes
     ----------

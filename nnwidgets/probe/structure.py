@@ -151,6 +151,8 @@ class Structure:
         Memory of what the layers that own parameters returned, over all calls.
     owners
         How many of the nodes own parameters.
+    root
+        The model itself, if it owns parameters; none of the nodes, its index is -1.
     """
 
     nodes: tuple[Node, ...]
@@ -168,6 +170,7 @@ class Structure:
     input_bytes: int = 0
     output_bytes: int = 0
     owners: int = 0
+    root: Node | None = None
 
 
 def trace_structure(
@@ -190,7 +193,7 @@ def trace_structure(
     copies = {} if twin_module is None else dict(twin_module.named_modules())
     counts = _Counts()
     # Of the twin: lazy modules have got their shapes in it alone.
-    root = counts.add("", copies.get("", real_module))
+    own_root = counts.add("", copies.get("", real_module))
     rows = [(n, m, copies.get(n, m)) for n, m in real_module.named_modules() if n]
     index = {name: i for i, (name, _, _) in enumerate(rows)}
     nodes: list[Node] = []
@@ -228,7 +231,8 @@ def trace_structure(
         total_params=counts.total,
         trainable_params=counts.trainable,
         type=tree.type_name(real_module),
-        root_params=root.count,
+        root_params=own_root.count,
+        root=_root(own_root, real_module, run) if own_root.number else None,
         parameter_bytes=counts.parameter_bytes,
         buffer_bytes=counts.buffer_bytes,
         output_bytes=sum(
@@ -238,6 +242,33 @@ def trace_structure(
         ),
         owners=sum(node.frozen != "" for node in nodes),
         **({} if run is None else _of_run(run, index, nodes)),
+    )
+
+
+def _root(own: _Own, model: nn.Module, run: Trace | None) -> Node:
+    visit = Visit() if run is None else run.visits.get("", Visit())
+    info = LayerInfo(
+        name="",
+        type=tree.type_name(model),
+        depth=0,
+        output_shape=visit.output,
+        n_params=own.count,
+        trainable=own.training > 0,
+        flops=None if run is None or run.problem is not None else visit.flops,
+        shared_with=own.shared_with,
+    )
+    return Node(
+        info=info,
+        index=-1,
+        parent=-1,
+        label=tree.describe(model),
+        kind="container" if _children(model) else "layer",
+        calls=visit.calls,
+        order=visit.order,
+        frozen=own.frozen,
+        failed=run is not None and run.failed_in == "",
+        n_trainable=own.trainable,
+        output_bytes=visit.output_bytes,
     )
 
 

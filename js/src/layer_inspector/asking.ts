@@ -76,8 +76,9 @@ export class Asking extends Clicks {
       const value = link.plain(name);
       return typeof value === "string" && value !== "" ? value : otherwise;
     };
+    const asked = link.plain("selected");
     const index = link.plain("sample_index");
-    const selected = this.#selected.shown(reported("selected", layer?.name ?? ""));
+    const selected = this.#selected.shown(typeof asked === "string" ? asked : (layer?.name ?? ""));
     const tab = this.#tab.shown(reported("tab", layer?.tab || "activations"));
     return {
       selected,
@@ -87,9 +88,8 @@ export class Asking extends Clicks {
       source: this.#source.shown(live?.source ?? "probe"),
       cursor: this.#cursor.shown(live?.cursor ?? null),
       loading:
-        selected !== "" &&
         connected(link.connection) &&
-        (layer === null || layer.name !== selected || layer.tab !== tab),
+        (layer === null ? selected !== "" : layer.name !== selected || layer.tab !== tab),
     };
   }
 

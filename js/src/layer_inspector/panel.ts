@@ -73,7 +73,13 @@ export function captionOf(layer: LayerPicture, total: number, words: Words): str
 
 /** "6 · ReLU"; the whole name, because the tree may be closed. */
 export function headingOf(name: string, row: ModuleRow | undefined): string {
-  return row === undefined ? name : `${name} · ${row.type}`;
+  if (row === undefined) return name;
+  return name === "" ? row.label : `${name} · ${row.type}`;
+}
+
+/** Whether no layer is chosen: the model itself has no name, and is one where it stands in the tree. */
+function isNone(selected: string, tree: Tree): boolean {
+  return selected === "" && !tree.byName.has("");
 }
 
 export function panel(words: Words, signal: AbortSignal, hooks: PanelHooks): Panel {
@@ -120,7 +126,7 @@ export function panel(words: Words, signal: AbortSignal, hooks: PanelHooks): Pan
   );
 
   const sentence = ({ selected, tree, layer, samples, loading }: PanelInput): string => {
-    if (selected === "") {
+    if (isNone(selected, tree)) {
       return tree.rows.length === 0
         ? words("ui.inspector.empty.no_layers")
         : words("ui.inspector.empty.choose");
@@ -139,7 +145,7 @@ export function panel(words: Words, signal: AbortSignal, hooks: PanelHooks): Pan
       const { tree, layer, selected, tab, loading } = input;
       reachable = input.reachable;
       const row = tree.rows[tree.byName.get(selected) ?? -1];
-      setText(name, selected === "" ? "" : headingOf(selected, row));
+      setText(name, headingOf(selected, row));
       const own = layer !== null && layer.name === selected;
       setText(
         caption,
@@ -148,11 +154,12 @@ export function panel(words: Words, signal: AbortSignal, hooks: PanelHooks): Pan
       setAttribute(heading, "title", heading.textContent);
       bar.draw(tab, own ? layer.tabs : []);
       how.draw({ ...input, layer: own ? layer : null });
-      setHidden(how.element, selected === "");
+      const none = isNone(selected, tree);
+      setHidden(how.element, none);
       const text = sentence(input);
       setText(emptyText, text);
       setHidden(empty, text === "");
-      setHidden(example, loading || selected === "" || (input.samples?.count ?? 0) > 0);
+      setHidden(example, loading || none || (input.samples?.count ?? 0) > 0);
       setHidden(scroll, text !== "");
       setAttribute(content, "aria-busy", String(loading));
       content.classList.toggle("nnw-loading", loading);

@@ -143,12 +143,14 @@ export function readTree({ meta }: Unpacked): Tree {
   const rows = list(meta.rows).map((item, index): ModuleRow => {
     const name = text(item.name);
     const type = text(item.type);
+    const label = text(item.label) || type;
     const parent = number(item.parent) ?? -1;
     return {
       name,
-      short: name.slice(name.lastIndexOf(".") + 1),
+      // The model itself has no name: it is known by its class.
+      short: name === "" ? label : name.slice(name.lastIndexOf(".") + 1),
       type,
-      label: text(item.label) || type,
+      label,
       depth: number(item.depth) ?? 0,
       // Rows come in order of definition: a parent stands before its children.
       parent: parent < index ? parent : -1,

@@ -64,7 +64,7 @@ export function describe(
   now: Float32Array | undefined,
   words: Words,
 ): string {
-  const lines = [`${module.name} · ${module.label}`];
+  const lines = [module.name === "" ? module.label : `${module.name} · ${module.label}`];
   if (module.shape !== "") lines.push(words("ui.inspector.row.shape", { shape: module.shape }));
   lines.push(words("ui.inspector.row.params", { count: formatInteger(module.params) }));
   if (module.flops !== null && module.flops > 0) lines.push(formatFlops(module.flops));

@@ -109,6 +109,13 @@ describe("_tree", () => {
     expect(ancestors(tree.rows, 1)).toEqual([0]);
   });
 
+  it("knows a model that owns parameters by its class", () => {
+    const model = row("", 0, -1, { type: "", label: "Net" });
+    const tree = readTree(read({ seq: 1, rows: [model, row("fc", 0, -1)] }));
+    expect(tree.rows.map(({ short }) => short)).toEqual(["Net", "fc"]);
+    expect(tree.byName.get("")).toBe(0);
+  });
+
   it("survives nonsense: a parent below its child makes no endless walk", () => {
     const tree = readTree(read({ seq: 1, rows: [row("a", 0, 1), row("b", 0, 0), 7] }));
     expect(tree.rows.map(({ parent }) => parent)).toEqual([-1, 0, -1]);
