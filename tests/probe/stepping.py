@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
 from nnwidgets.catalogue import be_strict
-from nnwidgets.probe.layers import LayerSample, LayerWatch
+from nnwidgets.probe.layers import LayerWatch
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +27,27 @@ def clean() -> Any:
     assert not torch_module._has_any_global_hook()
 
 
+SampleT = TypeVar("SampleT", covariant=True)
+
+
+class Watch(Protocol[SampleT]):
+    """What is told of a step, and makes a sample of it."""
+
+    def arm(self) -> None: ...
+    def before_update(
+        self, params: Any = None, *, grad_scale: Tensor | float | None = None
+    ) -> None: ...
+    def after_update(self, params: Any = None) -> None: ...
+    def finish(self, step: int) -> SampleT | None: ...
+
+
 def step(
-    watch: LayerWatch,
+    watch: Watch[SampleT],
     optimizer: torch.optim.Optimizer,
     loss: Callable[[], Tensor],
     number: int = 0,
     **options: Any,
-) -> LayerSample:
+) -> SampleT:
     """One sampled step, called as a session would."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     watch.arm()

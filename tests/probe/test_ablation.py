@@ -18,7 +18,7 @@ from nnwidgets.probe.reach import ReachError
 from nnwidgets.probe.readout import model_output, read_out, score_index
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.units import UnitError
-from tests.probe.test_contributions import randn, refill
+from tests.probe.refilled import randn, refill
 
 
 class Net(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nnwidgets.probe.ablation import ablate
 from nnwidgets.probe.blocks import decode
-from tests.probe.test_contributions import randn, refill
+from tests.probe.refilled import randn, refill
 
 
 class Coder(nn.Module):

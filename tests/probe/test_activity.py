@@ -1,13 +1,9 @@
-"""What a sampled step shows of every module, against plainly hooked tensors; and what it leaves."""
+"""What a sampled step shows of every module, against plainly hooked tensors."""
 
 from __future__ import annotations
 
 import copy
-import gc
-import io
-import pickle
 import warnings
-import weakref
 from typing import Any
 
 import numpy as np
@@ -21,36 +17,15 @@ from nnwidgets.probe.activity import ActivitySample, ActivityWatch
 from nnwidgets.probe.bins import edges
 from nnwidgets.probe.layers import LayerWatch
 from nnwidgets.probe.summary import QUANTILES
-from tests.harm.cases import CASES
-from tests.harm.copies import copies
-from tests.harm.endings import ENDINGS, left_behind
-from tests.harm.loop import Loop
-from tests.harm.observe import differences, observe
-from tests.harm.watchers import Attached, _Hooked
-from tests.probe.stepping import clean
+from tests.probe.stepping import clean, step
 
 __all__ = ["clean"]
 
 
-def step(
-    watch: ActivityWatch, optimizer: torch.optim.Optimizer, loss: Any, number: int = 0, **scale: Any
-) -> ActivitySample:
-    """One sampled step, called as a session would."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    watch.arm()
-    optimizer.zero_grad()
-    loss().backward()
-    watch.before_update(parameters, **scale)
-    optimizer.step()
-    watch.after_update(parameters)
-    sample = watch.finish(number)
-    assert sample is not None
-    return sample
-
-
 def hooked(model: nn.Module, x: Any) -> dict[str, list[Tensor]]:
     """What every module gives for `x`, by hooks on a copy."""
-    twin, seen = copy.deepcopy(model), {}
+    twin = copy.deepcopy(model)
+    seen: dict[str, list[Tensor]] = {}
     for name, module in twin.named_modules():
 
         def hook(m: nn.Module, args: Any, out: Any, name: str = name) -> None:
@@ -336,127 +311,6 @@ def test_variation_over_the_batch() -> None:
     assert np.isnan(one.varies).all()
 
 
-@pytest.mark.parametrize("batch_first", [True, False])
-def test_the_chosen_layer_is_kept_small(batch_first: bool) -> None:
-    model = nn.Sequential(nn.GRU(3, 4, batch_first=batch_first))
-    watch = ActivityWatch(model)
-    watch.chosen, watch.max_samples = "0", 5
-    x = torch.randn(20, 9, 3) if batch_first else torch.randn(9, 20, 3)
-    with torch.no_grad():
-        expected, hidden = copy.deepcopy(model[0])(x)
-    watch.arm()
-    model(x)
-    sample = watch.finish(0)
-    assert sample is not None
-    kept = sample.batch
-    assert kept is not None
-    assert (kept.name, kept.samples, kept.batch) == ("0", 5, 20)
-    out, h = kept.calls[0].output
-    assert torch.equal(out, expected[:5] if batch_first else expected[:, :5])
-    assert torch.equal(h, hidden[:, :5])
-    assert not out.requires_grad
-    assert out._base is None
-    watch.arm()
-    model(torch.randn(2, 2, 3))
-    watch.chosen = ""
-    watch.finish(1)
-    watch.arm()
-    model(x)
-    assert (again := watch.finish(2)) is not None
-    assert again.batch is None
-
-
-def test_a_chosen_layer_that_is_large_is_kept_within_bytes() -> None:
-    model = nn.Sequential(nn.Linear(4, 10_000))
-    watch = ActivityWatch(model)
-    watch.chosen = "0"
-    watch.arm()
-    model(torch.randn(32, 4))
-    sample = watch.finish(0)
-    assert sample is not None
-    assert sample.batch is not None
-    assert sample.batch.calls[0].output.nbytes <= 4 << 20
-    assert 1 <= sample.batch.samples < 32
-
-
-class Doubles(nn.Module):
-    """Works on its input in place, and has options."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(3, 2)
-
-    def forward(self, x: Tensor, *, mask: Tensor, scale: float = 1.0) -> Tensor:
-        x.mul_(2)
-        return self.layer(x) * mask * scale
-
-
-def test_inputs_are_kept_as_they_were_given() -> None:
-    model = Doubles()
-    watch = ActivityWatch(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    x, mask = torch.randn(40, 3), torch.rand(40, 1)
-    before = x.clone()
-    assert watch.inputs is None
-    watch.want_inputs = True
-    step(watch, optimizer, lambda: model(x, mask=mask, scale=0.5).sum())
-    assert not watch.want_inputs
-    assert watch.inputs is not None
-    (kept,), named = watch.inputs
-    assert torch.equal(kept, before[:16])
-    assert torch.equal(named["mask"], mask[:16])
-    assert named["scale"] == 0.5
-    model(kept, **named)  # and can be called with
-    first = watch.inputs
-    step(watch, optimizer, lambda: model(x, mask=mask).sum())
-    assert watch.inputs is first
-
-
-def test_inputs_that_cannot_be_kept_are_said_so() -> None:
-    class Batch:
-        def __init__(self) -> None:
-            self.x = torch.randn(4, 3)
-
-    class Strange(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Linear(3, 2)
-
-        def forward(self, batch: Batch) -> Tensor:
-            return self.layer(batch.x)
-
-    model = Strange()
-    watch = ActivityWatch(model)
-    watch.want_inputs = True
-    step(watch, torch.optim.SGD(model.parameters(), lr=0.1), lambda: model(Batch()).sum())
-    assert watch.inputs is None
-    assert "Batch" in watch.status
-    assert not watch.want_inputs
-
-
-def test_a_sample_of_inputs_is_small_whatever_is_given() -> None:
-    class Wide(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Linear(3, 2)
-
-        def forward(self, pair: tuple[Tensor, Tensor], names: list[str]) -> Tensor:
-            return self.layer(pair[1]) + pair[0].mean()
-
-    model = Wide()
-    watch = ActivityWatch(model)
-    watch.want_inputs = True
-    big, labels = torch.randn(32, 1 << 18), [str(i) for i in range(32)]
-    step(
-        watch, torch.optim.SGD(model.parameters(), lr=0.1),
-        lambda: model((big, torch.randn(32, 3)), labels).sum(),
-    )  # fmt: skip
-    assert watch.inputs is not None
-    ((wide, narrow), names), _ = watch.inputs
-    assert wide.nbytes + narrow.nbytes <= 8 << 20
-    assert len(wide) == len(narrow) == len(names) > 0
-
-
 def test_what_cannot_be_seen_is_said() -> None:
     plain, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.randn(4, 3)
     for model in (torch.compile(plain, backend="eager"), nn.DataParallel(plain)):
@@ -520,114 +374,3 @@ def test_parametrized_weights_are_not_computed_for_us() -> None:
     assert sample.summary("0", "weight") is None
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
-
-
-def test_a_failure_of_ours_stays_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> None:
-        raise RuntimeError("planted")
-
-    monkeypatch.setattr("nnwidgets.probe.activity_forward.variation", fail)
-    model = nn.Sequential(nn.Linear(2, 2))
-    watch = ActivityWatch(model)
-    sample = step(
-        watch, torch.optim.SGD(model.parameters(), lr=0.1), lambda: model(torch.ones(2, 2)).sum()
-    )
-    assert sample.summary("0", "gradient") is not None
-    assert "planted" in watch.status
-
-
-def test_model_and_watch_are_collected_even_when_armed() -> None:
-    model = nn.Sequential(nn.Linear(2, 2))
-    watch = ActivityWatch(model)
-    watch.want_inputs = True
-    watch.arm()
-    model(torch.ones(1, 2))
-    gone = weakref.ref(model), weakref.ref(watch)
-    del model
-    gc.collect()
-    assert gone[0]() is None
-    del watch
-    gc.collect()
-    assert gone[1]() is None  # the fixture checks that its hooks went with it
-
-
-# -- no harm ---------------------------------------------------------------------------------------
-
-
-class _Activity(_Hooked):
-    """Every step sampled, all that can be asked for asked for."""
-
-    def __init__(self, loop: Loop) -> None:
-        super().__init__(loop)
-        self.watch = ActivityWatch(loop.model)
-        self.seen = 0
-        self.arm()
-
-    def arm(self) -> None:
-        self.watch.want_inputs = True
-        self.watch.chosen = self.watch.rows[self.steps % len(self.watch.rows)].name
-        self.watch.arm()
-
-    def before(self, params: list[Any]) -> None:
-        self.watch.before_update(params)
-
-    def after(self, params: list[Any]) -> None:
-        self.watch.after_update(params)
-
-    def stepped(self, loss: Tensor) -> None:
-        sample = self.watch.finish(self.steps)
-        assert sample is not None
-        assert not any(key == "probe.failed" for key, _ in self.watch.notes), self.watch.status
-        self.seen += int(sample.weight.known.any())
-        self.steps += 1
-        self.arm()
-
-    def check(self) -> None:
-        assert self.seen > 0
-
-    def close(self) -> None:
-        super().close()
-        self.watch.disarm()
-
-    def parts(self) -> list[Any]:
-        return [self.watch]
-
-
-def attach(loop: Loop) -> Attached:
-    return _Activity(loop)
-
-
-@pytest.mark.parametrize("name", sorted(CASES))
-def test_watched_is_as_bare(name: str) -> None:
-    case = CASES[name]
-    assert differences(observe(case), observe(case, attach)) == []
-
-
-def test_copies_taken_in_the_middle_of_a_step_are_those_of_a_bare_model() -> None:
-    assert differences(copies(None), copies(attach)) == []
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_nothing_stays_behind(ending: str) -> None:
-    assert left_behind(ENDINGS[ending], attach) == []
-
-
-def test_pickled_saved_and_copied_models_carry_no_hook() -> None:
-    taken: list[nn.Module] = []
-
-    class Copies(nn.Linear):
-        def forward(self, x: Tensor) -> Tensor:
-            if not taken:
-                saved = io.BytesIO()
-                torch.save(model.state_dict(), saved)
-                assert b"nnwidgets" not in saved.getvalue()
-                assert b"nnwidgets" not in pickle.dumps(model[1])
-                taken.append(copy.deepcopy(model))
-            return super().forward(x)
-
-    model = nn.Sequential(Copies(2, 2), nn.Linear(2, 2))
-    watch = ActivityWatch(model)
-    watch.want_inputs, watch.chosen = True, "0"
-    step(watch, torch.optim.SGD(model.parameters(), lr=0.1), lambda: model(torch.ones(2, 2)).sum())
-    assert taken
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in taken[0].modules())

@@ -17,7 +17,7 @@ from nnwidgets.probe.blocks import Block
 from nnwidgets.probe.look import Call
 from nnwidgets.probe.units import UnitError
 from nnwidgets.probe.written import digits, joined
-from tests.probe.test_contributions import called, randn, refill
+from tests.probe.refilled import called, randn, refill
 
 NAMES = {
     "max": max, "min": min, "exp": math.exp, "sqrt": math.sqrt, "tanh": math.tanh, "ln": math.log

@@ -17,8 +17,8 @@ from nnwidgets.probe.backward_terms import BackwardTerms, backward_terms
 from nnwidgets.probe.reach import ReachError
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.units import UnitError
+from tests.probe.refilled import randn, refill
 from tests.probe.test_arithmetic import chains, evaluated, lines
-from tests.probe.test_contributions import randn, refill
 
 
 def autograd(

@@ -16,7 +16,7 @@ from nnwidgets.probe.best_samples import best_samples, samples_block, thumbnails
 from nnwidgets.probe.reach import ReachError, reach
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.units import UnitError, strongest, unit_values
-from tests.probe.test_contributions import randn, refill
+from tests.probe.refilled import randn, refill
 from tests.probe.test_features import convolutional
 
 

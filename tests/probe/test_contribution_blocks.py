@@ -16,7 +16,7 @@ from nnwidgets.probe.contributions import contributions
 from nnwidgets.probe.flow import producer
 from nnwidgets.probe.look import look
 from nnwidgets.probe.relevance import channel_scores
-from tests.probe.test_contributions import called, randn, refill, seeded
+from tests.probe.refilled import called, randn, refill, seeded
 
 
 def test_the_list_is_sorted_and_what_is_left_out_is_summed() -> None:

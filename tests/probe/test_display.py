@@ -2,76 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.utils.rnn import pack_sequence
 
-from nnwidgets import catalogue
-from nnwidgets.probe.blocks import Block, decode
-from nnwidgets.probe.display import activation_blocks, value_at
-from nnwidgets.probe.display_shapes import BARS, PICTURE
-from nnwidgets.probe.look import Call, look
-from nnwidgets.probe.outputs import batch_size, parts
+from nnwidgets.probe.display import value_at
+from nnwidgets.probe.display_shapes import BARS
+from nnwidgets.probe.look import Call
 from nnwidgets.probe.pooling import cell_starts, fitted, pooled, ranked
 from nnwidgets.probe.refusal import Refusal
-from tests.probe.model_families import FAMILIES
-
-
-def shown(module: nn.Module, *args: Any, sample: int = 0, **options: Any) -> list[Block]:
-    with torch.no_grad():
-        call = Call(args, {}, module(*args))
-    return checked(activation_blocks(module, call, sample, **options))
-
-
-def returned(given: Any, sample: int = 0, **options: Any) -> list[Block]:
-    return checked(activation_blocks(nn.Identity(), Call((), {}, given), sample, **options))
-
-
-def checked(blocks: list[Block]) -> list[Block]:
-    """What holds of every picture: small, strict JSON, known words, the types of arrays."""
-    assert blocks
-    known = catalogue.catalogue("en")
-    for block in blocks:
-        json.dumps(block.meta, allow_nan=False)
-        if block.title is not None:
-            key, params = block.title
-            assert key in known
-            assert set(params) == set(catalogue.placeholders(known[key]))
-        for array in block.arrays.values():
-            assert array.dtype in (np.float64, np.float32, np.int32, np.uint8)
-    assert sum(a.nbytes for block in blocks for a in block.arrays.values()) <= PICTURE
-    return blocks
-
-
-def pixels(block: Block) -> np.ndarray:
-    array = block.arrays["pixels"]
-    if array.dtype == np.uint8:
-        return decode(array, block.meta["low"], block.meta["high"])
-    return array.astype(np.float64)
-
-
-def level(block: Block) -> float:
-    return (block.meta["high"] - block.meta["low"]) / 250 / 2 * 1.001 + 1e-6
-
-
-def keys(blocks: list[Block]) -> list[str]:
-    return [b.title[0] if b.kind == "note" and b.title else b.kind for b in blocks]
-
-
-def numbers(blocks: list[Block]) -> dict[str, float]:
-    block = next(b for b in blocks if b.kind == "numbers")
-    names = [key.rpartition(".")[2] for key, _, _ in block.meta["items"]]
-    return dict(zip(names, block.arrays["values"].tolist(), strict=True))
-
+from tests.probe.pictured import keys, level, numbers, pixels, returned, returned_by, shown
 
 # --- vectors -------------------------------------------------------------------------------------
 
@@ -243,10 +189,6 @@ def test_signals_are_thin_maps() -> None:
     assert long.meta["reduced"]
 
 
-def returned_by(module: nn.Module, output: Any, **options: Any) -> list[Block]:
-    return checked(activation_blocks(module, Call((), {}, output), 0, **options))
-
-
 def test_three_dimensions_are_read_from_the_module() -> None:
     output = torch.randn(2, 4, 4)
     channels = [nn.Conv1d(4, 4, 1), nn.BatchNorm1d(4), nn.MaxPool1d(1), nn.GroupNorm(2, 4)]
@@ -309,89 +251,6 @@ def test_many_tokens_and_features_are_averaged() -> None:
     assert pixels(matrix)[3, 3] == pytest.approx(float(cell), abs=level(matrix))
 
 
-# --- several outputs, and what cannot be drawn ---------------------------------------------------
-
-
-@dataclass
-class Answer:
-    loss: torch.Tensor
-    logits: torch.Tensor
-    states: tuple[torch.Tensor, ...]
-
-
-def test_one_of_several_outputs_is_shown_and_the_others_listed() -> None:
-    answer = Answer(torch.tensor(1.0), torch.randn(2, 3), (torch.randn(2, 4, 5),))
-    blocks = returned(answer)
-    np.testing.assert_array_equal(blocks[0].arrays["values"], answer.logits[0].numpy())
-    assert blocks[0].meta["outputs"] == [
-        {"label": "loss", "shape": ""},
-        {"label": "logits", "shape": "2×3"},
-        {"label": "states.0", "shape": "2×4×5"},
-    ]
-    assert blocks[0].meta["output"] == 1
-    other = returned(answer, output=2)
-    assert (other[0].kind, other[0].meta["output"]) == ("matrix", 2)
-    assert keys(returned(answer, output=0))[0] == "probe.display.scalar"
-    assert returned({"a": torch.ones(2, 3)})[0].kind == "bars"
-    assert [part.label for part in parts([{"a": torch.ones(1)}, torch.ones(1)])] == ["0.a", "1"]
-
-
-def test_what_cannot_be_drawn_is_said() -> None:
-    assert keys(returned(None)) == ["probe.display.nothing"]
-    assert keys(returned("text")) == ["probe.display.nothing"]
-    assert keys(returned(torch.tensor(3.0))) == ["probe.display.scalar"]
-    assert keys(returned(torch.zeros(2, 0)))[0] == "probe.display.empty"
-    assert keys(returned(torch.zeros(0, 3)))[0] == "probe.display.empty"
-    assert keys(returned(torch.eye(3).to_sparse()))[0] == "probe.display.sparse"
-    assert keys(returned(torch.empty(2, 3, device="meta")))[0] == "probe.display.unreadable"
-    assert keys(returned(torch.zeros(2, 1, 2, 1, 2, 1)))[0] == "probe.display.dimensions"
-    assert keys(returned(torch.zeros(2, 3), 7)) == ["probe.unit.sample"]
-
-
-def test_what_is_computed_once_is_the_same_for_every_sample() -> None:
-    output = torch.randn(1, 4, 3)
-    blocks = returned(output, 5)
-    np.testing.assert_array_equal(blocks[0].arrays["pixels"], output[0].numpy())
-    assert "probe.display.shared" in keys(blocks)
-    assert "probe.display.shared" not in keys(returned(output, 0))
-
-
-def test_other_types_of_numbers() -> None:
-    np.testing.assert_array_equal(
-        returned(torch.tensor([[3, -1]]))[0].arrays["values"], np.float32([3, -1])
-    )
-    assert returned(torch.tensor([[True, False]]))[0].arrays["values"].tolist() == [1, 0]
-    half = torch.randn(1, 4).to(torch.bfloat16)
-    np.testing.assert_array_equal(returned(half)[0].arrays["values"], half[0].float().numpy())
-    blocks = returned(torch.tensor([[3 + 4j, 0]]))
-    assert blocks[0].arrays["values"].tolist() == [5, 0]
-    assert "probe.display.complex" in keys(blocks)
-
-
-def test_nan_and_infinities_are_shown_as_such() -> None:
-    output = torch.randn(1, 3, 200, 200)
-    output[0, 1, 5, 5] = torch.nan
-    output[0, 2, 0, 0] = torch.inf
-    blocks = returned(output, unit=(1, 5, 5), sort="activity")
-    assert blocks[0].arrays["units"][:2].tolist() in ([1, 2], [2, 1])
-    assert np.isnan(blocks[1].arrays["pixels"]).sum() == 1 or blocks[1].meta["reduced"]
-    assert blocks[1].meta["value"] is None
-    assert (numbers(blocks)["nan_count"], numbers(blocks)["inf_count"]) == (1, 1)
-    checked(returned(torch.full((1, 4), torch.nan)))
-    checked(returned(torch.full((1, 2, 3, 3), torch.inf), unit=0))
-
-
-def test_packed_and_nested_outputs_of_other_modules() -> None:
-    first, second = torch.randn(4, 3), torch.randn(2, 3)
-    packed = pack_sequence([second, first], enforce_sorted=False)
-    for sample, expected in ((0, second), (1, first)):
-        matrix = returned(packed, sample)[0]
-        np.testing.assert_array_equal(matrix.arrays["pixels"], expected.numpy())
-    nested = torch.nested.nested_tensor([first, second], layout=torch.jagged)
-    np.testing.assert_array_equal(returned(nested, 1)[0].arrays["pixels"], second.numpy())
-    assert batch_size(packed) == batch_size(nested) == 2
-
-
 # --- values, sizes -------------------------------------------------------------------------------
 
 
@@ -404,36 +263,6 @@ def test_value_at_is_the_number() -> None:
             value_at(conv, call, 0, unit)
     with pytest.raises(Refusal, match="no sample 5"):
         value_at(conv, call, 5, (0, 0, 0))
-
-
-def test_batch_sizes() -> None:
-    assert batch_size(torch.zeros(5, 2)) == 5
-    assert batch_size((torch.tensor(0.0), torch.zeros(3, 2))) == 3
-    assert batch_size(torch.zeros(7, 4, 2), nn.LSTM(2, 2)) == 4
-    assert batch_size(torch.zeros(1, 6, 6), nn.Conv2d(1, 1, 1)) == 1
-    assert batch_size(None) == 1
-
-
-@settings(max_examples=30)
-@given(
-    shape=st.lists(st.integers(1, 300), min_size=1, max_size=3).map(tuple),
-    sort=st.sampled_from(["index", "activity", "variance"]),
-    module=st.sampled_from([nn.Identity(), nn.Conv1d(1, 1, 1)]),
-    data=st.data(),
-)
-def test_every_picture_is_small(shape: Any, sort: str, module: nn.Module, data: Any) -> None:
-    while np.prod(shape) > 2_000_000:
-        shape = tuple(max(1, side // 2) for side in shape)
-    unit = tuple(data.draw(st.integers(0, side - 1)) for side in shape)
-    output = torch.rand(1, *shape) - 0.5
-    blocks = returned_by(module, output, sort=sort, unit=unit)
-    assert numbers(blocks)["mean"] == pytest.approx(float(output.double().mean()), abs=1e-6)
-
-
-@pytest.mark.parametrize("shape", [(512, 224, 224), (2048, 7, 7), (64, 64, 64), (4096, 512)])
-def test_the_largest_pictures_are_small(shape: tuple[int, ...]) -> None:
-    unit = (1,) * len(shape)
-    assert returned(torch.randn(1, *shape), unit=unit, sort="activity")[0].kind != "note"
 
 
 @given(st.integers(1, 500), st.integers(1, 500), st.integers(1, 5000))
@@ -454,18 +283,3 @@ def test_cells_average_the_numbers_from_their_start(size: int, cells: int) -> No
         end = -(-(index + 1) * size // len(starts))  # as adaptive pooling is defined
         expected = values[0, start:end].mean()
         assert float(small[0, index]) == pytest.approx(float(expected), abs=1e-12)
-
-
-@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_layer_of_every_family_has_a_picture(family: str) -> None:
-    model, sample = FAMILIES[family]()
-    model.eval()
-    names = [name for name, _ in model.named_modules()]
-    seen = look(model, sample, names, copy=True)
-    assert seen.problem is None
-    modules = dict(model.named_modules())
-    for name, calls in seen.calls.items():
-        for call in calls:
-            for sort in ("index", "activity"):
-                checked(activation_blocks(modules[name], call, 0, sort=sort))

@@ -19,7 +19,7 @@ from nnwidgets.probe.parametrise import Parametrisation
 from nnwidgets.probe.reach import reach
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.units import unit_values
-from tests.probe.test_contributions import randn, refill
+from tests.probe.refilled import randn, refill
 
 
 def convolutional() -> nn.Sequential:
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_picture_and_no_global_state_is_touched() -
     x = randn(4, 1, 8, 8)
     steps_seen: list[object] = []
     handle = register_optimizer_step_post_hook(lambda *args: steps_seen.append(args))
-    state = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[union-attr]
+    state = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist())
     first = maximise(model, "3", 1, x, steps=5, seed=3)
     second = maximise(model, "3", 1, x, steps=5, seed=3)
     other = maximise(model, "3", 1, x, steps=5, seed=4)
@@ -85,7 +85,7 @@ def test_the_same_seed_gives_the_same_picture_and_no_global_state_is_touched() -
     assert not np.array_equal(first.image, other.image)
     assert torch.equal(torch.get_rng_state(), state[0])
     assert random.getstate() == state[1]
-    assert np.random.get_state()[1].tolist() == state[2]  # type: ignore[union-attr]
+    assert np.random.get_state()[1].tolist() == state[2]
     assert steps_seen == []
 
 

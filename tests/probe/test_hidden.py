@@ -14,7 +14,7 @@ from nnwidgets.probe.blocks import Block
 from nnwidgets.probe.display import activation_blocks, value_at
 from nnwidgets.probe.hidden import layer_states
 from nnwidgets.probe.look import Call
-from tests.probe.test_display import checked, keys, numbers
+from tests.probe.pictured import checked, keys, numbers
 
 KINDS = [nn.RNN, nn.LSTM, nn.GRU]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,68 +13,15 @@ from torch import Tensor, nn
 
 from nnwidgets.catalogue import catalogue
 from nnwidgets.probe.activity import ActivityWatch
-from nnwidgets.probe.badge import KINDS, Badge
+from nnwidgets.probe.badge import KINDS
 from nnwidgets.probe.layer_health import LayerHealth
 from nnwidgets.probe.look import Call, look
 from nnwidgets.probe.origin import NonFiniteOrigin
 from nnwidgets.probe.variation import constant_layers
+from tests.probe.digit_nets import cnn, digits, mlp, only, train
 from tests.probe.stepping import clean
 
 __all__ = ["clean"]
-
-
-@cache
-def digits() -> tuple[Tensor, Tensor]:
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    return torch.tensor(data.images, dtype=torch.float32)[:, None] / 16, torch.tensor(data.target)
-
-
-def mlp(act: Callable[[], nn.Module], depth: int = 2, *norm: type[nn.Module]) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Flatten()]
-    for _ in range(depth):
-        layers += [nn.Linear(64, 64), *(kind(64) for kind in norm), act()]
-    return nn.Sequential(*layers, nn.Linear(64, 10))
-
-
-def cnn(act: Callable[[], nn.Module], norm: bool) -> nn.Sequential:
-    def block(inputs: int, outputs: int) -> list[nn.Module]:
-        between = [nn.BatchNorm2d(outputs)] if norm else []
-        return [nn.Conv2d(inputs, outputs, 3, padding=1), *between, act(), nn.MaxPool2d(2)]
-
-    head = [nn.Flatten(), nn.Linear(64, 32), act(), nn.Dropout(0.2), nn.Linear(32, 10)]
-    return nn.Sequential(*block(1, 8), *block(8, 16), *head)
-
-
-def train(
-    model: nn.Module,
-    steps: int = 60,
-    every: int = 2,
-    optimizer: torch.optim.Optimizer | None = None,
-    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
-    each: Callable[[int], None] = lambda step: None,
-) -> tuple[LayerHealth, list[Badge]]:
-    """Train on the digits; return the health and every badge that was ever shown."""
-    x, y = digits()
-    optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    watch, health, shown = ActivityWatch(model), LayerHealth(), []
-    for step in range(steps):
-        each(step)
-        chosen = torch.randint(0, len(x), (64,))
-        if step % every == 0:
-            watch.arm()
-        optimizer.zero_grad()
-        loss(model(x[chosen]), y[chosen]).backward()
-        watch.before_update()
-        optimizer.step()
-        watch.after_update()
-        if step % every == 0:
-            sample = watch.finish(step)
-            assert sample is not None
-            health.add(sample)
-            shown += health.badges()
-    return health, shown
 
 
 HEALTHY: dict[str, Callable[[], nn.Module]] = {
@@ -104,10 +49,6 @@ def test_no_badge_on_a_net_that_learns(name: str, seed: int) -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     _, shown = train(model, 120, 3, optimizer if seed else None, loss)
     assert shown == []
-
-
-def only(badges: Any, kind: str) -> list[Badge]:
-    return [badge for badge in badges if badge.kind == kind]
 
 
 def test_dead_units_with_their_share_and_since_when() -> None:
@@ -281,73 +222,6 @@ def test_an_origin_found_between_the_samples_is_shown() -> None:
     (badge,) = health.badges(origin=origin)
     assert (badge.layer, badge.step, badge.value) == ("3", 3, 5)
     assert health.badges(origin=NonFiniteOrigin(3, None, "loss", "nan")) == ()
-
-
-def test_vanishing_gradients_on_each_layer_that_is_left_behind() -> None:
-    torch.manual_seed(0)
-    model = mlp(nn.Sigmoid, 8)
-    health, _ = train(model, 30, 2, torch.optim.SGD(model.parameters(), lr=0.01))
-    badges = only(health.badges(), "vanishing")
-    assert badges[0].layer == "1"
-    layers = [b.layer for b in badges]
-    assert layers == [str(1 + 2 * i) for i in range(len(layers))], "an unbroken run"
-    assert 1 < len(layers) < 8
-    assert [b.value for b in badges] == sorted(b.value for b in badges)
-    assert badges[-1].value < 1e-3
-    assert "1/" in badges[0].text()
-
-
-def test_gradients_that_explode_with_depth() -> None:
-    class Amplifies(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return 20 * x - (19 * x).detach()  # the same, with twenty times the slope
-
-    torch.manual_seed(0)
-    model = mlp(Amplifies, 6)
-    health, _ = train(model, 16, 2, torch.optim.SGD(model.parameters(), lr=1e-9))
-    badges = only(health.badges(), "exploding")
-    assert badges
-    assert badges[0].layer == "1"
-    assert badges[0].value > 1e3
-    assert [b.value for b in badges] == sorted((b.value for b in badges), reverse=True)
-    assert "near the loss" in badges[0].text()
-
-
-def test_gradients_far_above_their_own_past() -> None:
-    torch.manual_seed(0)
-    model = mlp(nn.ReLU)
-    factor = [1.0]
-
-    def jump(step: int) -> None:
-        factor[0] = 1.0 if step < 24 else 1e3
-
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.002)
-    health, _ = train(
-        model, 27, 1, optimizer, lambda out, y: F.cross_entropy(out, y) * factor[0], jump
-    )
-    badges = only(health.badges(), "exploding")
-    assert badges
-    assert {b.step for b in badges} == {24}
-    assert all(b.value > 100 for b in badges)
-
-
-def test_updates_that_are_too_large() -> None:
-    torch.manual_seed(0)
-    model = mlp(nn.ReLU)
-    groups: list[dict[str, Any]] = [
-        {"params": model[3].parameters(), "lr": 0.01},
-        {"params": [*model[1].parameters(), *model[5].parameters()], "lr": 1e-6},
-    ]
-    optimizer = torch.optim.Adam(groups)
-
-    def faster(step: int) -> None:
-        optimizer.param_groups[0]["lr"] *= 2
-
-    health, _ = train(model, 14, 1, optimizer, each=faster)
-    (badge,) = only(health.badges(), "exploding")
-    assert (badge.layer, badge.severity) == ("3", "warning")
-    assert badge.value >= 0.3
-    assert "of their size" in badge.text()
 
 
 def test_the_same_for_every_sample() -> None:

@@ -46,7 +46,7 @@ DRAW: dict[str, Callable[[], Any]] = {
     "gumbel": lambda: F.gumbel_softmax(X),
     "attention": lambda: F.scaled_dot_product_attention(X[None], X[None], X[None], dropout_p=0.5),
     "recurrent": lambda: LSTM(X[None])[0].detach(),
-    "distribution": lambda: torch.distributions.Normal(0.0, 1.0).sample((3,)),  # type: ignore[no-untyped-call]
+    "distribution": lambda: torch.distributions.Normal(0.0, 1.0).sample((3,)),
     "gamma": lambda: torch.distributions.Gamma(1.0, 1.0).sample((3,)),
     "dirichlet": lambda: torch.distributions.Dirichlet(torch.ones(3)).rsample(),
 }

@@ -23,7 +23,8 @@ def run(model: nn.Module, sample: Any) -> list[Tensor]:
 
 
 def random_numbers() -> tuple[Any, ...]:
-    name, keys, *rest = np.random.get_state()
+    state: Any = np.random.get_state()
+    name, keys, *rest = state
     return torch.get_rng_state().tolist(), random.getstate(), name, keys.tolist(), rest
 
 
