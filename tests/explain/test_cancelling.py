@@ -53,7 +53,8 @@ class Score(nn.Module):
 
 
 def test_a_long_forward_stops_between_two_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, log = Clock(monkeypatch), []
+    clock = Clock(monkeypatch)
+    log: list[str] = []
     model = Score(*(Slow(clock, 0.1, log, name) for name in "abcd"))
     watch = Watch(model, lambda: "b forward" in log)
     with pytest.raises(Cancelled), watch.open():
@@ -62,7 +63,8 @@ def test_a_long_forward_stops_between_two_layers(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_long_backward_stops_between_two_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, log = Clock(monkeypatch), []
+    clock = Clock(monkeypatch)
+    log: list[str] = []
     model = Score(*(Slow(clock, 0.1, log, name) for name in "abcd"))
     watch = Watch(model, lambda: "c backward" in log)
     values = torch.ones(1, 2, requires_grad=True)
@@ -72,7 +74,8 @@ def test_a_long_backward_stops_between_two_layers(monkeypatch: pytest.MonkeyPatc
 
 
 def test_layers_are_watched_only_while_a_pass_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, log = Clock(monkeypatch), []
+    clock = Clock(monkeypatch)
+    log: list[str] = []
     model = Score(*(Slow(clock, 0.001, log, name) for name in "ab"))
     inner: list[int] = []
 
@@ -103,7 +106,8 @@ def test_what_is_fused_in_evaluation_mode_stays_so() -> None:
 
 
 def test_whoever_swallows_the_exception_meets_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, log = Clock(monkeypatch), []
+    clock = Clock(monkeypatch)
+    log: list[str] = []
 
     class Stubborn(nn.Module):
         def forward(self, values: Tensor) -> Tensor:
@@ -136,7 +140,8 @@ def test_who_is_gone_before_it_began_starts_nothing() -> None:
 
 
 def test_progress_follows_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, log = Clock(monkeypatch), []
+    clock = Clock(monkeypatch)
+    log: list[str] = []
     told: list[float] = []
     model = Score(Slow(clock, 1.0, log, "a"))
     watch = Watch(model, never, told.append)

@@ -52,7 +52,8 @@ class Net(nn.Module):
 
 
 def generators() -> tuple[Any, ...]:
-    kind, keys, *rest = np.random.get_state()
+    state: Any = np.random.get_state()
+    kind, keys, *rest = state
     return torch.get_rng_state().tolist(), random.getstate(), kind, keys.tolist(), *rest
 
 

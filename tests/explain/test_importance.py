@@ -101,14 +101,15 @@ def test_an_output_that_never_varies_has_no_r2_to_lose() -> None:
 
 def test_nothing_is_changed_and_no_other_generator_drawn_from() -> None:
     table = np.random.default_rng(2).normal(size=(20, 3))
-    before, state = table.copy(), np.random.get_state()[1].copy()  # type: ignore[union-attr]
+    before, state = table.copy(), np.random.get_state()[1].copy()
     permutation_importance(lambda x: x[:, 0], table, lambda given: float(given[0]))
     np.testing.assert_array_equal(table, before)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
 def test_progress_runs_to_one_and_can_stop_it() -> None:
-    table, told = np.zeros((4, 3)), []
+    table = np.zeros((4, 3))
+    told: list[float] = []
     permutation_importance(
         lambda x: x[:, 0], table, lambda given: 0.0, repeats=2, progress=told.append
     )

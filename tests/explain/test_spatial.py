@@ -21,7 +21,7 @@ from nnwidgets.explain.spatial import (
     spatial_layers,
 )
 from nnwidgets.probe.refusal import Refusal
-from tests.explain import models
+from tests.explain import models, models_hf
 from tests.explain.models import ids, noise, seeded
 
 
@@ -64,7 +64,7 @@ def test_the_outermost_of_modules_that_return_the_same() -> None:
 
 
 def test_the_patches_of_a_vision_transformer() -> None:
-    root = models.tiny_vit()
+    root = models_hf.tiny_vit()
     images = noise(2, 3, 16, 16)
     asked = Question(root, {"pixel_values": images}).ask(0, 1)
     found = {layer.name: layer for layer in spatial_layers(asked)}
@@ -233,7 +233,7 @@ def test_a_layer_that_cannot_be_drawn_is_said() -> None:
 
 def test_no_hook_is_left_when_the_model_raises() -> None:
     asked = asked_of(models.SmallCNN, noise(2, 3, 8, 8))
-    asked.root.head = nn.Linear(3, 2)  # type: ignore[assignment]
+    asked.root.head = nn.Linear(3, 2)
     with pytest.raises(RuntimeError):
         spatial_layers(asked)
     assert all(not module._forward_hooks for module in asked.root.modules())

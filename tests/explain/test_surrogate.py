@@ -81,7 +81,7 @@ def test_r2_in_lime_is_that_of_the_samples_it_saw() -> None:
 
     seen: list[Any] = []
 
-    class Watching(SkLearnLasso):  # type: ignore[misc, no-any-unimported]
+    class Watching(SkLearnLasso):
         def fit(self, train_data: Any, **options: Any) -> Any:
             seen.extend(train_data)
             return super().fit(train_data, **options)
