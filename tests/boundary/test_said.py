@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
-from nnwidgets._boundary_said import Part, landscape_part, point_part, rules_part
+from nnwidgets._boundary_said import Part, point_part
 from nnwidgets.explain.at_point import AtPoint, at_point
-from nnwidgets.explain.landscape import Landscape, landscape
-from nnwidgets.explain.plane_base import Plane
 from nnwidgets.explain.point_changes import Change
 from nnwidgets.explain.points_snapshot import Snapshot
 from nnwidgets.explain.predictor import Predictor
-from nnwidgets.explain.projection import pca
-from nnwidgets.explain.rules import Rules, fit_rules, rectangle
 from nnwidgets.explain.rules_text import Bound, Rule
 from nnwidgets.explain.view_plane import Slice
-from nnwidgets.live import wire
-from nnwidgets.probe.blocks import decode
+from tests.boundary.ruled import fitted
+from tests.boundary.travels import travels
 
 FOUND = AtPoint(
     point=np.array([0.5, -1.25]),
@@ -74,15 +68,6 @@ def said(found: AtPoint | None = FOUND, **more: Any) -> Part:
     part = point_part(found, **options)
     travels(part)
     return part
-
-
-def travels(part: Part) -> None:
-    """It can be packed: strict JSON, and arrays of the kinds that travel."""
-    meta, arrays = part
-    json.dumps(meta, allow_nan=False)
-    back, given = wire.unpack(wire.pack({"seq": 1, **meta}, arrays))
-    assert back.keys() == {"seq", *meta}
-    assert given.keys() == arrays.keys()
 
 
 def test_a_place_of_classes() -> None:
@@ -341,180 +326,3 @@ def test_of_hundreds_of_features_those_travel_that_were_looked_at() -> None:
     scaled = found.fit_weights * found.units
     np.testing.assert_allclose(arrays["fit_weights"], scaled[columns], rtol=1e-6)
     assert np.isfinite(arrays["fit_weights"]).all()
-
-
-# --- rules ----------------------------------------------------------------------------------------
-
-
-def thirds(rows: np.ndarray) -> np.ndarray:
-    """Class 1 where x₁ > 0.5, class 2 elsewhere where x₂ > 1, else class 0."""
-    label = np.where(rows[:, 0] > 0.5, 1, np.where(rows[:, 1] > 1, 2, 0))
-    return np.eye(3)[label]
-
-
-def fitted() -> Rules:
-    data = np.random.default_rng(1).uniform(-2, 2, (200, 2))
-    return fit_rules(thirds, rectangle([-2, -2], [2, 2]), data, feature_names=["x₁", "x₂"])
-
-
-def ruled(found: Rules | None, plane: Slice | None, **more: Any) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "state": "ready",
-        "problem": None,
-        "step": 5,
-        "max_depth": 3,
-        "rectangle": (-2.0, 2.0, -2.0, 2.0),
-        "language": "en",
-        **more,
-    }
-    part = rules_part(found, plane=plane, **options)
-    travels(part)
-    assert part[1] == {}
-    return part[0]
-
-
-def test_rules_and_where_they_hold() -> None:
-    rules = fitted()
-    plane = Slice(np.random.default_rng(0).normal(size=(20, 2)))
-    meta = ruled(rules, plane)
-    assert (meta["fidelity"], meta["score"], meta["max_depth"]) == (
-        rules.fidelity,
-        "agreement",
-        3,
-    )
-    assert [rule["text"] for rule in meta["rules"]] == [rule.said() for rule in rules.rules]
-    assert "agrees" not in meta["rules"][0]["text"]
-    for shown, rule in zip(meta["rules"], rules.rules, strict=True):
-        assert (shown["answer"], shown["coverage"]) == (rule.answer, rule.coverage)
-        assert shown["fidelity"] == rule.fidelity
-        # Exactly the places of the picture where it holds lie in its box.
-        left, right, bottom, top = shown["box"]
-        places = np.random.default_rng(2).uniform(-2, 2, (5000, 2)).astype(np.float32)
-        x, y = places.T
-        inside = (x > left) & (x <= right) & (y > bottom) & (y <= top)
-        np.testing.assert_array_equal(inside, rule.holds(places))
-    narrow = ruled(rules, plane, rectangle=(1.0, 2.0, 0.0, 0.5))["rules"]
-    assert [rule["box"] for rule in narrow if rule["answer"] != 1] == [None, None]
-    assert [rule["box"] for rule in narrow if rule["answer"] == 1] == [[1.0, 2.0, 0.0, 0.5]]
-    assert "若" in ruled(rules, plane, language="zh")["rules"][0]["text"]
-
-
-def test_a_rule_that_a_held_value_contradicts_has_no_box() -> None:
-    rows = np.random.default_rng(0).normal(size=(30, 3))
-    plane = Slice(rows, (2, 0), {1: 0.25})
-    bounds = [
-        Bound(1, "b", 0.25, np.inf, 2),  # 0.25 is not above 0.25
-        Bound(1, "b", -np.inf, 0.25, 2),
-        Bound(1, "b", -1.0, 0.2, 2),
-    ]
-    across = Bound(2, "c", -1.0, 0.5, 2)
-    made = tuple(Rule(n, (bound, across), 0) for n, bound in enumerate(bounds))
-    rules = Rules("", 0.5, "agreement", 3, made, (("explain.rules.constant", {}),), 3)
-    meta = ruled(rules, plane)
-    assert [rule["box"] for rule in meta["rules"]] == [None, [-1.0, 0.5, -2.0, 2.0], None]
-    assert meta["notes"] == [
-        "The model says nearly the same everywhere here, so one rule holds for all."
-    ]
-    # Held at a value that single precision rounds: as the rule itself decides.
-    held = 0.1
-    edge = Slice(rows, (2, 0), {1: held})
-    single = float(np.float32(held))
-    above = Rule(0, (Bound(1, "b", held, np.inf, 2),), 0)
-    holds = bool(above.holds(np.array([[0, held, 0]], np.float32))[0])
-    assert holds == (single > held)
-    one = Rules("", 0.5, "agreement", 1, (above,), (), 3)
-    assert (ruled(one, edge)["rules"][0]["box"] is not None) == holds
-
-
-def test_on_a_projection_and_without_a_picture_no_rule_has_a_box() -> None:
-    rules = fitted()
-    plane: Plane = pca(np.random.default_rng(0).normal(size=(20, 3)))
-    cut = plane if isinstance(plane, Slice) else None
-    assert {rule["box"] for rule in ruled(rules, cut)["rules"]} == {None}
-    plane = Slice(np.random.default_rng(0).normal(size=(20, 2)))
-    assert {rule["box"] for rule in ruled(rules, plane, rectangle=None)["rules"]} == {None}
-
-
-def test_rules_of_values_and_none_at_all() -> None:
-    plane = Slice(np.random.default_rng(0).normal(size=(20, 2)))
-    rules = fit_rules(lambda rows: rows[:, 0], rectangle([-2, -2], [2, 2]), max_depth=1)
-    meta = ruled(rules, plane)
-    assert (meta["score"], meta["fidelity"]) == ("own_r2", rules.fidelity)
-    for shown, rule in zip(meta["rules"], rules.rules, strict=True):
-        assert (shown["coverage"], shown["fidelity"]) == (None, None)
-        assert shown["text"].startswith(rule.said() + " (off by 0.5")
-    none = ruled(None, plane, state="failed", problem="No.")
-    assert none.keys() == meta.keys()
-    assert (none["rules"], none["fidelity"], none["problem"]) == ([], None, "No.")
-
-
-# --- the loss around ------------------------------------------------------------------------------
-
-
-def around(loss: np.ndarray) -> Landscape:
-    steps = np.linspace(-0.5, 0.5, len(loss))
-    notes = (("explain.landscape.not_finite", {"count": "1", "total": "9"}),)
-    return Landscape(steps, steps, loss, float(loss[1, 1]), ("0.weight",), notes)
-
-
-def surveyed(found: Landscape | None, **more: Any) -> Part:
-    options: dict[str, Any] = {
-        "state": "ready",
-        "problem": None,
-        "step": 3,
-        "loss": ("explain.loss.squared", {"count": "40"}),
-        "language": "en",
-        **more,
-    }
-    part = landscape_part(found, **options)
-    travels(part)
-    return part
-
-
-def test_a_loss_of_many_sizes_is_drawn_by_its_logarithm() -> None:
-    loss = np.array([[1.0, 10, 100], [0.5, 0.1, 40], [np.nan, np.inf, 7]])
-    meta, arrays = surveyed(around(loss))
-    assert meta["log"]
-    assert (meta["low"], meta["high"]) == (-1, 2)
-    assert (meta["centre"], meta["span"]) == (pytest.approx(0.1), 0.5)
-    assert meta["loss_name"] == "Mean squared error on 40 labelled points"
-    assert meta["notes"] == ["The loss is not finite at 1 of 9 places."]
-    assert arrays["loss"].dtype == np.uint8
-    back = decode(arrays["loss"], meta["low"], meta["high"])
-    np.testing.assert_allclose(back, np.log10(loss), atol=3 / 500 + 1e-12)
-    assert arrays["loss"][2, :2].tolist() == [253, 254]
-    np.testing.assert_allclose(arrays["alpha"], [-0.5, 0, 0.5])
-    assert arrays["beta"].dtype == np.float32
-
-
-@pytest.mark.parametrize(
-    "loss",
-    [
-        np.array([[1.0, 30.0], [2, 3]]),  # thirty times, not more
-        np.array([[0.0, 1000.0], [2, 3]]),  # zero has no logarithm
-        np.array([[-1.0, 1000.0], [2, 3]]),
-        np.array([[2.0, 2.0], [2, 2]]),
-    ],
-)
-def test_other_losses_are_drawn_as_they_are(loss: np.ndarray) -> None:
-    steps = np.array([-1.0, 1.0])
-    meta, arrays = surveyed(Landscape(steps, steps, loss, 2.0, (), ()))
-    assert not meta["log"]
-    assert (meta["low"], meta["high"]) == (loss.min(), loss.max())
-    back = decode(arrays["loss"], meta["low"], meta["high"])
-    np.testing.assert_allclose(back, loss, atol=np.ptp(loss) / 500 + 1e-12)
-
-
-def test_a_real_landscape_and_none_at_all() -> None:
-    torch.manual_seed(0)
-    rows = torch.randn(20, 2)
-    found = landscape(nn.Linear(2, 1), lambda module: module(rows).square().mean(), side=5)
-    meta, arrays = surveyed(found, loss=None)
-    assert meta["loss_name"] == ""
-    assert arrays["loss"].shape == (5, 5)
-    values = np.log10(found.loss) if meta["log"] else found.loss
-    back = decode(arrays["loss"], meta["low"], meta["high"])
-    np.testing.assert_allclose(back, values, atol=np.ptp(values) / 500 + 1e-12)
-    none, empty = surveyed(None, state="none", step=None)
-    assert none.keys() == meta.keys()
-    assert (empty, none["loss_name"], none["centre"]) == ({}, "", None)

@@ -13,16 +13,7 @@ import torch
 from nnwidgets import LayerInspector, SaliencyViewer, TrainingMonitor
 from tests.every_step import keep_every_step
 from tests.live.doubles import Browser, install_browser
-from tests.saliency.conftest import (
-    Make,
-    click,
-    decoded,
-    look,
-    panes,
-    part,
-    shown_map,
-    summed,
-)
+from tests.saliency.conftest import Make, click, decoded, look, panes, part, shown_map, summed
 from tests.training import Training, small_cnn
 
 

@@ -18,7 +18,7 @@ from nnwidgets._saliency_wish import Wish
 from nnwidgets.live import wire
 from tests.every_step import keep_every_step
 from tests.live.doubles import install_browser
-from tests.saliency.conftest import Make, click, look, part
+from tests.saliency.conftest import Make, click, look
 from tests.training import Training, small_cnn
 
 
@@ -110,8 +110,7 @@ def test_a_closed_viewer_and_its_model_can_go(monkeypatch: pytest.MonkeyPatch) -
     viewer.flush()
     viewer.close()
     there = weakref.ref(viewer), weakref.ref(model)
-    assert part  # what a page would still show is in the traits
-    assert viewer._picture
+    assert viewer._picture  # what a page would still show is in the traits
     assert viewer._twin._copy is None
     del viewer, model
     gc.collect()
