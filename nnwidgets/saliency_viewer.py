@@ -296,7 +296,7 @@ class SaliencyViewer(Asking):
         Returns
         -------
         TrustReport
-            Numbers, and words beside them. The widget shows it beside the map that it is about.
+            Numbers, and words beside them. The widget shows it below the map that it is about.
 
         Raises
         ------

@@ -251,8 +251,8 @@ def main() -> None:
         for name, story, height in (
             ("quickstart", watch_and_steer, 1300),
             ("layer_inspector", look_inside, 1300),
-            ("saliency_viewer", ask_why, 1300),
             # A picture of what is taller than the window would be cut by JupyterLab's own bars.
+            ("saliency_viewer", ask_why, 1800),
             ("decision_boundary", see_the_space, 2000),
         ):
             shutil.copy2(ROOT / "notebooks" / f"{name}.ipynb", lab.root)

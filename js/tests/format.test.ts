@@ -9,6 +9,7 @@ import {
   formatRatio,
   formatSi,
   formatTick,
+  unbroken,
 } from "../src/ui/format";
 
 const SPACE = "\u202f";
@@ -104,6 +105,12 @@ describe("other numbers", () => {
     expect(formatRate(0.4)).toBe("2.5 s/it");
     expect(formatRate(0)).toBe("– it/s");
     expect(formatRate(Number.NaN)).toBe("– it/s");
+  });
+
+  it("keeps a number and its per cent sign on one line", () => {
+    expect(unbroken("rose to 0.9 (+83 %), 1 of 2 % signs")).toBe(
+      `rose to 0.9 (+83${SPACE}%), 1 of 2${SPACE}% signs`,
+    );
   });
 
   it("factors and ratios", () => {

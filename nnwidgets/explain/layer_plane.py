@@ -169,7 +169,8 @@ def layer_projection(
             return "explain.plane.layer_linear", params
         return "explain.plane.layer_nearest", {**params, "count": str(count)}
 
-    labels = (f"{layer} PC 1 ({percent(shares[0])} %)", f"{layer} PC 2 ({percent(shares[1])} %)")
+    first, second = (f"{percent(share)} %" for share in shares[:2])
+    labels = (f"layer {layer}, PC 1 ({first})", f"layer {layer}, PC 2 ({second})")
     return LayerProjection(forward_by, predictor, back, rows, labels, words, returned)
 
 

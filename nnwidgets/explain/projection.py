@@ -66,7 +66,7 @@ class Projection:
         inverse: Function,
         X: Any,
         *,
-        labels: tuple[str, str] = ("1", "2"),
+        labels: tuple[str, str] = ("axis 1", "axis 2"),
         words: Callable[[float | None, float], Words] | None = None,
         returned: Floats | None = None,
     ) -> None:

@@ -16,6 +16,7 @@ from nnwidgets.probe.sentences import factor, number, whole
 
 _LOOK_BACK = 50  # points before the first bad one that can have led to it
 _GROWN = 5.0  # growth over them that explains it
+_HIGH = 0.9  # the last of them is above this share of them, or it is one of many jumps
 _OFTEN = 0.1  # of the values, and more are infinite than mixed precision skips
 _SEVERAL = 5
 
@@ -202,7 +203,8 @@ def is_norm(name: str) -> bool:
 def _growth(before: Floats) -> tuple[float, int]:
     """Return how many times the size of a metric grew, and from which of these points on."""
     size = np.abs(before)
-    if not size[-1] > 0:
+    # A loss that jumps about has been higher before: its last jump explains nothing.
+    if not size[-1] > 0 or size[-1] < np.quantile(size, _HIGH):
         return 1.0, len(before) - 1
     since = int(len(size) - 1 - np.argmin(size[::-1]))
     usual = float(np.median(size[: since + 1]))

@@ -89,7 +89,7 @@ def test_every_method_that_applies(viewer: Viewer) -> None:
         assert (", layer 7" in shown["caption"]) == (name in AT_A_LAYER)
         empty = any("map is empty" in note for note in shown["notes"])
         assert painted(viewer) or empty, name
-        took = viewer.pane().get_by_text(re.compile(r"^[\d.e−]+ s, [\d,]+ evaluations$"))
+        took = viewer.pane().get_by_text(re.compile(r"^[\d.]+ m?s, [\d,]+ evaluations$"))
         assert took.count() == 1
     assert offered.all_inner_texts() == IN_THE_BAR
 
@@ -206,7 +206,7 @@ def test_going_back_through_the_film_and_to_the_newest(viewer: Viewer) -> None:
     slider.hover(position={"x": box["width"] - 3, "y": box["height"] / 2})
     frame = viewer.root.locator(".nnw-frame")
     frame.wait_for()
-    assert re.match(r"step [\d,]+ · drift [−\d.]+", frame.inner_text())
+    assert re.match(r"step [\d,]+ · similarity [−\d.]+", frame.inner_text())
 
 
 def test_the_step_is_shared_with_a_monitor(viewer: Viewer, asking: Notebook) -> None:

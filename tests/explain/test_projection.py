@@ -177,7 +177,7 @@ def test_a_layer_is_seen_through_its_components() -> None:
     np.testing.assert_allclose(
         np.abs(plane.to_plane(X)), np.abs(theirs.transform(given_)), atol=1e-4
     )
-    assert plane.labels[0].startswith("2 PC 1")
+    assert plane.labels[0].startswith("layer 2, PC 1")
     assert "what the layer 2 gives" in str(plane.quality)
 
 

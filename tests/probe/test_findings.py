@@ -241,6 +241,14 @@ def test_nan_names_the_metric_the_first_step_and_the_growth_before() -> None:
     assert "grew 40× in the 13 steps before" in found.body
 
 
+def test_nan_after_one_of_many_jumps_is_not_blamed_on_growth() -> None:
+    values = np.where(LINE % 4 == 0, 0.8, 0.008)
+    values[301] = 0.09  # eleven times the usual, and a ninth of what is common
+    values[302:] = np.nan
+    found = only({"loss": (LINE, values)}, "nan")
+    assert (found.step, found.key) == (302, "finding.nan_sudden")
+
+
 def test_nan_out_of_nothing_points_to_the_batch() -> None:
     values = np.exp(-LINE / 100)
     values[300:] = np.nan

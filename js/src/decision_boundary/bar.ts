@@ -104,11 +104,16 @@ export function bar(words: Words, signal: AbortSignal, actions: BarActions): Bar
     views.element,
     interest.element,
     uncertain.element,
-    projection.element,
-    plane,
-    held.element,
-    whole.element,
-    files.element,
+    // What the axes are goes to the next line as a whole, and leaves no Export there alone.
+    h(
+      "div",
+      { class: "nnw-how-plane" },
+      projection.element,
+      plane,
+      held.element,
+      whole.element,
+      files.element,
+    ),
   );
 
   return {

@@ -93,7 +93,10 @@ export function bar(words: Words, signal: AbortSignal, actions: BarActions): Bar
       setHidden(layer.element, uses?.layer !== true || layers.length === 0);
       layer.draw(layers, used, reachable);
       const baselines = (choices?.baselines ?? []).map(({ name, label }) => item(name, label));
-      setHidden(baseline.element, uses?.baseline !== true || baselines.length === 0);
+      // Until the first map has come nobody knows which one it is.
+      const known = baselines.some(({ value }) => value === choice.baseline);
+      if (!known) baselines.unshift(item(choice.baseline, choice.baseline || "…"));
+      setHidden(baseline.element, uses?.baseline !== true || (baselines.length === 1 && !known));
       baseline.draw(baselines, choice.baseline, reachable);
       compare.draw(input);
       files.button.set({ disabled: !reachable });

@@ -66,7 +66,7 @@ export function frameAt(film: Film | null, step: number): Frame | null {
   return { codes: whole, rows, columns };
 }
 
-/** "drift 0.96": how like the frame before a frame is; nothing where that is not known. */
+/** "similarity 0.96": how like the frame before a frame is; nothing where that is not known. */
 export function driftText(film: Film | null, step: number, words: Words): string {
   const place = film?.steps.indexOf(step) ?? -1;
   const drift = film?.drift[place];

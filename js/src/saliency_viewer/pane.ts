@@ -108,8 +108,13 @@ export function notesOf(pane: Pane, words: Words): Note[] {
 /** What it took: "0.42 s, 51 evaluations". */
 export function costOf({ seconds, evaluations }: Pane, words: Words): string {
   if (seconds === null) return "";
-  const params = { seconds: formatNumber(seconds, 2), count: formatInteger(evaluations) };
-  return words(evaluations > 0 ? "ui.saliency.took" : "ui.saliency.took.time", params);
+  const short = seconds < 0.0995;
+  const time = words(short ? "ui.saliency.took.short" : "ui.saliency.took.time", {
+    seconds: formatNumber(seconds, 2),
+    milliseconds: formatNumber(1000 * seconds, 2),
+  });
+  const params = { time, count: formatInteger(evaluations) };
+  return evaluations > 0 ? words("ui.saliency.took", params) : time;
 }
 
 function makerOf(

@@ -24,7 +24,19 @@ interface Row {
 export function tableView(context: KindContext): KindView {
   const { words, signal } = context;
   const rows: Row[] = [];
-  const body = h("ul", { class: "nnw-fall" });
+  const heads = { name: "feature", value: "value", number: "evidence" } as const;
+  const body = h(
+    "ul",
+    { class: "nnw-fall" },
+    // Each row is read out whole: what its numbers are is for the eye.
+    h(
+      "li",
+      { class: "nnw-fall-head nnw-muted", "aria-hidden": "true" },
+      ...Object.entries(heads).map(([column, key]) =>
+        h("span", { class: `nnw-fall-${column}` }, words(`ui.saliency.table.${key}`)),
+      ),
+    ),
+  );
   const more = button({
     label: "",
     kind: "plain",

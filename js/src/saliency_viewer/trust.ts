@@ -4,7 +4,7 @@ import type { Pending } from "../requests";
 import type { Work } from "../ui/busy";
 import { button } from "../ui/controls";
 import { h, setAttribute, setHidden, setText, uniqueId } from "../ui/dom";
-import { formatInteger, formatNumber, formatPercent } from "../ui/format";
+import { formatInteger, formatNumber, formatPercent, unbroken } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { curveView } from "./curves";
 import { methodName } from "./methods";
@@ -122,11 +122,11 @@ export function trustPanel(words: Words, signal: AbortSignal, actions: TrustActi
           { class: "nnw-trust-check", "data-level": level },
           h("span", { class: "nnw-sign", "aria-hidden": "true" }, SIGNS[level]),
           h("span", { class: "nnw-spoken" }, words(`ui.saliency.level.${level}`), " "),
-          h("span", {}, says),
+          h("span", {}, unbroken(says)),
         ),
       ),
     );
-    setText(verdict, trust?.verdict ?? "");
+    setText(verdict, unbroken(trust?.verdict ?? ""));
     cascade.replaceChildren(
       ...(trust?.cascade ?? []).map(({ layer, similarity }) => {
         const track = h("span", { class: "nnw-class-track", "aria-hidden": "true" });

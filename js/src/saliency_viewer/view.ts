@@ -196,6 +196,9 @@ export function saliencyView({ link, root, words, signal, redraw }: ViewContext)
           busy: occupied,
         });
         setAttribute(main, "data-kind", pane.kind);
+        // A waterfall is as long as what a check says; without an answer there is room beside it.
+        const beside = pane.kind === "table" || pane.outputs.length === 0;
+        setAttribute(main, "data-trust", beside ? "beside" : "below");
         setAttribute(main, "data-count", picture.panes.length);
       }
       setHidden(bottom.element, samples === null || samples.count === 0);

@@ -2,7 +2,7 @@
 
 import { button, disclosure } from "../ui/controls";
 import { h, setHidden } from "../ui/dom";
-import { formatInteger } from "../ui/format";
+import { formatInteger, unbroken } from "../ui/format";
 import type { Words } from "../ui/i18n";
 import { icon } from "../ui/icons";
 import type { Finding, Message, Notes } from "./state";
@@ -29,14 +29,14 @@ export function findings(
 
   const rowOf = (finding: Finding): HTMLElement => {
     const key = `${finding.kind} ${finding.severity}`;
-    const advice = h("p", { class: "nnw-advice" }, finding.advice);
+    const advice = h("p", { class: "nnw-advice" }, unbroken(finding.advice));
     const row = h("li", { class: "nnw-finding", "data-severity": finding.severity });
     const text = h(
       "div",
       { class: "nnw-finding-text" },
       h("strong", {}, finding.title),
       " ",
-      h("span", {}, finding.body),
+      h("span", {}, unbroken(finding.body)),
     );
     const tools = h("div", { class: "nnw-finding-tools" });
     row.append(

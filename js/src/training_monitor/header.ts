@@ -61,9 +61,10 @@ export function header(words: Words, signal: AbortSignal): Header {
 
   const paceOf = (live: Live, condition: Condition): string => {
     if (condition !== "running" && condition !== "stopping") {
-      return Number.isFinite(live.elapsed) && live.elapsed > 0
-        ? words("ui.elapsed", { time: formatDuration(live.elapsed) })
-        : "";
+      if (!(Number.isFinite(live.elapsed) && live.elapsed > 0)) return "";
+      const time = formatDuration(live.elapsed);
+      const over = condition === "finished" || condition === "stopped";
+      return over ? words("ui.took", { time }) : words("ui.elapsed", { time });
     }
     const left = Number.isFinite(live.eta)
       ? words("ui.left", { time: formatDuration(live.eta) })

@@ -8,6 +8,8 @@ import { sparkline } from "../ui/sparkline";
 import type { LayerRow, Layers } from "./state";
 
 const COLOR = "var(--nnw-series-1)";
+/** Share of a layer's units from which on dead ones are a finding, as in probe/health_units.py. */
+const SOME_DEAD = 0.25;
 
 export interface LayersTable {
   element: HTMLElement;
@@ -190,6 +192,6 @@ function deadText(layer: LayerRow, words: Words): [string, string, boolean] {
   }
   const dead = formatInteger(layer.dead);
   const units = formatInteger(layer.units);
-  const share = formatPercent(layer.dead / layer.units);
-  return [words("ui.layers.dead.of", { dead, units }), share, layer.dead > 0];
+  const share = layer.dead / layer.units;
+  return [words("ui.layers.dead.of", { dead, units }), formatPercent(share), share >= SOME_DEAD];
 }

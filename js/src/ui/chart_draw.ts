@@ -45,6 +45,8 @@ export interface Scene {
 }
 
 const FAINT = 0.5;
+/** Many strokes side by side look like an area: fainter, or they hide the smoothed course. */
+const FAINT_CROWD = 0.34;
 const BAND = 0.16;
 /** Points this far apart (CSS pixels) are marked with dots. */
 const SPARSE = 12;
@@ -172,10 +174,11 @@ function paintSeries(ctx: CanvasRenderingContext2D, painter: Painter, scene: Sce
   series.forEach((one, index) => {
     const strong = one.smooth === null;
     ctx.strokeStyle = ctx.fillStyle = look.series[index] ?? look.text;
-    ctx.globalAlpha = strong ? 1 : FAINT;
+    const sparse = isSparse(one, painter, ratio);
+    ctx.globalAlpha = strong ? 1 : sparse ? FAINT : FAINT_CROWD;
     painter.line(one.raw, strong && one.band === null ? 1.5 : 1);
     // Of a bucket of many points it is not known where its extremes lie: no dots.
-    const apart = !one.view.stepLine && one.band === null && isSparse(one, painter, ratio);
+    const apart = !one.view.stepLine && one.band === null && sparse;
     if (one.few || apart) {
       painter.dots(one.raw, one.raw.x.keys(), strong ? 2.25 : 1.75);
     }

@@ -123,3 +123,8 @@ export function formatFactor(factor: number): string {
   if (factor < 0.1) return `×${Number(factor.toPrecision(2))}`;
   return `×${factor < 9.95 ? factor.toFixed(factor < 0.995 ? 2 : 1) : factor.toFixed(0)}`;
 }
+
+/** A sentence in which no number stands at the end of a line without its per cent sign. */
+export function unbroken(sentence: string): string {
+  return sentence.replace(/(\d) %/g, `$1${NARROW_SPACE}%`);
+}

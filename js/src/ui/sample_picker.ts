@@ -5,6 +5,7 @@ import { h, setAttribute, setHidden, setText } from "./dom";
 import { formatInteger } from "./format";
 import type { Words } from "./i18n";
 import { Sheet } from "./raster";
+import { onResize } from "./stage";
 import { drawPicture } from "./thumbs";
 
 /** So many samples get a button; a larger set has a field for the number as well. */
@@ -79,6 +80,13 @@ export function samplePicker(
     { signal },
   );
 
+  const showMore = () => {
+    const hidden = row.scrollWidth - row.clientWidth - row.scrollLeft;
+    row.classList.toggle("nnw-more", hidden > 4);
+  };
+  row.addEventListener("scroll", showMore, { signal, passive: true });
+  onResize(row, signal, showMore);
+
   const build = (samples: Samples) => {
     count = samples.count;
     const sheet = new Sheet();
@@ -104,6 +112,7 @@ export function samplePicker(
     row.replaceChildren(...items);
     setAttribute(number, "max", count);
     setHidden(number, count <= MOST);
+    showMore();
   };
 
   return {

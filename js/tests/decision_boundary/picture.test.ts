@@ -161,7 +161,9 @@ describe("under the pointer", () => {
     const { readout, point, picture } = openPicture(inputOf({ surface }));
     point("pointermove", at(-0.8, 0.8));
     expect(readout.textContent).toBe("length −0.80 · width 0.80 · 0.350 nats · cat");
-    expect(picture.element.querySelector(".nnw-plane-scale")?.textContent).toContain("nats");
+    expect(picture.element.querySelector(".nnw-plane-scale")?.textContent).toContain(
+      "entropy, in nats",
+    );
   });
 });
 

@@ -203,6 +203,10 @@ describe("what is said of a map", () => {
     expect(costOf(paneOf([1], { seconds: 0.421, evaluations: 51 }), en)).toBe(
       "0.42 s, 51 evaluations",
     );
+    expect(costOf(paneOf([1], { seconds: 0.00914, evaluations: 2 }), en)).toBe(
+      "9.1 ms, 2 evaluations",
+    );
+    expect(costOf(paneOf([1], { seconds: 0.0996, evaluations: 0 }), en)).toBe("0.10 s");
     expect(costOf(paneOf([1], { seconds: 2 }), en)).toBe("2.0 s");
     expect(costOf(paneOf([1]), en)).toBe("");
   });
@@ -272,7 +276,11 @@ describe("a film", () => {
   });
 
   it("says how far a frame is from the one before", () => {
-    expect([10, 30, 40].map((step) => driftText(film, step, en))).toEqual(["", "drift 0.50", ""]);
+    expect([10, 30, 40].map((step) => driftText(film, step, en))).toEqual([
+      "",
+      "similarity 0.50",
+      "",
+    ]);
   });
 });
 

@@ -328,10 +328,15 @@ describe("trust", () => {
     const checks = all(".nnw-trust-check");
     expect(checks).toHaveLength(5);
     expect(checks[0]?.textContent).toBe(
-      "✓Good: Adds up: the values sum to the score within 0.6 %.",
+      "✓Good: Adds up: the values sum to the score within 0.6\u202f%.",
     );
     expect(checks[3]?.textContent).toContain("!Take care:");
     expect(text(".nnw-verdict")).toContain("Four checks were made.");
+  });
+
+  it("has the whole width below the pictures, but room beside a waterfall", () => {
+    expect(viewer({ checked: true }).find(".nnw-why").dataset.trust).toBe("below");
+    expect(viewer({ kind: "table" }).find(".nnw-why").dataset.trust).toBe("beside");
   });
 
   it("has curves with their areas, and a cascade", () => {
@@ -364,11 +369,12 @@ describe("a table", () => {
   it("is a waterfall from the baseline to the score", async () => {
     const { all, text, named, model } = viewer({ kind: "table" });
     const rows = all(".nnw-fall-row");
+    expect(text(".nnw-fall-head")).toBe("featurevalueevidence");
     expect(rows[0]?.textContent).toContain("baseline zero");
     expect(rows.at(-1)?.textContent).toContain("score");
     expect(rows.at(-2)?.textContent).toContain("6 others");
     expect(text(".nnw-fall-sum")).toMatch(
-      /^−0\.350 \(baseline\) \+.* → .* \(score\), in units of: logit\.$/,
+      /^−0\.350 \(baseline\) \+.* → .* \(score\); unit: logit\.$/,
     );
     named("Show all 18 features").click();
     expect(all('.nnw-fall-row[data-kind="feature"]')).toHaveLength(18);
@@ -460,11 +466,11 @@ describe("samples and time", () => {
     const { model, find, named, text, shown } = viewer();
     const film = find<HTMLInputElement>('.nnw-foot input[type="range"]');
     expect([film.max, film.value]).toEqual(["8", "8"]);
-    expect(text(".nnw-drift")).toMatch(/^drift 0\.\d\d$/);
+    expect(text(".nnw-drift")).toMatch(/^similarity 0\.\d\d$/);
     expect(shown(".nnw-frame")).toBe(false);
     film.value = "2";
     film.dispatchEvent(new Event("input"));
-    expect(text(".nnw-frame")).toMatch(/^step 800 · drift 0\.\d\d$/);
+    expect(text(".nnw-frame")).toMatch(/^step 800 · similarity 0\.\d\d$/);
     await settle();
     expect(model.cursor).toBe(800);
     expect(named("Live").getAttribute("aria-pressed")).toBe("false");

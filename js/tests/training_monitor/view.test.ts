@@ -101,6 +101,11 @@ describe("each state", () => {
     expect(text(".nnw-pill")).toBe("Finished");
   });
 
+  it("a run that is over took its time, one that goes on has only begun to", () => {
+    expect(monitor({ state: "finished" }).text(".nnw-pace")).toMatch(/^took \d+:\d\d/);
+    expect(monitor({ state: "paused" }).text(".nnw-pace")).toMatch(/^\d+:\d\d so far$/);
+  });
+
   it("speaks Chinese", () => {
     const { text, named } = monitor({ language: "zh" });
     expect(text(".nnw-pill")).toBe("运行中");

@@ -147,10 +147,17 @@ describe("layers", () => {
     const rows = all(".nnw-layers tbody tr");
     expect(rows).toHaveLength(4);
     expect(rows[1]?.textContent).toContain("Conv2d 16→32");
-    expect(rows[1]?.querySelector(".nnw-badge")?.textContent).toBe("6 of 32");
+    expect(rows[1]?.querySelector(".nnw-badge")?.textContent).toBe("12 of 32");
     expect(rows[3]?.textContent).toContain("frozen");
     expect(rows[3]?.lastElementChild?.textContent).toBe("–");
     expect(text(".nnw-part-head")).toContain("sampled at step 3,361");
+  });
+
+  it("raise no alarm over a few dead units, of which no finding tells", () => {
+    const { all } = monitor({}, 600);
+    const row = all(".nnw-layers tbody tr")[1];
+    expect(row?.lastElementChild?.textContent).toBe("3 of 32");
+    expect(row?.querySelector(".nnw-badge")).toBeNull();
   });
 
   it("are not there without a model", () => {

@@ -16,6 +16,8 @@ export interface ScaleFoot {
   point(index: number): void;
 }
 
+/** Views of which not all know what their nats are of. */
+const NATS = { entropy: 1, epistemic: 1, aleatoric: 1 };
 const NONE = { nan: 0, plus: 0, minus: 0 };
 
 export function scaleFoot(words: Words): ScaleFoot {
@@ -51,7 +53,9 @@ export function scaleFoot(words: Words): ScaleFoot {
       bar.draw({ low: sheet.low, high: sheet.high, signed }, found, dark);
       if (map) {
         const name = surface?.interestName;
-        const what = words(`ui.boundary.picture.scale.${surface?.unit ?? "value"}`);
+        const counted = surface?.unit ?? "value";
+        const named = counted === "nats" && (surface?.view ?? "") in NATS;
+        const what = words(`ui.boundary.picture.scale.${named ? surface?.view : counted}`);
         setText(unit, name ? `${what} · ${name}` : what);
         return;
       }

@@ -20,6 +20,9 @@ export interface Frame {
   note(text: string): void;
 }
 
+/** What cannot be told from the picture alone is said above it, also where it is the usual. */
+const NEVER_BARE: readonly string[] = ["bars", "histogram"];
+
 export function frame(kind: string, words: Words, ...content: readonly HTMLElement[]): Frame {
   const title = h("h4", { class: "nnw-block-title", id: uniqueId("nnw-block") });
   const note = h("span", { class: "nnw-muted", hidden: true });
@@ -38,7 +41,7 @@ export function frame(kind: string, words: Words, ...content: readonly HTMLEleme
       const written = titleOf(block, words);
       const text = written || words(`ui.inspector.block.${kind}`);
       setText(title, text);
-      title.classList.toggle("nnw-spoken", written === "");
+      title.classList.toggle("nnw-spoken", written === "" && !NEVER_BARE.includes(kind));
       return text;
     },
     note(text) {

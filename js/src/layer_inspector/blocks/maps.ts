@@ -52,8 +52,10 @@ export function mapsBlock(context: BlockContext): BlockView {
   const over = h("div", { class: "nnw-maps-over" }, grid, picked, cursor);
   const readout = h("span", { class: "nnw-readout", "aria-hidden": "true" });
   const colors = h("span", { class: "nnw-muted", hidden: true });
-  const foot = h("div", { class: "nnw-stage-foot" }, bar.element, colors, readout);
+  const foot = h("div", { class: "nnw-stage-foot" }, colors, readout);
   const part = frame("maps", words, over, foot, help);
+  // Above the maps: below many of them it would be out of sight.
+  part.aside.append(bar.element);
 
   let shown: { block: BlockData; layer: LayerPicture } | null = null;
   let codes: Uint8Array = new Uint8Array(0);

@@ -76,6 +76,7 @@ export function termsBlock(context: BlockContext): BlockView {
       words(`ui.inspector.terms.${name}`),
     ),
   );
+  const inputHead = heads[0] as HTMLElement;
   const caption = h("caption", { class: "nnw-spoken" });
   const table = h(
     "table",
@@ -118,6 +119,10 @@ export function termsBlock(context: BlockContext): BlockView {
           arrays.weight?.[index] ?? Number.NaN,
         ]);
       });
+      setText(
+        inputHead,
+        words(dims === 3 ? "ui.inspector.terms.place" : "ui.inspector.terms.input"),
+      );
       setHidden(others.row, sum.others === 0);
       const left = words("ui.inspector.terms.others", { count: formatInteger(sum.others) });
       write(others, left, sum.rest, largest, format, []);

@@ -48,6 +48,16 @@ describe("the list of blocks", () => {
     expect(page.find(".nnw-terms-scroll").scrollTop).toBe(40);
   });
 
+  it("say what they show where the kernel has no title for them", () => {
+    const page = opened();
+    const bare = { ...histogramPart(), text: "", key: "", params: {} };
+    page.draw(layerOf([bare, termsPart()]));
+    const [title] = page.all(".nnw-block-histogram .nnw-block-title");
+    expect(title?.textContent).toBe("How many numbers have which value");
+    expect(title?.classList.contains("nnw-spoken")).toBe(false);
+    expect(page.find(".nnw-terms-input").textContent).toBe("input: channel · row, column");
+  });
+
   it("leaves the others alone when a block comes or goes", () => {
     const page = opened();
     page.draw(layerOf([mapsPart(4, 4), histogramPart()]));

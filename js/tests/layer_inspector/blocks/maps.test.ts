@@ -17,6 +17,8 @@ describe("the grid of maps", () => {
     expect(page.find(".nnw-maps").getAttribute("aria-label")).toBe("Channel maps");
     const colors = page.find(".nnw-scale-colors");
     expect(colors.getAttribute("aria-label")).toBe("Colours from 0.00 to 1.00");
+    // Above the maps, of which there may be more than the panel is high.
+    expect(colors.closest(".nnw-block-head")).not.toBeNull();
   });
 
   it("has one stop for the tab key, moved by arrows", () => {
