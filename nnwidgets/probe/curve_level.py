@@ -38,6 +38,7 @@ def not_learning(
     *,
     averaged: bool,
     scores: Sequence[Curve] = (),
+    terms: Sequence[Curve] = (),
     still: bool = False,
     language: str = "en",
 ) -> Finding | None:
@@ -57,6 +58,8 @@ def not_learning(
         Whether its points are averages over many batches.
     scores
         Accuracies and the like, to tell a floor from a failure.
+    terms
+        Losses that are parts of this one.
     still
         Whether something else says that the weights do not move.
     """
@@ -87,7 +90,7 @@ def not_learning(
     if val is not None and _pace(val.y, val.exponent - loss.exponent) > max(needed, 2e-3 * size):
         return None
     good, poor = _judge_scores(scores)
-    if good:
+    if good or parts_fall(terms):
         return None
     # "Not lower" has to be known: where the noise is so large that a fall would hide, keep quiet.
     worse = now - first > max(4 * sigma, 0.05 * size)
@@ -116,19 +119,40 @@ def not_learning(
                 variant=variant, language=language)  # fmt: skip
 
 
-def diverging(loss: Curve, rates: Curve | None = None, *, language: str = "en") -> Finding | None:
-    """Find a loss that is climbing away.
+def diverging(
+    loss: Curve,
+    rates: Curve | None = None,
+    *,
+    terms: Sequence[Curve] = (),
+    alone: bool = False,
+    language: str = "en",
+) -> Finding | None:
+    """Find a loss that is climbing away, or a score that has lost what it had gained.
 
     An error when it is above where it began, a warning when it has climbed more than halfway back.
-    The level must have lasted for a tenth of the run and not be coming down; a rise no larger than
-    one the run recovered from, or one that a raised learning rate explains (warm restarts,
-    Loshchilov & Hutter 2017), does not count unless it goes above the beginning.
+    The level must have lasted for a tenth of the run (a fifth for a score) and not be coming down;
+    a rise no larger than one the run recovered from, or one that a raised learning rate explains
+    (warm restarts, Loshchilov & Hutter 2017), does not count unless it goes above the beginning.
+
+    Parameters
+    ----------
+    loss
+        A loss, or a score that is meant to rise: that of one never is an error, as what it is
+        measured on may have become harder.
+    rates
+        The learning rate, if it is logged.
+    terms
+        Losses that are parts of this one.
+    alone
+        Whether it is a validation without a training that would tell more.
     """
     y, n = loss.y, len(loss)
     if n < 10:
         return None
     size = max(3, n // 20)
-    recent = max(5, n // 10)
+    # Scores wander more: few samples, and the luck of an agent.
+    part, share, times = (5, 0.7, 2.0) if loss.higher else (10, 0.5, 1.25)
+    recent = max(5, n // part)
     start = min(float(y[0]), middle(y[:5]))
     levels = smooth(y, size | 1)
     turn = int(np.argmin(levels[: n - recent + 1])) if n > recent else 0
@@ -147,17 +171,17 @@ def diverging(loss: Curve, rates: Curve | None = None, *, language: str = "en") 
     margin = max(0.5 * travel, 6 * sigma)
     above = now > start + margin and lasting(start + 0.5 * margin)
     # Without a zero to compare with, it takes more points to know what is large.
-    above = above and (now > 1.5 * start if loss.positive else n >= 30)
+    above = above and (now > 1.5 * start if loss.positive and not loss.higher else n >= 30)
     halfway = (
         n >= 30
         and travel > 3 * sigma
-        and now - low > 0.5 * travel
+        and now - low > share * travel
         and lasting(low + 0.3 * travel)
         and now - low > 6 * median_error(max(sigma, noise(y[-recent:])), recent, size)
-        and now - low > 1.25 * recovered_rise(levels[: turn + 1])
+        and now - low > times * recovered_rise(levels[: turn + 1])
         and not _rate_was_raised(rates, float(loss.steps[turn]))
     )
-    if not (above or halfway):
+    if not (above or halfway) or parts_fall(terms):
         return None
     step = float(loss.steps[turn])
     evidence: dict[str, float | int | str] = {
@@ -175,8 +199,11 @@ def diverging(loss: Curve, rates: Curve | None = None, *, language: str = "en") 
         "now": number(loss.shown(now)),
         "change": signed_change(loss.shown(now), loss.shown(low)),
     }
-    return make("diverging", "error" if above else "warning", step, evidence, params,
-                variant="" if above else "climbing", language=language)  # fmt: skip
+    if loss.higher:
+        params["best"] = number(float(loss.values[loss.best]))
+    variant = "score" if loss.higher else "" if above else "alone" if alone else "climbing"
+    return make("diverging", "error" if variant == "" else "warning", step, evidence, params,
+                variant=variant, language=language)  # fmt: skip
 
 
 def plateau(loss: Curve, *, since: float = -math.inf, language: str = "en") -> Finding | None:
@@ -230,6 +257,25 @@ def plateau(loss: Curve, *, since: float = -math.inf, language: str = "en") -> F
     }
     return make("plateau", "info", step, evidence, params,
                 variant="stop" if evaluations else "", language=language)  # fmt: skip
+
+
+def parts_fall(terms: Sequence[Curve]) -> bool:
+    """Say whether all parts of a loss have fallen and are as low as they ever were.
+
+    Then their sum rises because one of them is given more weight from step to step (the KL term of
+    a variational model: Bowman et al. 2016; a consistency loss: Laine & Aila 2017).
+    """
+    return bool(terms) and all(_has_fallen(term) for term in terms)
+
+
+def _has_fallen(loss: Curve) -> bool:
+    y, n = loss.y, len(loss)
+    if n < 10:
+        return False
+    start, now = min(float(y[0]), middle(y[:5])), middle(y[-max(5, n // 10) :])
+    low = float(np.min(smooth(y, max(3, n // 20) | 1)))
+    travel = start - low
+    return travel > max(6 * noise(y), 0.2 * abs(start)) and now - low <= 0.2 * travel
 
 
 def _on_its_way_down(y: np.ndarray, levels: np.ndarray, turn: int, low: float) -> bool:

@@ -20,12 +20,23 @@ from nnwidgets.probe.curve_broken import Break, exploding_norm, find_break, is_n
 from nnwidgets.probe.curve_level import diverging, not_learning, plateau
 from nnwidgets.probe.curve_oscillation import oscillating
 from nnwidgets.probe.curve_overfitting import overfitting
+from nnwidgets.probe.curve_scores import idle_score
+from nnwidgets.probe.curve_sum import is_running_sum
 from nnwidgets.probe.finding import KINDS, SEVERITIES, Finding, ended_at, ordered
-from nnwidgets.probe.metrics import higher_is_better, is_meant_to_fall, kind_of
+from nnwidgets.probe.metrics import (
+    higher_is_better,
+    is_game,
+    is_meant_to_fall,
+    is_meant_to_rise,
+    is_penalty,
+    kind_of,
+)
 
 __all__ = [
     "KINDS", "SEVERITIES", "Finding", "curve_findings", "ended_at", "ordered", "thin",
 ]  # fmt: skip
+
+_WHOLE = ("loss", "total_loss", "loss_total", "total/loss")  # all terms together
 
 
 class Logged(Protocol):
@@ -96,7 +107,8 @@ def _losses(
     rates = next((c for c in made.values() if kind_of(c.name) == "lr"), None)
     scores = [c for c in metrics if c.higher]
     found: list[Finding | None] = []
-    main = _main([c for c in metrics if is_meant_to_fall(c.base)])
+    losses = [c for c in metrics if is_meant_to_fall(c.base) and not is_running_sum(c)]
+    main = _main(losses, game=is_game(made))
     for base in dict.fromkeys(c.base for c in main):
         pair = [c for c in main if c.base == base]
         train = _longest([c for c in pair if c.role in ("", "train")])
@@ -111,9 +123,14 @@ def _losses(
             or (val is not None and len(train) <= 1.5 * len(val))
             or (len(starts) >= 5 and per_epoch <= 2)
         )
-        away = diverging(loss, rates, language=language)
+        terms = [] if base not in _WHOLE else [
+            c for c in losses
+            if c.base != base and c.role == loss.role and not is_penalty(c.base)
+        ]  # fmt: skip
+        away = diverging(loss, rates, terms=terms, alone=train is None, language=language)
         idle = None if away else not_learning(
-            loss, val, averaged=averaged, scores=scores, still=_stands_still(val), language=language
+            loss, val, averaged=averaged, scores=scores, terms=terms, still=_stands_still(val),
+            language=language,
         )  # fmt: skip
         over = overfitting(train, val, language) if train and val and not (away or idle) else None
         rest = None
@@ -124,7 +141,8 @@ def _losses(
         )
         found += [away, idle, over, rest, swing]
     if not any(f and f.kind in ("overfitting", "diverging", "underfitting") for f in found):
-        found += _score_pairs(metrics, main, language)
+        pairs = _score_pairs(metrics, main, language)
+        found += pairs or _scores(scores, main, rates, language)
     return found
 
 
@@ -135,20 +153,39 @@ def _score_pairs(
     if any(c.role in ("val", "test") for c in main):
         return []
     scores = [c for c in metrics if higher_is_better(c.base)]
-    found = []
+    found: list[Finding | None] = []
     for val in (c for c in scores if c.role == "val"):
         train = _longest([c for c in scores if c.base == val.base and c.role in ("", "train")])
-        if train is not None:
-            found.append(overfitting(train, val, language))
+        if train is not None and (over := overfitting(train, val, language)):
+            found.append(over)
     return found
 
 
-def _main(losses: Sequence[Curve]) -> list[Curve]:
+def _scores(
+    scores: Sequence[Curve], main: Sequence[Curve], rates: Curve | None, language: str
+) -> list[Finding | None]:
+    """Judge scores by themselves: lost again, or never gained where no loss tells more."""
+    found: list[Finding | None] = []
+    meant = [c for c in scores if is_meant_to_rise(c.base)]
+    for base in dict.fromkeys(c.base for c in meant):
+        same = [c for c in meant if c.base == base]
+        score = _longest([c for c in same if c.role in ("", "train")]) or _longest(same)
+        assert score is not None
+        found.append(diverging(score, rates, language=language))
+        if not main:
+            found.append(idle_score(score, language=language))
+    return found
+
+
+def _main(losses: Sequence[Curve], *, game: bool) -> list[Curve]:
     """Return the losses that stand for the run: those called just "loss" if there are any.
 
-    A single term of a loss (a regulariser, a head) may stay or rise while the whole goes well.
+    A single term of a loss (a regulariser, a head) may stay or rise while the whole goes well. Of
+    a game between networks or an agent's run the whole may rise too: only plain terms are judged.
     """
-    for whole in ("loss", "total_loss", "loss_total", "total/loss"):
+    if game:
+        return [c for c in losses if c.base not in _WHOLE]
+    for whole in _WHOLE:
         named = [c for c in losses if c.base == whole]
         if named:
             return named

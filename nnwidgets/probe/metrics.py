@@ -30,25 +30,37 @@ _HIGHER = _words_of(
     tpr tnr iou miou jaccard dice bleu sacrebleu rouge rougel meteor cider spice chrf r2 map ap
     mar ndcg mrr kappa mcc psnr ssim elbo likelihood reward rewards return returns score scores
     win winrate wins hits hit em exactmatch match matches correct top top1 top3 top5 top10
-    similarity
-    correlation corr pearson spearman r2score inception success purity nmi ari silhouette pass
-    coverage
+    similarity f1score
+    correlation corr pearson spearman kendall r2score inception success purity nmi ari silhouette
+    pass coverage pck stoi pesq mos sdr sisdr sisnr snr qwk concordance cindex bertscore bleurt
+    comet lddt plddt gdt homogeneity vmeasure rew
     """
 )
 _LOWER = _words_of(
     """
     loss losses cost error errors err mae mse rmse rmsle mape smape msle perplexity ppl nll wer
     cer ter eer bce ce xent crossentropy kl kld kldiv divergence logloss hinge huber brier ece
-    fid kid lpips bpc bpb bpd bits fpr fnr hausdorff distance emd chamfer ade fde regret
-    criterion deviance
+    fid kid lpips bpc bpb bpd bpp bits fpr fnr hausdorff distance emd chamfer ade fde regret
+    criterion deviance nelbo mpjpe epe rmsd crps pinball mase wape der levenshtein absrel silog
     """
 )
 # "win_rate" is a rate of wins, "error_rate" one of errors: a word that flips the one beside it.
 _FLIP = frozenset(["neg", "negative", "minus"])
+_LESS = re.compile(r"^(?:1\s*)?[-\u2212]\s*(?=[A-Za-z])")  # "-elbo", "1-acc"
 # A number about a loss that is no loss: the scale of mixed precision, a term's weight, a duration.
 _ABOUT = _words_of(
     """
     scale scaler weight coef coefficient factor time seconds count num number norm
+    """
+)
+# Scores that are coefficients themselves.
+_COEFFICIENTS = _words_of("dice jaccard correlation matthews silhouette")
+# Higher is better, but a healthy run may give them up: precision for recall, the similarity of what
+# should differ, wins against oneself.
+_TRADED = _words_of(
+    """
+    precision recall sensitivity specificity tpr coverage similarity score scores match matches
+    hit em pass correct success inception win wins winrate
     """
 )
 _LEARNING_RATE = re.compile(r"(?:^|[\W_])(?:lr|learning[\W_]*rate)(?:$|[\W_\d])", re.IGNORECASE)
@@ -63,6 +75,23 @@ _GAME = _words_of(
     pg q td surrogate entropy alpha fake real gp kl reward curiosity aux
     """
 )
+# Series that only such a run logs; with them, a loss called just "loss" is a sum of such terms, or
+# of an agent whose targets move (deep Q-learning: Mnih et al. 2015).
+_PLAYERS = _words_of(
+    """
+    reward rewards rew return returns episode episodic policy actor critic ppo surrogate td
+    generator discriminator disc gan adversarial
+    """
+)
+_PREFERENCES = _words_of("chosen rejected margin margins accuracies")  # logged by plain losses
+# What "reward" may stand with where it is the whole of it, and no single term.
+_WHOLE = _words_of(
+    """
+    reward rewards rew return returns ep episode episodic mean avg average total sum rollout eval
+    """
+)
+# Terms that fall whatever else happens, as the weights shrink.
+_PENALTIES = _words_of("reg regularization regularisation penalty l1 l2 wd decay sparsity tv")
 
 
 @dataclass(frozen=True)
@@ -140,9 +169,11 @@ def higher_is_better(base: str) -> bool | None:
     if kind_of(base) != "metric":
         return None
     words = _words(base)
-    if any(w in _ABOUT for w in words):
+    if any(w in _ABOUT for w in words) and not (
+        words[-1] == "coefficient" and not _COEFFICIENTS.isdisjoint(words)
+    ):
         return None
-    flipped = any(w in _FLIP for w in words)
+    flipped = any(w in _FLIP for w in words) or _LESS.match(base.strip()) is not None
     # "f1_loss" and "error_rate" are losses whatever else they are named after.
     if any(w in _LOWER or w.rstrip("0123456789") in _LOWER for w in words):
         # "neg_log_loss" as scikit-learn scores it is better higher.
@@ -177,6 +208,34 @@ def is_meant_to_fall(base: str) -> bool:
     if "cross" in words:  # "cross_entropy" is a plain loss, "entropy" the spread of a policy
         words = [w for w in words if w != "entropy"]
     return higher_is_better(base) is False and not any(w in _GAME for w in words)
+
+
+@lru_cache(maxsize=4096)
+def is_meant_to_rise(base: str) -> bool:
+    """Say whether a metric is a score that a healthy run does not give up again.
+
+    False where higher is better only as long as all else is equal (precision, similarity), for the
+    scores of one side of a game, and for single terms of a reward.
+    """
+    words = _words(base)
+    if any(w in ("reward", "rewards", "rew", "return", "returns") for w in words):
+        return all(w in _WHOLE for w in words)
+    telling = [w for w in words if w not in _TRADED]
+    return higher_is_better("_".join(telling)) is True and not any(w in _GAME for w in words)
+
+
+@lru_cache(maxsize=4096)
+def is_penalty(base: str) -> bool:
+    """Say whether a loss is a penalty on the weights, which says nothing of the data."""
+    return any(w in _PENALTIES for w in _words(base))
+
+
+def is_game(names: Iterable[str]) -> bool:
+    """Say whether series of an agent or of adversaries are among these."""
+    return any(
+        not _PLAYERS.isdisjoint(words) and _PREFERENCES.isdisjoint(words)
+        for words in map(_words, names)
+    )
 
 
 def panels(names: Iterable[str]) -> list[Panel]:
