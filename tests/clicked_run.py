@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.generators import generators
 from tests.live.doubles import Background
 from tests.training import Training
 
@@ -69,9 +70,7 @@ def _started(disturb: Callable[[int], None], seed: int) -> Background:
 
 def numbers_at_the_end(model: nn.Module) -> list[Any]:
     """The weights, and the state of all generators."""
-    state: Any = np.random.get_state()
-    generators = [random.getstate(), repr(state[1][:5]), torch.get_rng_state()]
-    return [*generators, *(value.clone() for value in model.state_dict().values())]
+    return [generators(), *(value.clone() for value in model.state_dict().values())]
 
 
 def assert_same_numbers(one: list[Any], other: list[Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import random
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from tests.boundary.conftest import (
     refused,
     small_net,
 )
+from tests.generators import generators
 from tests.training import Training
 
 X, Y = cloud(20)
@@ -154,17 +154,14 @@ def test_what_the_model_cannot_be_asked_is_said(
 
 
 def test_a_constructor_changes_nothing(make: Make) -> None:
-    states = random.getstate(), repr(np.random.get_state()[1][:9]), torch.get_rng_state()
     model = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 3))
-    torch.set_rng_state(states[2])
     model.train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
+    drawn = generators()
     plot = make(model, X, Y, uncertainty="mc_dropout")
     plot.flush()
     assert model.training
-    assert random.getstate() == states[0]
-    assert repr(np.random.get_state()[1][:9]) == states[1]
-    assert torch.equal(torch.get_rng_state(), states[2])
+    assert generators() == drawn
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
     assert all(one.grad is None for one in model.parameters())

@@ -18,6 +18,7 @@ from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.rules import fit_rules, rectangle
 from nnwidgets.probe.refusal import Refusal
 from tests.explain.at_points import POINT, B, Of, W, X, asked, entropy, linear, snapshot, softmax
+from tests.generators import generators
 
 
 def test_a_linear_model_in_closed_form() -> None:
@@ -156,11 +157,9 @@ def test_members_made_of_one_model_are_asked_and_nothing_is_left_changed(way: st
         predictor, committee_for(way, predictor, data=X, snapshots=states, count=6)
     )
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    numbers: Any = torch.get_rng_state(), np.random.get_state()
+    drawn = generators()
     found = asked(model, predictor=predictor, joint=joint)
-    assert torch.equal(numbers[0], torch.get_rng_state())
-    again: Any = np.random.get_state()
-    assert numbers[1][1].tobytes() == again[1].tobytes()
+    assert generators() == drawn
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert found.members == 6

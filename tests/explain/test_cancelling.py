@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from nnwidgets.explain.methods_untouched import untouched
 from nnwidgets.explain.question import Question
 from tests.explain.clock import Clock
 from tests.explain.nets import cnn
+from tests.generators import generators
 
 
 class Slow(nn.Module):
@@ -200,7 +200,7 @@ def test_every_method_can_be_cancelled_and_leaves_nothing(
     question = Question(net, torch.randn(3, 3, 12, 12))
     asked = question.ask(1, 2)
     explain(asked, method, question=question, options=METHODS[method])  # measured, imported
-    before, drawn = state(asked.model), (torch.get_rng_state(), np.random.get_state()[1].tolist())
+    before, drawn = state(asked.model), generators()
     looks = 0
 
     def cancelled() -> bool:
@@ -212,8 +212,7 @@ def test_every_method_can_be_cancelled_and_leaves_nothing(
         explain(asked, method, question=question, options=METHODS[method], cancelled=cancelled)
     assert looks == after + 1  # nothing ran on after it was known
     assert state(asked.model) == before
-    assert torch.equal(torch.get_rng_state(), drawn[0])
-    assert np.random.get_state()[1].tolist() == drawn[1]
+    assert generators() == drawn
     assert not any(value.requires_grad for value in asked.inputs)
 
 

@@ -11,6 +11,7 @@ from nnwidgets.explain import committee_answers
 from nnwidgets.explain.committee_answers import CommitteePredictor, committee_for
 from nnwidgets.explain.predictor import Predictor
 from nnwidgets.probe.refusal import Refusal
+from tests.generators import generators
 
 POINTS = np.random.default_rng(0).normal(size=(40, 2))
 
@@ -55,10 +56,9 @@ def test_classes_are_the_mean_of_the_members_and_entropies_add_up(way: str, outp
         snapshots=states(model),
         count=4,
     )
-    numbers = torch.get_rng_state(), np.random.get_state()[1].tobytes()
+    drawn = generators()
     found = CommitteePredictor(predictor, committee).answer(POINTS[:9])
-    assert numbers[1] == np.random.get_state()[1].tobytes()
-    assert torch.equal(numbers[0], torch.get_rng_state())
+    assert generators() == drawn
     rows = torch.as_tensor(POINTS[:9], dtype=torch.float32)
     members = []
     for index in range(committee.count):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import warnings
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from nnwidgets.probe.own_random import OwnRandom
 from nnwidgets.probe.refusal import Refusal
 from tests.explain.nets import Bag, text_ids
 from tests.explain.test_cancelling import state
+from tests.generators import generators
 from tests.live.doubles import Background
 
 
@@ -49,12 +48,6 @@ class Net(nn.Module):
             raise RuntimeError("failed on the way")
         result: Tensor = self.out(self.flat(self.pool(values)))
         return result
-
-
-def generators() -> tuple[Any, ...]:
-    state: Any = np.random.get_state()
-    kind, keys, *rest = state
-    return torch.get_rng_state().tolist(), random.getstate(), kind, keys.tolist(), *rest
 
 
 def question_of(**options: bool) -> Question:

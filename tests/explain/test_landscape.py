@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.landscape import directions, landscape
 from nnwidgets.probe.refusal import Refusal
+from tests.generators import generators
 
 OWN = torch.Generator().manual_seed(0)
 X, Y = torch.randn(30, 1, 6, 6, generator=OWN), torch.randint(0, 3, (30,), generator=OWN)
@@ -106,7 +106,7 @@ def test_everything_is_put_back_however_it_ends(end: str) -> None:
     with torch.no_grad():
         model[5].bias.copy_(torch.tensor([-0.0, 1e-42, 3]))
     before = bits(model)
-    numbers = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tobytes()
+    drawn = generators()
     calls = 0
 
     def wild(module: nn.Module) -> Tensor:
@@ -133,8 +133,7 @@ def test_everything_is_put_back_however_it_ends(end: str) -> None:
             landscape(model, wild, side=5, cancelled=stop, progress=told)
     after = bits(model)
     assert after == before
-    assert torch.equal(numbers[0], torch.get_rng_state())
-    assert numbers[1:] == (random.getstate(), np.random.get_state()[1].tobytes())
+    assert generators() == drawn
 
 
 def test_progress_is_told_and_ends_at_one() -> None:

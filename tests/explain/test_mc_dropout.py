@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pytest
 import torch
@@ -12,6 +10,7 @@ from torch import nn
 from nnwidgets.explain.committee import member_answers
 from nnwidgets.explain.mc_dropout import DropoutCommittee, dropout_layers
 from nnwidgets.probe.refusal import Refusal
+from tests.generators import generators
 
 
 def net() -> nn.Sequential:
@@ -73,7 +72,7 @@ def test_a_member_is_a_function_and_leaves_nothing_behind() -> None:
     model[0].eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     modes = [m.training for m in model.modules()]
-    numbers = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tobytes()
+    drawn = generators()
     committee = DropoutCommittee(model, count=3, seed=5)
     with committee.member(1) as module:
         whole = module(POINTS)
@@ -95,8 +94,7 @@ def test_a_member_is_a_function_and_leaves_nothing_behind() -> None:
         assert torch.equal(value, before[name])
     assert [m.training for m in model.modules()] == modes
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
-    assert torch.equal(numbers[0], torch.get_rng_state())
-    assert numbers[1:] == (random.getstate(), np.random.get_state()[1].tobytes())
+    assert generators() == drawn
 
 
 def test_a_module_that_is_called_twice_drops_twice() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from typing import Any
 
@@ -17,6 +16,7 @@ from nnwidgets.explain.points_given import points_given
 from nnwidgets.explain.points_loader import PointsLoader
 from nnwidgets.explain.points_store import PointStore
 from nnwidgets.probe.refusal import Refusal
+from tests.generators import generators
 
 X = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32)
 Y = np.array([0, 1, 1, 0])
@@ -134,7 +134,7 @@ def test_an_epoch_gives_each_point_once(count: int, size: int, shuffle: bool) ->
     x = np.arange(count, dtype=np.float32)[:, None].repeat(2, 1)
     store = PointStore(np.concatenate([x, [[99, 99]]]), [*range(count), 99])
     store.delete([count])
-    state = random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state()
+    drawn = generators()
     loader = store.loader(size, shuffle=shuffle, seed=4)
     epochs = [list(loader), list(loader)]
     for epoch in epochs:
@@ -150,8 +150,7 @@ def test_an_epoch_gives_each_point_once(count: int, size: int, shuffle: bool) ->
         assert not torch.equal(epochs[0][0][0], epochs[1][0][0])
         again = next(iter(store.loader(size, seed=4)))
         assert torch.equal(epochs[0][0][0], again[0])
-    assert state[:2] == (random.getstate(), np.random.get_state()[1].tobytes())
-    assert torch.equal(state[2], torch.get_rng_state())
+    assert generators() == drawn
 
 
 def test_a_running_epoch_follows_edits() -> None:

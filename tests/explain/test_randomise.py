@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nnwidgets.explain.randomise import cascade, randomise
+from tests.generators import generators
 
 
 def filled(module: nn.Module) -> nn.Module:
@@ -184,10 +185,8 @@ class Careless(nn.Module):
 
 def test_no_generator_but_ours_is_drawn_from() -> None:
     modules = [make() for make in LAYERS] + [Plain(), Careless()]
-    state = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    before = generators()
     for module in modules:
         randomise(module, 0)
     assert modules[-1].weight.detach()[:3].abs().min() > 0
-    assert torch.equal(torch.get_rng_state(), state[0])
-    assert random.getstate() == state[1]
-    assert np.random.get_state()[1].tolist() == state[2]
+    assert generators() == before

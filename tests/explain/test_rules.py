@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from nnwidgets.explain.rules import Rules, fit_rules, rectangle
 from nnwidgets.explain.rules_text import read_tree
 from nnwidgets.probe.refusal import Refusal
+from tests.generators import generators
 
 
 def boxes(points: np.ndarray) -> np.ndarray:
@@ -221,8 +222,7 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 def test_no_global_generator_is_touched() -> None:
-    before = np.random.get_state()[1].tobytes(), torch.get_rng_state()
+    before = generators()
     first, second = fit_rules(boxes, SQUARE, seed=4), fit_rules(boxes, SQUARE, seed=4)
     assert first.text == second.text
-    assert before[0] == np.random.get_state()[1].tobytes()
-    assert torch.equal(before[1], torch.get_rng_state())
+    assert generators() == before

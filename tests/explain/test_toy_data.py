@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pytest
-import torch
 
 from nnwidgets.explain.toy_data import NAMES, toy
+from tests.generators import generators
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("n", [1, 2, 99])
 def test_every_set_has_its_form_and_touches_no_generator(name: str, n: int) -> None:
-    state = random.getstate(), np.random.get_state()[1].tobytes(), torch.get_rng_state()
+    drawn = generators()
     made, again, other = toy(name, n), toy(name, n), toy(name, n, seed=1)
     assert made.X.shape == (n, 2)
     assert made.X.dtype == np.float32
@@ -30,8 +28,7 @@ def test_every_set_has_its_form_and_touches_no_generator(name: str, n: int) -> N
         assert made.y.dtype == np.int64
         sizes = np.bincount(made.y, minlength=made.classes)
         assert sizes.max() - sizes.min() <= 1
-    assert state[:2] == (random.getstate(), np.random.get_state()[1].tobytes())
-    assert torch.equal(state[2], torch.get_rng_state())
+    assert generators() == drawn
 
 
 def test_without_noise_each_set_is_what_it_is_called() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -20,6 +19,7 @@ from nnwidgets.explain.explanation import Explanation
 from nnwidgets.explain.methods import explain
 from nnwidgets.explain.question import Question
 from nnwidgets.explain.verdict import Check, TrustReport
+from tests.generators import generators
 
 
 @cache
@@ -79,12 +79,9 @@ def spearman(a: NDArray[Any], b: NDArray[Any]) -> float:
 
 def state(model: nn.Module) -> list[Any]:
     """Everything that must be as before."""
-    numpy = np.random.get_state()
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return [
-        torch.get_rng_state().tolist(),
-        random.getstate(),
-        numpy[1].tolist(),
+        generators(),
         [p.detach().clone().tolist() for p in (*model.parameters(), *model.buffers())],
         [p.grad is None and p.requires_grad for p in model.parameters()],
         [m.training for m in model.modules()],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from nnwidgets.probe.parametrise import Parametrisation
 from nnwidgets.probe.reach import reach
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.units import unit_values
+from tests.generators import generators
 from tests.probe.refilled import randn, refill
 
 
@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_picture_and_no_global_state_is_touched() -
     x = randn(4, 1, 8, 8)
     steps_seen: list[object] = []
     handle = register_optimizer_step_post_hook(lambda *args: steps_seen.append(args))
-    state = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist())
+    before = generators()
     first = maximise(model, "3", 1, x, steps=5, seed=3)
     second = maximise(model, "3", 1, x, steps=5, seed=3)
     other = maximise(model, "3", 1, x, steps=5, seed=4)
@@ -83,9 +83,7 @@ def test_the_same_seed_gives_the_same_picture_and_no_global_state_is_touched() -
     np.testing.assert_array_equal(first.image, second.image)
     assert first.activation == second.activation
     assert not np.array_equal(first.image, other.image)
-    assert torch.equal(torch.get_rng_state(), state[0])
-    assert random.getstate() == state[1]
-    assert np.random.get_state()[1].tolist() == state[2]
+    assert generators() == before
     assert steps_seen == []
 
 

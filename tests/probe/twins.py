@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nnwidgets.probe.look import call_arguments
 from nnwidgets.probe.tensors import tensors_in
+from tests.generators import generators
 
 
 def run(model: nn.Module, sample: Any) -> list[Tensor]:
     args, kwargs = call_arguments(copy.deepcopy(sample))
     with torch.no_grad():
         return [t.clone() for t in tensors_in(model(*args, **kwargs))]
-
-
-def random_numbers() -> tuple[Any, ...]:
-    state: Any = np.random.get_state()
-    name, keys, *rest = state
-    return torch.get_rng_state().tolist(), random.getstate(), name, keys.tolist(), rest
 
 
 def fingerprint(model: nn.Module) -> dict[str, Any]:
@@ -58,10 +51,10 @@ def fingerprint(model: nn.Module) -> dict[str, Any]:
 
 @contextmanager
 def unharmed(model: nn.Module) -> Iterator[None]:
-    before, numbers = fingerprint(model), random_numbers()
+    before, numbers = fingerprint(model), generators()
     yield
     assert fingerprint(model) == before
-    assert random_numbers() == numbers
+    assert generators() == numbers
 
 
 def in_evaluation(model: nn.Module, sample: Any) -> list[Tensor]:
