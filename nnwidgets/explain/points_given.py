@@ -20,9 +20,18 @@ from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.refusal import Refusal
 
-__all__ = ["Points", "all_kept", "label_array", "points_given", "within"]
+__all__ = [
+    "Points",
+    "all_kept",
+    "label_array",
+    "label_notes",
+    "left_out",
+    "points_given",
+    "within",
+]
 
 _MOST_CLASSES: Final = 20
+_GLANCE: Final = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,15 +114,10 @@ def points_given(
     ):
         if lost:
             notes.append((key, {"count": str(lost), "total": total}))
-    if labels is not None and labels.dtype.kind == "f" and _looks_like_classes(labels[kept]):
-        notes.append(("explain.points.whole_values", {}))
     # Copies: what is edited here is not what the user holds.
     table = np.array(table[kept])
     labels = None if labels is None else np.array(labels[kept])
-    if labels is not None and labels.dtype.kind == "i" and len(set(labels.tolist())) == 1:
-        only = int(labels[0])
-        words = {"name": names[only] if names else str(only)}
-        notes.append(("explain.points.one_class", words))
+    notes += label_notes(labels, names)
     columns = getattr(X, "columns", None)
     features = None if columns is None else tuple(str(name) for name in columns)
     return Points(table, labels, names, features, tuple(notes), kept)
@@ -187,8 +191,39 @@ def _labels(
     return np.array([places[text] for text in texts], np.int64), known
 
 
+def label_notes(labels: NDArray[Any] | None, names: Sequence[str] | None) -> list[Words]:
+    """Return what is to be said of labels, as keys of the catalogue.
+
+    Parameters
+    ----------
+    labels
+        Classes from 0 or values; None where there are none.
+    names
+        Of the classes.
+    """
+    if labels is None:
+        return []
+    if labels.dtype.kind == "f":
+        return [("explain.points.whole_values", {})] if _looks_like_classes(labels) else []
+    if not len(labels) or labels.min() != labels.max():
+        return []
+    only = int(labels[0])
+    return [("explain.points.one_class", {"name": names[only] if names else str(only)})]
+
+
+def left_out(*given: Sequence[Words]) -> tuple[Words, ...]:
+    """Put together what several sets of points say of those that could not be taken."""
+    found: dict[str, dict[str, str]] = {}
+    for key, params in (words for notes in given for words in notes if "total" in words[1]):
+        known = found.setdefault(key, dict.fromkeys(params, "0"))
+        found[key] = {name: str(int(known[name]) + int(params[name])) for name in params}
+    return tuple(found.items())
+
+
 def _looks_like_classes(labels: NDArray[Any]) -> bool:
     """Whether values are a few whole numbers from 0 on, as classes are."""
+    if (labels[:_GLANCE] % 1).any():  # most values; to sort them takes a while
+        return False
     found = np.unique(labels)
     return 2 <= len(found) <= _MOST_CLASSES and np.array_equal(found, np.arange(len(found)))
 

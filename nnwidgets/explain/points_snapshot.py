@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Snapshot", "freeze", "places_of", "taken"]
+from nnwidgets.probe.blocks import Words
+
+__all__ = ["Snapshot", "freeze", "held_out", "places_of", "taken"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,8 @@ class Snapshot:
         (n,) bool: held out, so no loader gives them.
     ids
         (n,) int64, ascending: stay with a point as long as it exists.
+    left_out
+        What was given with these points and could not be taken, as keys of the catalogue.
     """
 
     version: int
@@ -36,6 +40,7 @@ class Snapshot:
     y: NDArray[Any] | None
     test: NDArray[np.bool_]
     ids: NDArray[np.int64]
+    left_out: tuple[Words, ...] = ()
 
     @property
     def train(self) -> NDArray[np.intp]:
@@ -64,6 +69,20 @@ def freeze(points: Snapshot) -> None:
     for array in (points.X, points.y, points.test, points.ids):
         if array is not None:
             array.flags.writeable = False
+
+
+def held_out(
+    count: int, classes: NDArray[Any] | None, share: float, seed: int
+) -> NDArray[np.bool_]:
+    """Choose a share of the points at random, of each class alike; a mask of shape (n,)."""
+    generator = np.random.default_rng(seed)
+    held = np.zeros(count, bool)
+    groups = np.zeros(count, np.int64) if classes is None else classes
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        size = int(np.floor(share * len(members) + 0.5))
+        held[generator.permutation(members)[:size]] = True
+    return held
 
 
 def places_of(points: Snapshot, ids: Sequence[int]) -> NDArray[np.intp]:

@@ -15,9 +15,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnwidgets.explain.points_given import Points, all_kept, label_array, points_given, within
+from nnwidgets.explain.points_given import (
+    Points,
+    all_kept,
+    label_array,
+    label_notes,
+    left_out,
+    points_given,
+    within,
+)
 from nnwidgets.explain.points_loader import PointsLoader
-from nnwidgets.explain.points_snapshot import Snapshot, freeze, places_of, taken
+from nnwidgets.explain.points_snapshot import Snapshot, freeze, held_out, places_of, taken
 from nnwidgets.probe.blocks import Words
 from nnwidgets.probe.refusal import Refusal
 
@@ -47,8 +55,6 @@ class PointStore:
 
     Attributes
     ----------
-    notes
-        What is to be said of the points that were given.
     class_names, feature_names
         As given or found; None if there are none.
 
@@ -71,7 +77,6 @@ class PointStore:
         given = points_given(X, y, class_names=class_names)
         self.class_names, self.feature_names = given.class_names, given.feature_names
         self.classes = len(given.class_names) if given.class_names else classes
-        self.notes: tuple[Words, ...] = given.notes
         self._changed = changed
         self._lock = threading.RLock()
         self._next = 0
@@ -80,15 +85,15 @@ class PointStore:
         self._gesture: object = None
         self._dtype = None if given.y is None else given.y.dtype
         self._x_type, self.width = given.X.dtype, given.X.shape[1]
-        rows, labels = given.X, self._fitting(given)
+        rows, labels, lost = given.X, self._fitting(given), left_out(given.notes)
         held = np.zeros(len(rows), bool)
         if test is not None:
             other = self._read(*test)
-            self.notes += other.notes
+            lost = left_out(given.notes, other.notes)
             rows = np.concatenate([rows, other.X])
             labels = None if labels is None else np.concatenate([labels, self._fitting(other)])
             held = np.concatenate([held, np.ones(len(other.X), bool)])
-        self._now = Snapshot(0, rows, labels, held, self._new_ids(len(rows)))
+        self._now = Snapshot(0, rows, labels, held, self._new_ids(len(rows)), lost)
         freeze(self._now)
 
     # --- looking ---------------------------------------------------------------------------------
@@ -99,6 +104,12 @@ class PointStore:
 
     def __len__(self) -> int:
         return len(self._now.X)
+
+    @property
+    def notes(self) -> tuple[Words, ...]:
+        """What is to be said of the points as they are now, as keys of the catalogue."""
+        now = self._now
+        return (*now.left_out, *label_notes(now.y, self.class_names))
 
     @property
     def labelled(self) -> bool:
@@ -183,6 +194,7 @@ class PointStore:
                     y=labels,
                     test=np.concatenate([now.test, np.full(len(given.X), test)]),
                     ids=np.concatenate([now.ids, ids]),
+                    left_out=left_out(now.left_out, given.notes),
                 )
             )
         self._changed()
@@ -280,7 +292,8 @@ class PointStore:
     def clear(self) -> None:
         """Delete all points."""
         with self._lock:
-            self._put(taken(self._now, np.zeros(len(self._now.ids), bool)))
+            nothing = taken(self._now, np.zeros(len(self._now.ids), bool))
+            self._put(replace(nothing, left_out=()))
         self._changed()
 
     def replace(self, X: Any, y: Any = None) -> None:
@@ -295,23 +308,18 @@ class PointStore:
             ids = self._new_ids(len(given.X))
             held = np.zeros(len(given.X), bool)
             labels = None if self._dtype is None else self._fitting(given)
-            self._put(replace(self._now, X=given.X, y=labels, test=held, ids=ids))
+            then = replace(self._now, X=given.X, y=labels, test=held, ids=ids)
+            self._put(replace(then, left_out=left_out(given.notes)))
         self._changed()
 
     def split(self, share: float = 0.3, *, seed: int = 0) -> None:
         """Hold out a share of the points, of each class alike, chosen by a generator of its own."""
         if not 0 <= share <= 1:
             raise ValueError(f"the share that is held out lies between 0 and 1, not {share!r}")
-        generator = np.random.default_rng(seed)
         with self._lock:
             now = self._now
-            held = np.zeros(len(now.X), bool)
-            groups = np.zeros(len(now.X), np.int64) if now.y is None or self.regression else now.y
-            for group in np.unique(groups):
-                members = np.flatnonzero(groups == group)
-                count = int(np.floor(share * len(members) + 0.5))
-                held[generator.permutation(members)[:count]] = True
-            self._put(replace(now, test=held))
+            classes = None if self.regression else now.y
+            self._put(replace(now, test=held_out(len(now.X), classes, share, seed)))
         self._changed()
 
     def undo(self) -> bool:

@@ -50,7 +50,7 @@ def test_every_tab_of_every_layer(family: str, make: Make) -> None:
     assert seen
     tree = wire.unpack(inspector._tree)[0]
     named = [row for row in tree["rows"] if row["name"]]  # the others: the model itself
-        assert len(named) == len(inspector.layers)
+    assert len(named) == len(inspector.layers)
     json.dumps(tree, allow_nan=False)
     wire.unpack(inspector._graph)
     assert inspector.summary()
