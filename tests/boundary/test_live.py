@@ -79,28 +79,22 @@ def test_the_surface_follows_a_loop(training: Training, live: DecisionBoundaryPl
 
 
 def test_the_surface_follows_as_far_as_the_budget_goes(
-    training: Training, make: Make, monkeypatch: pytest.MonkeyPatch
+    training: Training, live: DecisionBoundaryPlot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install_browser(monkeypatch)
-    plot = make(training.model, training.x, training.y)
-    look(plot)
-    plot.flush()
-    at_any_price(plot, monkeypatch)
-    keep_every_step(plot, monkeypatch)
-    governor = plot.session.governor
+    governor = live.session.governor
     monkeypatch.setattr(governor, "allows", lambda *_: False)
-    plot.session.loop_began()
+    live.session.loop_began()
     for _ in range(5):
         training.step()
-        plot.flush()
-    assert plot._now.step == 0  # cannot be afforded
+        live.flush()
+    assert live._now.step == 0  # cannot be afforded
     monkeypatch.setattr(governor, "allows", lambda *_: True)
     for _ in range(5):
         training.step()
-        plot.flush()
-    assert plot._now.step >= 9
-    plot.session.loop_ended("finished")
-    assert part(plot, "_surface")[0]["step"] == 10
+        live.flush()
+    assert live._now.step >= 9
+    live.session.loop_ended("finished")
+    assert part(live, "_surface")[0]["step"] == 10
 
 
 @pytest.mark.parametrize("ends", ["finished", "stopped"])
