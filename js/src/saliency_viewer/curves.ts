@@ -85,7 +85,7 @@ export function curveView(context: StageContext, kind: "deletion" | "insertion")
         ctx.setLineDash([]);
       };
       line(shown.curve.random, "muted", [4, 3]);
-      line(shown.curve.map, kind === "deletion" ? "series-1" : "series-3", []);
+      line(shown.curve.map, "series-1", []);
       const ticks: [number, string][] = [0, 0.5, 1].map((share) => [
         share,
         `${100 * share}\u202f%`,
