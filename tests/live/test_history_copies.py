@@ -99,7 +99,7 @@ def test_another_process_reads_it_without_us_being_there() -> None:
     data = pickle.dumps(history)
     done = subprocess.run(
         [sys.executable, "-c", script],
-        input=pickle.dumps(history),
+        input=data,
         capture_output=True,
         timeout=120,
     )
