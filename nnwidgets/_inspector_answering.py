@@ -8,8 +8,11 @@ from nnwidgets._inspector_arguments import nearest
 from nnwidgets._inspector_looking import Looking
 from nnwidgets.catalogue import text
 from nnwidgets.probe.look import Call, look
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.reach import why_not_seen
+from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.structure import Structure
+from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.units import main_tensor
 
 __all__ = ["Answering"]
@@ -60,5 +63,8 @@ class Answering(Looking):
             raise ValueError(text("probe.inspect.no_sample", "en"))
         seen = look(root, self._probe.sample, [layer], copy=True)
         if seen.calls[layer]:
-            return seen.calls[layer][-1]
+            call = seen.calls[layer][-1]
+            if any_without_data(tensors_in(call.output)):
+                raise Refusal("explain.meta_model")
+            return call
         raise why_not_seen(root, layer, seen)

@@ -58,7 +58,7 @@ def check_sample(sample: object) -> None:
     else:
         inside = sample if isinstance(sample, tuple) else (sample,)
     for value in inside:
-        if isinstance(value, Tensor) and value.ndim and value.shape[0] == 0:
+        if isinstance(value, Tensor) and value.ndim and value.size(0) == 0:
             raise ValueError(
                 f"the sample is empty (a tensor of shape {tuple(value.shape)}); pass one sample "
                 "at least."

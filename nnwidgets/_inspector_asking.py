@@ -18,6 +18,7 @@ from nnwidgets.probe.blocks import Block
 from nnwidgets.probe.feature_blocks import feature_blocks
 from nnwidgets.probe.features import maximise
 from nnwidgets.probe.look import look
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
@@ -227,6 +228,8 @@ class Asking(Answering):
         """Return a copy that may be run beside the training."""
         sample = self._need_sample()
         with self._open_twin() as root:
+            if any_without_data(root.parameters()):
+                raise Refusal("explain.meta_model")
             if not self._twin.copied:
                 raise Refusal("probe.inspect.no_copy")
             if draws_outside_torch(lambda: look(root, sample)):

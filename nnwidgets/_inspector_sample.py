@@ -46,8 +46,8 @@ class ProbeBatch:
 
     def __init__(self, sample: Any) -> None:
         self.sample = sample = _kept(sample)
-        sizes = [tensor.shape[0] for tensor in _inputs(sample) if tensor.ndim > 1]
-        sizes = sizes or [tensor.shape[0] for tensor in _inputs(sample) if tensor.ndim]
+        sizes = [tensor.size(0) for tensor in _inputs(sample) if tensor.ndim > 1]
+        sizes = sizes or [tensor.size(0) for tensor in _inputs(sample) if tensor.ndim]
         sequences = next((v for v in _values(sample) if isinstance(v, PackedSequence)), None)
         self.count = max(set(sizes), key=sizes.count) if sizes else 1
         if sequences is not None:
@@ -77,7 +77,12 @@ class ProbeBatch:
             None for what is no image.
         """
         first = next(iter(_inputs(self.sample)), None)
-        if first is None or not first.dtype.is_floating_point or self._time_first:
+        if (
+            first is None
+            or not first.dtype.is_floating_point
+            or self._time_first
+            or first.is_nested
+        ):
             return "other", None
         if first.ndim == 4 and first.shape[1] in (1, 3, 4) and min(first.shape[2:]) > 1:
             images = first[:_MOST_SHOWN, : 3 if first.shape[1] > 1 else 1]

@@ -21,11 +21,13 @@ from nnwidgets.probe.flow import producer
 from nnwidgets.probe.layer_history import KINDS
 from nnwidgets.probe.look import Call, Look, look
 from nnwidgets.probe.outputs import sample_of
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.packed_rows import as_packed, first_packed, place_in_rows, rows_of
 from nnwidgets.probe.reach import submodule, why_not_seen
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.relevance import channel_scores
 from nnwidgets.probe.ridge import history_blocks
+from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.tree import type_name
 from nnwidgets.probe.units import (
     Unit,
@@ -77,7 +79,10 @@ def _call(scene: Scene) -> Call:
     seen = _run(scene)
     calls = seen.calls[scene.ask.layer]
     if calls:
-        return calls[min(scene.ask.call, len(calls) - 1)]
+        call = calls[min(scene.ask.call, len(calls) - 1)]
+        if any_without_data(tensors_in(call.output)):
+            raise Refusal("explain.meta_model")
+        return call
     raise why_not_seen(scene.root, scene.ask.layer, seen)
 
 

@@ -11,7 +11,9 @@ from nnwidgets.probe.ablation import Ablation, ablate
 from nnwidgets.probe.badge import Badge
 from nnwidgets.probe.best_samples import BestSamples, best_samples
 from nnwidgets.probe.features import Feature, maximise
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.own_random import OwnRandom
+from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.units import Unit, as_unit
 
 __all__ = ["Verbs"]
@@ -68,6 +70,8 @@ class Verbs(Asking):
 
         def compute() -> Ablation:
             with self._open_twin() as root:
+                if any_without_data(root.parameters()):
+                    raise Refusal("explain.meta_model")
                 return ablate(root, sample, layer, units)
 
         return self._at_rest(compute)

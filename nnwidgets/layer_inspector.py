@@ -22,8 +22,10 @@ from nnwidgets.live.kernel import kernel_link
 from nnwidgets.live.session import Session
 from nnwidgets.live.widget import action, bundle, check_language
 from nnwidgets.probe.contributions import contributions
+from nnwidgets.probe.own_device import any_without_data
 from nnwidgets.probe.packed_rows import packed_contributions, rows_of
 from nnwidgets.probe.reach import submodule
+from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.structure import LayerInfo
 from nnwidgets.probe.summary import TensorSummary, summarise
 from nnwidgets.probe.table import summary_text
@@ -162,7 +164,7 @@ class LayerInspector(Verbs):
             return self._at_rest(lambda: summarise(self._output(layer), self._session.step))
 
         def read() -> TensorSummary:
-            step, found = self._session.step, _weight_of(module, layer)
+            step, found = self._session.step, _with_data(_weight_of(module, layer))
             if kind == "gradient":
                 kept = self._gradients.of(found)
                 if kept is None or found.grad is not None:
@@ -205,7 +207,7 @@ class LayerInspector(Verbs):
             If there is no such layer, or it has none.
         """
         module = self._module(layer)
-        return self._at_rest(lambda: _array(_weight_of(module, layer).detach().clone()))
+        return self._at_rest(lambda: _array(_with_data(_weight_of(module, layer)).detach().clone()))
 
     def contributions(self, layer: str, unit: Unit) -> NDArray[np.float64]:
         """Return the terms activation × weight that make up a unit, for the shown sample.
@@ -324,6 +326,12 @@ def _weight_of(module: nn.Module, layer: str) -> Tensor:
         names = ", ".join(name for name, p in own.items() if p is not None)
         has = f"its parameters are {names}" if names else "it has no parameters of its own"
         raise ValueError(f"{layer!r} ({type_name(module)}) has no .weight; {has}.")
+    return weight
+
+
+def _with_data(weight: Tensor) -> Tensor:
+    if any_without_data([weight]):
+        raise Refusal("explain.meta_model")
     return weight
 
 

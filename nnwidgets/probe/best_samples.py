@@ -107,11 +107,13 @@ def best_samples(
     found_axes = input_axes(model, tensors)
     axes = {id(t): a for t, a in zip(tensors, found_axes, strict=True) if a is not None}
     first = axes.get(id(tensors[0])) if tensors else None
-    total = 0 if first is None else tensors[0].shape[first]
+    total = 0 if first is None else tensors[0].size(first)
     if not total:
         raise Refusal("probe.samples.none")
     sequences = next((v for v in (*args, *kwargs.values()) if packed(v)), None)
-    if sequences is not None:  # which cannot be cut: all of them at once
+    if tensors[0].is_nested:
+        axes, batch = {}, total
+    elif sequences is not None:  # which cannot be cut: all of them at once
         axes, total = {}, int(sequences.batch_sizes[0])
         batch = total
     cut = [t for t in tensors if id(t) in axes and t.shape[axes[id(t)]] == total]
@@ -119,7 +121,7 @@ def best_samples(
     seen = 0
     while seen < total and not (cancelled is not None and cancelled()):
         size = min(batch, total - seen)
-        part = replaced((args, kwargs), {id(t): t.narrow(axes[id(t)], seen, size) for t in cut})
+        part = replaced((args, kwargs), {id(t): _cut(t, axes[id(t)], seen, size) for t in cut})
         output = reach(model, Arguments(*part), layer, call=call)
         if packed(output):
             values = _of_packed(output, unit)
@@ -143,6 +145,12 @@ def best_samples(
     order = np.argsort(-ranked, kind="stable")[: min(count, int(finite.sum()))]
     bad = int((~finite).sum())
     return BestSamples(order.astype(np.int64), values_seen[order], seen, total, bad)
+
+
+def _cut(tensor: Tensor, axis: int, first: int, count: int) -> Tensor:
+    if tensor.layout is torch.strided:
+        return tensor.narrow(axis, first, count)
+    return tensor.index_select(axis, torch.arange(first, first + count, device=tensor.device))
 
 
 def _of_packed(output: Any, unit: Unit) -> Tensor:

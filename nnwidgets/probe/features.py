@@ -178,6 +178,8 @@ class _Target:
         self.samples = tensors[0].movedim(self._axis, 0) if self._axis else tensors[0]
         if not self.samples.dtype.is_floating_point:
             raise Refusal("probe.feature.whole_numbers")
+        if self.samples.layout is not torch.strided or self.samples.is_nested:
+            raise Refusal("probe.feature.sparse")
         if self.samples.dim() < 2 or not self.samples.numel():
             raise Refusal("probe.feature.empty")
         self._others = [

@@ -34,5 +34,9 @@ def argument(call: Call, position: int = 0, name: str = "input") -> Any:
 
 def numbers(tensor: Tensor) -> NDArray[np.float64]:
     """Return a tensor as float64 on the host."""
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    elif tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
     result: NDArray[np.float64] = tensor.detach().to("cpu", torch.float64).numpy()
     return result

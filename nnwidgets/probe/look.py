@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nnwidgets.probe.inside_vmap import unwrapped
+
 __all__ = ["Arguments", "Call", "Look", "call_arguments", "look"]
 
 
@@ -168,7 +170,7 @@ def _same(value: Any) -> Any:
 def copied(value: Any) -> Any:
     """Detach and clone the tensors in tuples, lists and mappings."""
     if isinstance(value, Tensor):
-        return value.detach().clone()
+        return unwrapped(value).detach().clone()
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(copied(item) for item in value))
     if type(value) in (tuple, list):

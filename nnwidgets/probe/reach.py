@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from nnwidgets.probe.inside_vmap import unwrapped
 from nnwidgets.probe.look import Look
-from nnwidgets.probe.nests import fresh_arguments
+from nnwidgets.probe.nests import fresh_arguments, replaced
 from nnwidgets.probe.refusal import Refusal
+from nnwidgets.probe.tensors import tensors_in
 from nnwidgets.probe.tree import type_name
 
 __all__ = [
@@ -102,10 +104,14 @@ def reach(
         If there is no such layer or call, or the model raised before.
     """
     module = submodule(model, layer)
+    if isinstance(module, torch.jit.ScriptModule):  # takes no hooks
+        raise Refusal("probe.inspect.scripted", layer=layer)
     outputs: list[Any] = []
 
     def returned(_: nn.Module, args: Any, output: Any) -> None:
-        outputs.append(args if given else output)
+        seen = args if given else output
+        inside = {id(t): u for t in tensors_in(seen) if (u := unwrapped(t)) is not t}
+        outputs.append(replaced(seen, inside) if inside else seen)
         if len(outputs) > call:
             raise _ReachedError
 
@@ -129,6 +135,8 @@ def reach(
 def not_called(model: nn.Module, layer: str) -> ReachError:
     """Return the reason why a module did not run although the model did."""
     module = submodule(model, layer)
+    if isinstance(module, torch.jit.ScriptModule):
+        return ReachError("probe.inspect.scripted", layer=layer)
     if type(module).forward is nn.Module.forward:  # lists and the like: nothing could call them
         kind = type_name(module)
         if module._modules:

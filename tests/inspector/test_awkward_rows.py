@@ -134,7 +134,7 @@ def test_why_a_module_was_not_called(make: Make, layer: str, sentence: str) -> N
 
 def test_the_model_as_a_whole_is_no_layer(make: Make) -> None:
     inspector = make(model := Holders(), torch.randn(4, 3))
-    with pytest.raises(t.TraitError, match="as a whole is no layer"):
+    with pytest.raises(t.TraitError, match="as a whole is one only where"):
         inspector.selected = ""
     assert inspector.selected == "blocks.0"
     del model

@@ -85,7 +85,7 @@ def test_gradients_and_history(model: Placed) -> None:
         for _ in range(3):
             inspector.session.look_into_next_step()
             optimizer.zero_grad()
-            F.mse_loss(model(X), Y).backward()
+            F.mse_loss(model(X), Y).backward()  # type: ignore[no-untyped-call]
             own = [model.pos.grad, model.scale.grad]
             norms.append(float(torch.stack([g.norm() for g in own if g is not None]).norm()))
             optimizer.step()
