@@ -13,6 +13,7 @@ from torch import nn
 from nnwidgets._boundary_judging import judged
 from nnwidgets._boundary_passing import Passing
 from nnwidgets.explain.answers import Answers, waiting
+from nnwidgets.explain.layer_plane import layer_projection
 from nnwidgets.explain.points_store import PointStore
 from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.surface import surface
@@ -87,3 +88,32 @@ def test_without_points_there_is_no_verdict() -> None:
     made, verdict = Passing().ask(asking(3, 2), plane, RECTANGLE, 8, store.snapshot(), 10)
     assert verdict is None
     assert made.probabilities is not None
+
+
+def test_where_points_are_follows_a_plane_that_asks_the_model() -> None:
+    """A layer's view moves with the weights; only a slice may be remembered."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(30, 4))
+    points, predictor, passing = PointStore(X).snapshot(), asking(3, 4), Passing()
+    plane = layer_projection(predictor, "0", X)
+    for _ in range(2):
+        _, verdict = passing.ask(predictor, plane, RECTANGLE, 8, points, 30)
+        assert verdict is not None
+        np.testing.assert_allclose(verdict.xy, plane.to_plane(X))
+        with torch.no_grad():
+            predictor.root[0].weight.mul_(1.5)  # type: ignore[index]
+
+
+def test_points_that_were_edited_are_asked_anew() -> None:
+    X = np.array([[0.0, 0.0], [1.0, 1.0], [-1.0, 0.5]])
+    store, passing, predictor = PointStore(X, np.array([0, 1, 2])), Passing(), asking(3, 2)
+    plane = Slice(X, (0, 1))
+    passing.ask(predictor, plane, RECTANGLE, 8, store.snapshot(), 30)
+    store.move([int(store.snapshot().ids[0])], np.array([[5.0, -7.0]]))
+    _, verdict = passing.ask(predictor, plane, RECTANGLE, 8, store.snapshot(), 30)
+    told = judged(store.snapshot(), predictor, plane, 30, waiting)
+    assert verdict is not None
+    assert told is not None
+    np.testing.assert_array_equal(verdict.xy, [[5.0, -7.0], [1.0, 1.0], [-1.0, 0.5]])
+    np.testing.assert_array_equal(verdict.said, told.said)
+    assert verdict.train == told.train

@@ -25,6 +25,12 @@ def test_they_are_what_the_formulas_say(classes: int, points: int, seed: int) ->
         assert margins(shares)[at] == pytest.approx(ranked[0] - ranked[1], abs=1e-12)
 
 
+@given(st.integers(1, 12), st.integers(0, 2**20))
+def test_of_equal_classes_the_first_is_the_label(classes: int, seed: int) -> None:
+    shares = np.random.default_rng(seed).integers(0, 3, (classes, 4, 5)) / 4
+    np.testing.assert_array_equal(labels(shares), shares.argmax(0))
+
+
 def test_certainty_and_ignorance() -> None:
     sure = np.array([[1.0], [0.0], [0.0]], dtype=np.float32)
     assert entropies(sure)[0] == 0
