@@ -82,7 +82,7 @@ def encode(values: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
     NaN is 253, +inf 254, -inf 255.
     """
     array = np.asarray(values, dtype=np.float64)
-    if 0 < high - low < math.inf and array.size and _all_finite(array):
+    if 0 < high - low < math.inf and array.ndim and array.size and _all_finite(array):
         # Nearly always so; in place, and so in half the time.
         kept = np.minimum(np.maximum(array, low), high)
         kept -= low

@@ -111,3 +111,15 @@ def test_bars_and_notes() -> None:
     said = note("probe.x", "warning", count="3")
     assert said.title == ("probe.x", {"count": "3"})
     assert said.meta == {"level": "warning"}
+
+
+@given(st.integers(0, 2**20), st.floats(-9, 9), st.floats(1e-3, 9))
+def test_codes_are_the_same_whatever_stands_beside_a_number(
+    seed: int, low: float, size: float
+) -> None:
+    """Finite numbers have a way of their own; one NaN among them must not change theirs."""
+    values = np.random.default_rng(seed).normal(size=40) * 5
+    codes = encode(values, low, low + size)
+    mixed = encode(np.append(values, np.nan), low, low + size)
+    assert codes.tolist() == mixed[:-1].tolist()
+    assert mixed[-1] == 253
