@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,8 @@ from nnwidgets.probe.refusal import Refusal
 __all__ = ["MOST_POINTS", "Space", "asks_elsewhere", "drawn_places"]
 
 _FEW: Final = 4
+_EVERY: Final = 0.5  # seconds after which a model is asked twice again …
+_RARELY: Final = 200  # … or, if that takes long, so many times as long
 _TRAINED: Final = 2_000  # points that a committee is made with
 
 Floats = NDArray[np.float64]
@@ -76,6 +79,7 @@ class Space:
         self.row_seconds = 0.0
         self.notes: tuple[Words, ...] = ()
         self.era = 0
+        self._ask_again = 0.0
         self._base: Predictor | None = None
         self._newest: Predictor | None = None
         self._planes: dict[tuple[Any, ...], Plane] = {}
@@ -129,13 +133,23 @@ class Space:
             self._check_labels(kind)
             if kind.kind != "regression":
                 self.points.classes = kind.classes
-            vary = answers_vary(lambda: numbers(found.answer(self._few)))
-            self.notes = (("explain.boundary.random", {}),) if vary else ()
+            self._ask_twice(found)
             self._base = found.on(nn.Identity())
             newest = self._newest = self.ask_apart(root)
             self.kind = kind
+        elif perf_counter() >= self._ask_again:
+            # Noise may be switched on in the middle of a run, or off.
+            self._ask_twice(newest)
         newest.row_seconds = self.row_seconds
         return newest
+
+    def _ask_twice(self, predictor: Predictor) -> None:
+        """Find out whether the model answers the same question in the same way."""
+        begun = perf_counter()
+        vary = answers_vary(lambda: numbers(predictor.answer(self._few)))
+        self.notes = (("explain.boundary.random", {}),) if vary else ()
+        now = perf_counter()
+        self._ask_again = now + max(_EVERY, _RARELY * (now - begun))
 
     def ask_apart(self, root: nn.Module) -> Predictor:
         """Return who answers for another private module, once `ask` has found out how."""
