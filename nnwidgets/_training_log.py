@@ -25,6 +25,7 @@ __all__ = ["TrainingLog"]
 
 _TIMED_EVERY: Final = 16  # one log() in so many is timed, and charged for all of them
 _LOG: Final = int(Kind.LOG)
+_MANY: Final = 2**62  # steps from which one can still count on in int64
 
 
 class _Quick:
@@ -129,8 +130,11 @@ class TrainingLog:
         with self._changing:
             old = quick.rows
             before = self._logged_at if old.newest is None else old.newest
-            self.history.close_rows()
+            if old.after is not None and old.newest is not None:
+                self._steps.counted(old.newest, old.names)
+            # which may raise: what is quick goes on as it was
             at = self._logged_at = self._steps.at(step, values)
+            self.history.close_rows()
             for value in values.values():
                 if value.__class__ is not float or value - value != 0.0:
                     values = self._look_closer(values)
@@ -139,7 +143,12 @@ class TrainingLog:
             if values:
                 self._own.give_way(values)
                 self.history.append(at, now - self._began, values)
-            quick.rows = self.history.open_rows(tuple(values), self._began)
+            counts = not self._session.slots and abs(at) < _MANY
+            quick.rows = self.history.open_rows(
+                tuple(values) if counts or self._session.slots else (),
+                self._began,
+                at if counts else None,
+            )
             if old:  # another thread was in the middle of a quick call
                 self.history.again(old)
         if timed:
@@ -150,6 +159,19 @@ class TrainingLog:
             quick.timed = True
             self._session.governor.charge(cost + (calls - 1) * other)
         self._session.logged(now, new_step=at != before)
+
+    def _follow_steps(self) -> None:
+        """Let quick calls count no more where an optimiser has come that does."""
+        if self._quick.rows.after is None or not self._session.slots:
+            return
+        with self._changing:
+            old = self._quick.rows
+            if old.after is not None and old.newest is not None:
+                self._steps.counted(old.newest, old.names)
+                self._logged_at = old.newest
+            self._quick.rows = self.history.open_rows((), self._began)
+            if old:
+                self.history.again(old)
 
     def _look_closer(self, values: Mapping[str, Any]) -> dict[str, Any]:
         looked = {}

@@ -301,6 +301,7 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
                 self._tracker.settle()  # no forward pass comes that it could wait for
             self._last_state = state
             self._mark_pauses(state)
+        self._follow_steps()
         super().on_change()
 
     def _mark_pauses(self, state: State) -> None:
@@ -344,7 +345,8 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
     # -- inside --------------------------------------------------------------------------
 
     def _step_now(self) -> int:
-        return self._session.step or int(self._steps.newest)
+        counted = self._quick.rows.newest
+        return self._session.step or int(self._steps.newest if counted is None else counted)
 
     def _rows(self) -> tuple[LayerRow, ...]:
         return () if self._watch is None else self._watch.rows

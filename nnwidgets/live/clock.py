@@ -49,6 +49,7 @@ class OptimizerSlot:
         self.seen_rates: list[Any] = []
         self._factor = 1.0
         self._rates: list[float] = []
+        self._began_alone = False  # its first group, which is called by its name alone
         self._watcher = told = weakref.ref(watcher)
 
         def gone(_: weakref.ref[Optimizer]) -> None:
@@ -92,12 +93,17 @@ class OptimizerSlot:
         self._factor = factor
         self.seen_rates = [group.get("lr") for group in groups]
         self._rates = [rate * factor for rate in rates(groups)]
-        several = len(groups) > 1
+        if not before:
+            self._began_alone = len(groups) == 1
+        # A group keeps its name when another one is added, so that its curve goes on.
         return [
-            ("/".join(part for part in (self.name, str(i) if several else "") if part), rate)
+            ("/".join(part for part in (self.name, self._number(i)) if part), rate)
             for i, rate in enumerate(self._rates)
             if i >= len(before) or before[i] != rate
         ]
+
+    def _number(self, group: int) -> str:
+        return "" if group == 0 and self._began_alone else str(group)
 
     def scheduled_rates(self) -> list[float]:
         """Rate of each group as the scheduler set it (NaN where reading it would wait)."""

@@ -21,6 +21,8 @@ __all__ = ["Curve", "CurveView", "Points", "draw", "join"]
 
 # The largest float64 that is still an int64.
 _INT64_END = float(2**63 - 1024)
+# Points whose x are quicker copied together than searched in place.
+_GATHERED = 2**17
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -114,7 +116,7 @@ class Points:
 
     def search(self, column: NDArray[Any], wanted: Floats, *, after: bool = False) -> Ints:
         """Find the first point at or beyond each wanted x (beyond only, with `after`)."""
-        if isinstance(self.rows, slice):
+        if isinstance(self.rows, slice) or self.size <= _GATHERED:
             x = column[self.rows]
             if x.dtype.kind == "i":
                 # Mixed types would make searchsorted convert the whole column.

@@ -107,7 +107,9 @@ class History(Mapping[str, Series]):
 
     # --- writing -------------------------------------------------------------------------
 
-    def open_rows(self, names: tuple[str, ...], began: float) -> OpenRows:
+    def open_rows(
+        self, names: tuple[str, ...], began: float, after: float | None = None
+    ) -> OpenRows:
         """Return rows to which values of these names may be added without a call.
 
         For whoever cannot afford one, until `close_rows`; nothing else may be appended to one of
@@ -119,9 +121,11 @@ class History(Mapping[str, Series]):
             Of the series, in the order of the values.
         began
             When the clock of the history began, on the clock of those rows.
+        after
+            The step from which the rows count on; None: each says its own.
         """
         self.close_rows()
-        rows = self._open = OpenRows(names, began)
+        rows = self._open = OpenRows(names, began, after)
         return rows
 
     def close_rows(self) -> None:

@@ -7,8 +7,10 @@ before, to be taken apart one by one later on. Numbers in one growing array are 
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnwidgets.live.pending import Batch, Part
 
@@ -27,6 +29,10 @@ class OpenRows:
         Of the series, in the order of the values.
     began
         Subtracted from the times.
+    after
+        Where nobody else counts steps: that of the row before the first, from which each row
+        counts one on, whatever step it says. By their places, so that rows of two threads never
+        get the same one.
 
     Attributes
     ----------
@@ -38,13 +44,14 @@ class OpenRows:
         Rows that have been folded.
     """
 
-    __slots__ = ("_began", "cells", "names", "taken", "width")
+    __slots__ = ("_began", "after", "cells", "names", "taken", "width")
 
-    def __init__(self, names: tuple[str, ...], began: float) -> None:
+    def __init__(self, names: tuple[str, ...], began: float, after: float | None = None) -> None:
         self.names = names
         self.cells = array("d")
         self.taken = 0
         self._began = began
+        self.after = after
         self.width = 2 + len(names) if names else -1
 
     def __len__(self) -> int:
@@ -60,7 +67,9 @@ class OpenRows:
     def newest(self) -> float | None:
         """The step of the newest row, None if none has come."""
         cells = self.cells
-        return cells[1 - self.width] if cells else None
+        if not cells:
+            return None
+        return cells[1 - self.width] if self.after is None else self.after + self.count
 
     def batch(self, folded: int, first_row: int) -> Batch:
         """Prepare the rows that wait; `taken` is for whoever stores them to move on.
@@ -73,9 +82,12 @@ class OpenRows:
         width, first, end = self.width, self.taken, self.count
         table = np.frombuffer(self.cells[first * width : end * width]).reshape(-1, width)
         at = np.arange(first_row, first_row + len(table), dtype=np.int64)
+        steps: NDArray[Any] = table[:, 1].astype(np.int64)
+        if self.after is not None:
+            steps = self.after + np.arange(first + 1, end + 1)
         return Batch(
             first_row,
-            table[:, 1].astype(np.int64),
+            steps,
             table[:, 0] - self._began,
             [Part(name, at, table[:, 2 + i].copy()) for i, name in enumerate(self.names)],
             [],

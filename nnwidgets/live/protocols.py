@@ -56,7 +56,7 @@ class Listener(Protocol):
     """A widget on a session. All but `on_change` and `on_event` come in the training thread."""
 
     def on_change(self) -> None:
-        """State, cursor or learning-rate factor changed."""
+        """State, cursor or learning-rate factor changed, or the first optimiser has come."""
 
     def on_rate(self, step: int, name: str, value: float) -> None:
         """The effective learning rate of a group changed."""

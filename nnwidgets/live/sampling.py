@@ -20,7 +20,7 @@ _AT_MOST_EVERY: Final = 0.1  # seconds: a cheap model is not looked at more ofte
 _OFTEN: Final = 0.15  # … and more often than this only from credit that lies idle
 _AT_LEAST_EVERY: Final = 2.0  # … while a dear one is still looked at this often, …
 _MOST: Final = 2.0  # … as long as samples take no more than so many times the budget
-_ASK_EVERY: Final = 0.1  # seconds between two questions to the governor
+_ASK_EVERY: Final = 0.2  # seconds between two questions to the governor
 _YOUNG: Final = 16  # samples: findings need so many, and a run may last a few seconds only
 _YOUNG_EVERY: Final = 0.02  # seconds between the first samples, if each is paid for
 

@@ -46,7 +46,7 @@ _PUMP_SECONDS: Final = 0.03  # how often a busy kernel without subshells looks f
 _REST_SECONDS: Final = 5.0  # without a cell or track() to tell: silent so long means at rest
 _HOT_SECONDS: Final = 3e-5  # steps so short that the hook of a search would show in them
 _COMPANIONS: Final = 64  # steps: another optimiser of the same loop would have come by then
-_QUIET_SECONDS: Final = 0.1  # for so long a step is counted and nothing else looked at
+_QUIET_SECONDS: Final = 0.25  # for so long a step is counted and nothing else looked at
 
 
 class Session:
@@ -148,6 +148,9 @@ class Session:
         slot = OptimizerSlot(optimizer, name, self)
         self._turns.add(slot)
         self.pulse.wake()
+        if len(self.slots) == 1:  # steps are counted from now on
+            for listener in self.listeners:
+                listener.on_change()
         return slot
 
     def seek_optimizers(self) -> None:
@@ -557,7 +560,9 @@ class Session:
             and (slot is not None or not self.slots)
             and self.lr_scale == 1.0
         ):
-            due = min(now + _QUIET_SECONDS, self.sampling.next_look)
+            due = now + _QUIET_SECONDS
+            if self.slots:  # without steps nothing is sampled
+                due = min(due, self.sampling.next_look)
             if self.host.needs_pump:
                 due = min(due, self._next_pump)
             if slot is not None:
@@ -565,7 +570,7 @@ class Session:
             pulse.mark = self.step + 1
             pulse.before = pulse.due if self.step >= pulse.glance_at else NOTHING
             pulse.quiet_until = due
-            pulse.log_until = due if slot is not None else 0.0
+            pulse.log_until = due
         else:
             pulse.wake()
 

@@ -161,6 +161,7 @@ class LiveWidget(anywidget.AnyWidget):
         super().__init__(title=title, language=language or "", _id=uuid4().hex)
         self.on_msg(LiveWidget._receive)
         self._link.attach(self.comm)
+        self._own_layout = self.layout  # made with the widget, and by ipywidgets never closed
         _let_scripts_collect(self)
         Cells.of(self._link).add(self)
         session.join(self, budget)
@@ -418,9 +419,14 @@ class LiveWidget(anywidget.AnyWidget):
         self._parts.clear()
         if self.comm is not None:
             self._link.detach(self.comm)
-            if isinstance(self.comm, comm.DummyComm):
-                comm.get_comm_manager().register_comm(self.comm)
+            for one in (self.comm, self._own_layout.comm):
+                if isinstance(one, comm.DummyComm):
+                    comm.get_comm_manager().register_comm(one)
         super().close()
+        # Not by its own close(): the state of a closed widget, which is still read, names it.
+        if self._own_layout.comm is not None:
+            getattr(_registry, "_instances", {}).pop(self._own_layout.comm.comm_id, None)
+            self._own_layout.comm.close()
 
     def __enter__(self) -> LiveWidget:
         return self
@@ -451,6 +457,7 @@ def _let_scripts_collect(widget: LiveWidget) -> None:
     ipywidgets and comm both register every widget for good, so that a front end can find it.
     Without a kernel nobody looks there, and the entries would keep widget and model alive.
     """
-    if isinstance(widget.comm, comm.DummyComm):
-        comm.get_comm_manager().comms.pop(widget.comm.comm_id, None)
-        getattr(_registry, "_instances", {}).pop(widget.comm.comm_id, None)
+    for one in (widget.comm, widget.layout.comm):
+        if isinstance(one, comm.DummyComm):
+            comm.get_comm_manager().comms.pop(one.comm_id, None)
+            getattr(_registry, "_instances", {}).pop(one.comm_id, None)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from nnwidgets.live import curves
 from nnwidgets.live.curves import grid
 from nnwidgets.live.history import History
 from nnwidgets.live.pyramid import FLOAT32_MAX, HIGH_LAST, INF, NAN, NEGATIVE_INF, Pyramid
@@ -99,9 +100,10 @@ def test_a_pyramid_sums_up_any_stretches(seed, size, odd, stretches, shuffled):
     ends=st.tuples(st.floats(-0.2, 1.2), st.floats(-0.2, 1.2)) | st.none(),
     by_time=st.booleans(),
     between=st.booleans(),
+    gathered=st.sampled_from([0, curves._GATHERED]),  # long series are searched where they lie
 )
 def test_the_buckets_hold_every_point_of_the_range(
-    seed, size, kind, buckets, ends, by_time, between
+    seed, size, kind, buckets, ends, by_time, between, gathered
 ):
     rng = np.random.default_rng(seed)
     values = random_values(rng, size, 0.02)
@@ -114,7 +116,9 @@ def test_the_buckets_hold_every_point_of_the_range(
     x0, x1 = (None, None)
     if ends is not None:
         x0, x1 = sorted(float(x.min() + end * np.ptp(x)) for end in ends)
-    view = history.view(["loss"], x0, x1, buckets, "time" if by_time else "step")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curves, "_GATHERED", gathered)
+        view = history.view(["loss"], x0, x1, buckets, "time" if by_time else "step")
 
     order = np.argsort(x, kind="stable")
     inside = np.ones(size, dtype=bool) if ends is None else (x[order] >= x0) & (x[order] <= x1)

@@ -96,6 +96,10 @@ def test_both_groups_follow_their_scheduler(make: Make) -> None:
     found = rates(monitor)
     np.testing.assert_allclose(found["learning_rate/1"][1], [0.01, 0.005, 0.0025])
     assert found["learning_rate/1"][0] == [2, 3, 4]
+    # The first group goes on under the name that it began with.
+    np.testing.assert_allclose(found["learning_rate"][1], [0.1, 0.05, 0.025])
+    assert found["learning_rate"][0] == [1, 3, 4]
+    assert set(found) == {"learning_rate", "learning_rate/1"}
 
 
 def test_a_rate_in_a_tensor(make: Make) -> None:

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import comm
+import ipywidgets
 import pytest
 import torch
 from torch import nn
@@ -40,6 +42,8 @@ def around(link: FakeLink, quiet: NoPublisher) -> dict[str, int]:
     return {
         "sessions": len(registry._sessions),
         "threads": threading.active_count(),
+        "comms": len(comm.get_comm_manager().comms),
+        "widgets": len(ipywidgets.widgets.widget._instances),
         "published": len(quiet.targets),
         "attached": len(link.attached),
         "callbacks": len(link._starts) + len(link._ends),
