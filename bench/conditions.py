@@ -54,6 +54,14 @@ def in_view(work: Workload) -> Iterator[After]:
 
 
 @contextmanager
+def alone(work: Workload) -> Iterator[After]:
+    """A monitor in view that knows neither model nor optimiser: what ``log()`` alone costs."""
+    with shown(), TrainingMonitor() as monitor:
+        monitor._receive({"type": "view", "view": "bench", "visible": True, "language": "en"}, [])
+        yield lambda i, loss: monitor.log(loss=loss)
+
+
+@contextmanager
 def in_view_four(work: Workload) -> Iterator[After]:
     """The same with four series."""
     with shown(), TrainingMonitor(work.model, work.optimizer) as monitor:
@@ -70,6 +78,7 @@ CONDITIONS: dict[str, Condition] = {
     "`loss.item()` alone": item,
     "`History.append` of 4": history,
     "monitor, not shown, `log(loss)`": unshown,
+    "monitor alone, shown, `log(loss)`": alone,
     "monitor, shown, `log(loss)`": in_view,
     "monitor, shown, `log` of 4": in_view_four,
 }

@@ -63,9 +63,10 @@ def watching(
                 monitor = stack.enter_context(TrainingMonitor(work.model, work.optimizer))
                 monitor._receive(VIEW, [])
                 log = logging(monitor)
-            began = perf_counter()
+            session = inspector.session
+            began = session.governor.wall
             yield log
-            passed, session = perf_counter() - began, inspector.session
+            passed = session.governor.wall - began  # bare turns left out
             told.append(
                 Told(
                     session.sampling.count / passed,
@@ -92,7 +93,7 @@ def watched_by_inspector(trainings: list[str], seconds: float, pairs: int) -> No
     """Print what an inspector costs a training, and how often it looks."""
     print("\n### Time a step, with an inspector ÷ bare\n")
     print(
-        "| training | bare | watched by | wall | (quartiles) | processor | samples/s | a sample "
+        "| training | bare | watched by | wall | error | processor | samples/s | a sample "
         "| pictures/s | a picture | overhead said |"
     )
     print("|---|--:|---|--:|---|--:|--:|--:|--:|--:|--:|")
@@ -101,12 +102,11 @@ def watched_by_inspector(trainings: list[str], seconds: float, pairs: int) -> No
         block(work, seconds, None)
         for words, how in WATCHES.items():
             told: list[Told] = []
-            bare, wall, processor = ratios(work, watching(*how, told), seconds, pairs)
-            low, middle, high = statistics.quantiles(wall, n=4)
-            each = [statistics.median(x) for x in zip(*map(astuple, told), strict=True)]
+            ratio = ratios(work, watching(*how, told), seconds, pairs)
+            each = astuple(told[0])
             print(
-                f"| {name} | {bare:.2f} ms | {words} | **{middle:.3f}** | {low:.3f} – {high:.3f} "
-                f"| {statistics.median(processor):.3f} | {each[0]:.1f} | {each[1]:.2f} ms "
+                f"| {name} | {ratio.bare:.2f} ms | {words} | {ratio} "
+                f"| {each[0]:.1f} | {each[1]:.2f} ms "
                 f"| {each[2]:.1f} | {each[3]:.1f} ms | {100 * each[4]:.1f} % |",
                 flush=True,
             )

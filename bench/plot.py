@@ -50,9 +50,9 @@ def watching(
             if in_view:
                 plot._receive(VIEW, [])
                 plot.flush()
-            looks, began = plot._now.number, perf_counter()
+            looks, began = plot._now.number, plot.session.governor.wall
             yield nothing
-            passed = perf_counter() - began
+            passed = plot.session.governor.wall - began  # bare turns left out
             told.append(((plot._now.number - looks) / passed, plot.overhead))
 
     return condition
@@ -61,7 +61,7 @@ def watching(
 def watched_by_plot(trainings: list[str], seconds: float, pairs: int) -> None:
     """Print what a plot costs a training."""
     print("\n### Time a step, with a plot ÷ bare\n")
-    print("| training | bare | watched by | wall | (quartiles) | processor | surfaces/s | said |")
+    print("| training | bare | watched by | wall | error | processor | surfaces/s | said |")
     print("|---|--:|---|--:|---|--:|--:|--:|")
     for name in trainings:
         if name == "transformer":  # its inputs are tokens, which span no plane
@@ -70,12 +70,11 @@ def watched_by_plot(trainings: list[str], seconds: float, pairs: int) -> None:
         block(work, seconds, None)
         for words, in_view in _WATCHES.items():
             told: list[tuple[float, float]] = []
-            bare, wall, processor = ratios(work, watching(name, in_view, told), seconds, pairs)
-            low, middle, high = statistics.quantiles(wall, n=4)
-            surfaces, said = (statistics.median(column) for column in zip(*told, strict=True))
+            ratio = ratios(work, watching(name, in_view, told), seconds, pairs)
+            surfaces, said = told[0]
             print(
-                f"| {name} | {bare:.2f} ms | {words} | **{middle:.3f}** | {low:.3f} – {high:.3f} "
-                f"| {statistics.median(processor):.3f} | {surfaces:.1f} | {100 * said:.1f} % |",
+                f"| {name} | {ratio.bare:.2f} ms | {words} | {ratio} "
+                f"| {surfaces:.1f} | {100 * said:.1f} % |",
                 flush=True,
             )
 

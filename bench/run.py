@@ -1,9 +1,9 @@
 """Measure and print: ratios to the bare loop, cost of a call, memory, size of what is sent.
 
-Every ratio comes from one process in which the bare loop and the watched one take turns (A B A B …)
-on the same model; it is the median of the ratios of neighbours, so that a machine that becomes
-faster or slower meanwhile does not matter. Wall time is what a user waits; processor time, summed
-over all threads, also holds what a second core hides.
+Every ratio comes from one process in which the bare loop and the watched one take turns of a tenth
+of a second (A B B A …, see `bench.turns`) on the same model; it is the mean of the ratios of
+neighbours, so that a machine that becomes faster or slower meanwhile does not matter. Wall time is
+what a user waits; processor time, summed over all threads, also holds what a second core hides.
 """
 
 from __future__ import annotations
@@ -40,19 +40,14 @@ FOUR = {"loss": 0.5, "val_loss": 0.25, "accuracy": 0.75, "val_accuracy": 0.125}
 def overhead(trainings: list[str], seconds: float, pairs: int) -> None:
     """Print what watching costs a training."""
     print("\n### Time a step, watched ÷ bare\n")
-    print("| training | bare | watched by | wall | (quartiles) | processor |")
+    print("| training | bare | watched by | wall | error | processor |")
     print("|---|--:|---|--:|---|--:|")
     for name in trainings:
         work = WORKLOADS[name]()
         block(work, seconds, None)
         for words, condition in CONDITIONS.items():
-            bare, wall, processor = ratios(work, condition, seconds, pairs)
-            low, middle, high = statistics.quantiles(wall, n=4)
-            print(
-                f"| {name} | {bare:.2f} ms | {words} | **{middle:.3f}** | {low:.3f} – {high:.3f} "
-                f"| {statistics.median(processor):.3f} |",
-                flush=True,
-            )
+            ratio = ratios(work, condition, seconds, pairs)
+            print(f"| {name} | {ratio.bare:.2f} ms | {words} | {ratio} |", flush=True)
 
 
 def appending(rows: int, values: dict[str, float]) -> tuple[float, float]:
@@ -164,8 +159,8 @@ def main() -> None:
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(sorted(parts))}; default: all")
-    parser.add_argument("--seconds", type=float, default=1.5, help="of one block of training")
-    parser.add_argument("--pairs", type=int, default=9, help="of blocks for each ratio")
+    parser.add_argument("--seconds", type=float, default=1.5, help="trained at a time")
+    parser.add_argument("--pairs", type=int, default=9, help="so many times that, bare and watched")
     parser.add_argument(
         "--training", action="append", choices=WORKLOADS, help="only this one; default: all"
     )

@@ -1,0 +1,109 @@
+"""One training, watched and bare in turns of a tenth of a second, with the same widget throughout.
+
+A machine that others use as well is now fast and now slow, by more than what is to be measured,
+but seldom changes within half a second: turns this short are held against their neighbours. No
+widget could be made anew for each, so it stays, and in a bare turn nothing of it is left to be
+paid: no hook, no sender, and no time passes for it, so that it neither saves up a budget nor finds
+that the loop has stopped.
+
+What is replaced here for that (the clock that modules of nnwidgets read, the sender's `_serve`, the
+tables of torch's hooks) is put back in the end. A clock in Python makes each of its readings some
+0.1 µs dearer.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from bench.workloads import Workload
+from nnwidgets.live.channel import Publisher
+
+__all__ = ["Turns", "turns"]
+
+_CLOCKS: Final = {"perf_counter": time.perf_counter, "monotonic": time.monotonic}
+
+
+class Turns:
+    """Switches a watched training to bare and back.
+
+    Parameters
+    ----------
+    work
+        What is trained.
+    """
+
+    def __init__(self, work: Workload) -> None:
+        self._work = work
+        self._stopped_at: float | None = None
+        self._left_out = 0.0
+        self._hooks: list[dict[Any, Any]] = []
+
+    @property
+    def watched(self) -> bool:
+        """Whether the training is watched now."""
+        return self._stopped_at is None
+
+    def clock(self) -> float:
+        """Seconds (``time.perf_counter``) in which the training was watched."""
+        now = self._stopped_at
+        return (time.perf_counter() if now is None else now) - self._left_out
+
+    def watch(self, watched: bool) -> None:
+        """Begin a turn."""
+        if watched == self.watched:
+            return
+        if watched:
+            for table, kept in zip(self._tables(), self._hooks, strict=True):
+                table.update(kept)
+            assert self._stopped_at is not None
+            self._left_out += time.perf_counter() - self._stopped_at
+            self._stopped_at = None
+        else:
+            self._stopped_at = time.perf_counter()
+            self._hooks = [dict(table) for table in self._tables()]
+            for table in self._tables():
+                table.clear()
+
+    def _tables(self) -> Iterator[dict[Any, Any]]:
+        optimizer: Any = self._work.optimizer
+        yield optimizer._optimizer_step_pre_hooks
+        yield optimizer._optimizer_step_post_hooks
+        module: Any
+        for module in self._work.model.modules():
+            yield module._forward_pre_hooks
+            yield module._forward_hooks
+            yield module._backward_pre_hooks
+            yield module._backward_hooks
+
+
+@contextmanager
+def turns(work: Workload) -> Iterator[Turns]:
+    """Let the training of `work` be watched and bare in turns, by widgets made meanwhile."""
+    made = Turns(work)
+    serve: Callable[..., bool] = Publisher._serve
+
+    def gated(*args: Any, last: bool) -> bool:
+        return serve(*args, last=last) if made.watched or last else True
+
+    patched = [
+        (module, name)
+        for module in list(sys.modules.values())
+        if getattr(module, "__name__", "").split(".")[0] == "nnwidgets"
+        for name, clock in _CLOCKS.items()
+        if vars(module).get(name) is clock
+    ]
+    # Both clocks are the same one here: what is compared is compared within each.
+    for module, name in patched:
+        setattr(module, name, made.clock)
+    Publisher._serve = staticmethod(gated)  # type: ignore[method-assign, assignment]
+    try:
+        yield made
+    finally:
+        made.watch(True)
+        Publisher._serve = staticmethod(serve)  # type: ignore[method-assign]
+        for module, name in patched:
+            setattr(module, name, _CLOCKS[name])
