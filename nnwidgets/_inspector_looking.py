@@ -194,11 +194,13 @@ class Looking(Looks):
 
     def _trace(self, model: nn.Module) -> None:
         traced = self._to_trace(model)
-        sample = None if self._probe is None else self._probe.sample
+        sample = None
+        if self._probe is not None:
+            sample = self._probe.sample
+            self._probe.placed = False  # another model may have its samples elsewhere
         try:
             with self._open_twin() as root:
                 self._structure = trace_structure(root, inner_model(model), sample)
-                self._find_samples(root)
         except TwinError:
             self._structure = trace_structure(None, model)
         self._traced = traced

@@ -108,15 +108,16 @@ def best_samples(
     axes = {id(t): a for t, a in zip(tensors, found_axes, strict=True) if a is not None}
     first = axes.get(id(tensors[0])) if tensors else None
     total = 0 if first is None else tensors[0].size(first)
-    if not total:
-        raise Refusal("probe.samples.none")
     sequences = next((v for v in (*args, *kwargs.values()) if packed(v)), None)
-    if tensors[0].is_nested:
-        axes, batch = {}, total
-    elif sequences is not None:  # which cannot be cut: all of them at once
+    if sequences is not None:  # which cannot be cut: all of them at once
         axes, total = {}, int(sequences.batch_sizes[0])
         batch = total
-    cut = [t for t in tensors if id(t) in axes and t.shape[axes[id(t)]] == total]
+    elif tensors and tensors[0].is_nested:
+        axes, total = {}, tensors[0].size(0)
+        batch = total
+    if not total:
+        raise Refusal("probe.samples.none")
+    cut = [t for t in tensors if id(t) in axes and t.size(axes[id(t)]) == total]
     found: list[NDArray[np.float64]] = []
     seen = 0
     while seen < total and not (cancelled is not None and cancelled()):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,10 @@ class PackedRows:
         if not 0 <= sample_index < self.count:
             raise UnitError("probe.unit.sample", index=str(sample_index), count=str(self.count))
         place = sample_index if self.places is None else self.places[sample_index]
-        length = sum(size > place for size in self.sizes)
-        return [sum(self.sizes[:time]) + place for time in range(length)]
+        begins = accumulate(self.sizes, initial=0)
+        return [
+            begin + place for begin, size in zip(begins, self.sizes, strict=False) if size > place
+        ]
 
     @staticmethod
     def of(sequences: PackedSequence) -> PackedRows:
@@ -202,9 +205,11 @@ class _Watch:
             given = next(tensors_in((args, kwargs)), None)
             rows = None if given is None else self._rows(given)
             rows = None if rows is None or len(output) != rows.total else rows
-            calls.append(_Made(weakref.ref(output), given, rows))
-            if calls[-1] is not None:
-                self._made.setdefault(id(output), calls[-1])
+            made = _Made(weakref.ref(output), given, rows)
+            calls.append(made)
+            known = self._made.get(id(output))  # of another that is gone, or of a layer inside
+            if known is None or known.output() is not output:
+                self._made[id(output)] = made
             if rows is not None:
                 self._learn(output, rows)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, Final
@@ -95,13 +95,26 @@ def sample_axes(model: nn.Module, sample: Any) -> SampleAxes | None:
     if not telling:
         return None
     whole = _shapes(model, sample)
-    found = None if whole is None else _sequences(whole, telling)
-    if whole is None or found is None:
+    if whole is None:
         return None
-    first, count = found
+    for first, count in _sequences(whole, telling):
+        found = _found(model, sample, whole, first, count)
+        if found is not None:
+            return found
+    return None
+
+
+def _found(
+    model: nn.Module, sample: Any, whole: _Shapes, first: str, count: int
+) -> SampleAxes | None:
+    """Return where the samples stand if they are what a layer takes for its batch."""
     arguments = call_arguments(sample)
     tensors = list(tensors_in(arguments))
-    for axes in islice(_ways(tensors, count), _TRIES):
+    given = [v for v in (*arguments[0], *arguments[1].values()) if isinstance(v, PackedSequence)]
+    # Of what is packed no dimension counts samples; what is ragged cannot be cut.
+    fixed = {id(t) for t in tensors_in(given)} | {id(t) for t in tensors if not _can_be_cut(t)}
+    axes_tell = True
+    for axes in islice(_ways(tensors, count, fixed), _TRIES):
         other = count - 1 if count > 1 else 2
         cut = {
             id(t): _resized(t, axis, other)
@@ -112,21 +125,29 @@ def sample_axes(model: nn.Module, sample: Any) -> SampleAxes | None:
         fewer = _shapes(model, Arguments(args, kwargs)) if cut else None
         if fewer is None or fewer.get(first, (0, 0))[1] != other:
             continue
+        if whole.get("") and fewer.get("") == whole[""]:
+            axes_tell = False  # frames of one clip, or steps given in the place of samples
+            continue
         return SampleAxes(count, axes, dict(_moved(whole, fewer, count, other)))
     # It cannot be run with another number of samples: sizes tell, unless they are the same.
     time = whole[first][0]
-    if time == count:
+    axes = next(_ways(tensors, count, fixed))
+    # Characters of all words, or rows of all images: the batch of a layer that is not the model's.
+    known = axes_tell and any(axis is not None for axis in axes)
+    if time == count or not (known or fixed or count in whole.get("", ())[:2]):
         return None
     named = {n: (len(s), 1) for n, s in whole.items() if len(s) > 1 and s[:2] == (time, count)}
-    return SampleAxes(count, next(_ways(tensors, count)), named)
+    return SampleAxes(count, axes, named)
 
 
-def _sequences(shapes: _Shapes, telling: Sequence[str]) -> tuple[str, int] | None:
+def _sequences(shapes: _Shapes, telling: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Return the first layer for each number of samples that one takes."""
+    seen: set[int] = set()
     for name in telling:
         shape = shapes.get(name, ())
-        if len(shape) == 3:
-            return name, shape[1]
-    return None
+        if len(shape) == 3 and shape[1] not in seen:
+            seen.add(shape[1])
+            yield name, shape[1]
 
 
 def _shapes(model: nn.Module, sample: Any) -> _Shapes | None:
@@ -153,15 +174,23 @@ def _shape(output: Any) -> tuple[int, ...]:
     return () if first is None or first.is_nested else tuple(first.shape)
 
 
-def _ways(tensors: Sequence[Tensor], count: int) -> Iterator[tuple[int | None, ...]]:
+def _ways(
+    tensors: Sequence[Tensor], count: int, fixed: Collection[int]
+) -> Iterator[tuple[int | None, ...]]:
     """Return how the inputs may be cut, time first before the others."""
     options: list[tuple[int | None, ...]] = []
     for tensor in tensors:
         fits: list[int | None] = [
-            axis for axis in (1, 0) if tensor.dim() > axis and tensor.shape[axis] == count
+            axis
+            for axis in (1, 0)
+            if id(tensor) not in fixed and tensor.dim() > axis and tensor.shape[axis] == count
         ]
         options.append((*fits, None))
     return product(*options)
+
+
+def _can_be_cut(tensor: Tensor) -> bool:
+    return tensor.layout is torch.strided and not tensor.is_nested
 
 
 def _resized(tensor: Tensor, axis: int, count: int) -> Tensor:
