@@ -151,6 +151,7 @@ class TrainingLog:
             )
             if old:  # another thread was in the middle of a quick call
                 self.history.again(old)
+            self._follow_steps()  # an optimiser that has come meanwhile has not seen these rows
         if timed:
             calls, self._charged = self._logs - self._charged, self._logs
             self._charge_at = self._logs + _TIMED_EVERY

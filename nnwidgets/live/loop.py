@@ -73,9 +73,8 @@ class _Level:
     @property
     def planned(self) -> int | None:
         """Items of all rounds: those of the rounds to come are taken to be as long as this one."""
-        if self.total is None:
-            return None
-        return self.before + self.total * (self.epochs - self.epoch)
+        total = self.total  # once: the loop may set it to None while another thread asks
+        return None if total is None else self.before + total * (self.epochs - self.epoch)
 
 
 @dataclass

@@ -173,7 +173,8 @@ def _steps(steps: Sequence[Any]) -> NDArray[Any]:
         array = np.array(steps)
     except OverflowError:
         array = np.empty(0, dtype=object)
-    if array.dtype.kind in "bi":
+    # Of no rows at all, where every value has been rejected, numpy makes an array of floats.
+    if array.dtype.kind in "bi" or not steps:
         return array.astype(np.int64)
     if array.dtype.kind == "u" and (not len(array) or array.max() < 2**63):
         return array.astype(np.int64)

@@ -124,6 +124,16 @@ def test_a_row_without_any_number_takes_no_place():
     assert history["loss"].steps.tolist() == [2]
 
 
+def test_what_is_no_number_leaves_steps_integers():
+    history = History()
+    history.append(2**62 + 1, 0.0, {"loss": 1.0})
+    history.settle()
+    history.append(2**62 + 2, 0.0, {"phase": "warm-up"})  # all that this reading finds
+    history.settle()
+    assert history["loss"].steps.dtype == np.int64
+    assert history["loss"].steps.tolist() == [2**62 + 1]
+
+
 def test_an_unknown_name_suggests_the_nearest():
     history = History()
     with pytest.raises(KeyError, match="nothing has been logged yet"):

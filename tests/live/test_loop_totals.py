@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -118,3 +121,26 @@ def test_batches_of_unknown_number_are_not_taken_for_half_of_all(tracker: Tracke
         *((6 + i, 9) for i in range(4)),
         (10, None),  # beyond what an epoch held before
     ]
+
+
+@pytest.mark.parametrize("line", range(12))
+def test_a_total_may_go_while_another_thread_asks(tracker: Tracker, line: int) -> None:
+    """The publisher asks at any moment, also at that of one item too many."""
+    lines = iter(range(1000))
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line" and next(lines) == line:
+            tracker.loops.begin_item(level)
+        return trace
+
+    for item in tracker.track(iter(range(2)), total=2):
+        if item == 1:
+            (level,) = tracker.loops._levels
+            level.done = 2  # what comes next is one too many
+            before = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                now = tracker.progress
+            finally:
+                sys.settrace(before)
+            assert (now.done, now.total) in [(2, 2), (2, None)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -95,6 +96,35 @@ def test_an_optimizer_that_comes_later_counts_from_then_on() -> None:
             optimizer.step()
         monitor.log(loss=3.0)
         assert monitor.history["loss"].steps.tolist() == [0, 1, 2, 7]
+
+
+def test_an_optimizer_that_comes_in_the_middle_of_a_call_counts_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another thread may name it when the call has just decided to count by itself."""
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with TrainingMonitor() as monitor:
+        for value in range(3):
+            monitor.session.pulse.wake()
+            monitor.log(loss=float(value))
+        open_rows = monitor.history.open_rows
+
+        def meanwhile(*args: Any) -> Any:
+            monkeypatch.undo()
+            monitor.session.attach(optimizer)
+            return open_rows(*args)
+
+        monkeypatch.setattr(monitor.history, "open_rows", meanwhile)
+        monitor.session.pulse.wake()
+        monitor.log(loss=3.0)
+        for _ in range(3):
+            for _ in range(2):
+                model(torch.ones(1, 2)).sum().backward()
+                optimizer.step()
+            keep_quiet(monitor)
+            monitor.log(loss=4.0)
+        assert monitor.history["loss"].steps.tolist() == [0, 1, 2, 3, 2, 4, 6]
 
 
 @pytest.mark.parametrize("counted", [False, True])
