@@ -232,8 +232,15 @@ def _notes(pane: Pane, style: Style, width: float) -> Part | None:
     seconds = pane.number("seconds")
     if seconds is not None:
         count = pane.number("evaluations") or 0
-        key = "ui.saliency.took" if count > 0 else "ui.saliency.took.time"
-        cost = say(key, language, seconds=number(seconds), count=whole(count))
+        time = say(
+            "ui.saliency.took.short" if seconds < 0.0995 else "ui.saliency.took.time",
+            language,
+            seconds=number(seconds),
+            milliseconds=number(1000 * seconds),
+        )
+        cost = time
+        if count > 0:
+            cost = say("ui.saliency.took", language, time=time, count=whole(count))
         lines += [(line, look.muted) for line in wrapped(cost, width, 8)]
     if not lines:
         return None

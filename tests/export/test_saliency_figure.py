@@ -66,6 +66,8 @@ def test_words_say_whose_map_it_is_and_how_it_was_made():
         shown
     )
     assert "0.250 s, 51 evaluations" in shown
+    quick = pane("image", [[0.5, 1.0]], seconds=0.00914, evaluations=0)
+    assert "9.14 ms" in words(saliency_figure(packed(quick), None))
     shown = words(saliency_figure(packed(KINDS["other"]), None))
     assert any("layer conv1" in word and "weights kept at step 3,412" in word for word in shown)
     shown = words(saliency_figure(packed(KINDS["tokens"]), None))

@@ -117,6 +117,7 @@ def two_models(names: dict[str, Any]) -> None:
 )
 def test_a_cell_that_is_run_ten_times(run: Run, link: FakeLink, quiet: NoPublisher) -> None:
     names: dict[str, Any] = {}
+    others = ours()  # of tests before this one, which may go meanwhile
     for _ in range(3):
         with link.cell("a"):
             run(names)
@@ -129,8 +130,8 @@ def test_a_cell_that_is_run_ten_times(run: Run, link: FakeLink, quiet: NoPublish
     assert {name: n - before[name] for name, n in after.items() if n > before[name]} == {}
     assert around(link, quiet) == outside
     assert hooks(names["model"], names["optimizer"]) == on
-    assert after["nnwidgets.training_monitor.TrainingMonitor"] == 1
-    assert after["nnwidgets.live.session.Session"] == 1
+    for name in ("training_monitor.TrainingMonitor", "live.session.Session"):
+        assert 1 <= after[f"nnwidgets.{name}"] <= 1 + others[f"nnwidgets.{name}"]
     names["monitor"].close()
     assert hooks(names["model"], names["optimizer"]) == 0
 
@@ -141,6 +142,7 @@ def test_a_monitor_after_a_monitor_on_the_same_model(
 ) -> None:
     """In cells of their own, each closed before the next: the last leaves what the first did."""
     model, optimizer = small()
+    known = len(registry._sessions)  # of tests before this one, which may go meanwhile
     seen = []
     bare = hooks(model, optimizer)
     for number in range(12):
@@ -162,4 +164,5 @@ def test_a_monitor_after_a_monitor_on_the_same_model(
     (before, outside), (after, now) = seen
     assert {name: n for name, n in after.items() if n > before[name]} == {}
     assert now == outside
-    assert now["sessions"] == now["published"] == 0
+    assert now["sessions"] <= known
+    assert now["published"] == 0
