@@ -74,7 +74,7 @@ test-python: .venv/.ready .kernels/.ready build
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not browser and not notebooks"
 
 # One at a time: JupyterLab, a kernel and a browser already fill two cores. What fails is run once more,
-# alone: one in some thousand cells of ipykernel 7.1 is never reported as ended. Twice is a failure.
+# alone: a machine that others use as well may stand still for longer than a test waits. Twice is a failure.
 BROWSED := $(BIN)/pytest -m "browser or notebooks"
 
 test-browser: setup

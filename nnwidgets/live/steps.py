@@ -60,6 +60,9 @@ class StepAxis:
         self._names = set(names)
 
     def _count_on(self, names: Collection[str]) -> int | float:
+        stepped = self._session.step
+        if stepped and stepped > self.newest:  # by optimisers that a closed session had
+            self.newest, self._names = stepped, set()
         at = self.newest
         if self._names.isdisjoint(names):
             self._names.update(names)

@@ -54,6 +54,20 @@ def test_the_optimizer_counts() -> None:
     assert steps == [1, 1, 2, 2, 3, 3]
 
 
+def test_a_closed_session_counts_on_from_where_its_optimizer_was() -> None:
+    model, optimizer = small()
+    session = Session(model)
+    session.attach(optimizer)
+    axis = StepAxis(session)
+    assert axis.at(2, {"loss"}) == 2
+    for _ in range(3):
+        take_step(model, optimizer)
+    session.close()
+    calls = [{"test_loss"}, {"loss"}, {"loss"}]
+    assert [axis.at(None, names) for names in calls] == [5, 5, 6]
+    assert axis.at(1, {"loss"}) == 1  # given: as it is
+
+
 def test_a_resumed_run_goes_on_from_its_own_step() -> None:
     model, optimizer = small()
     session = Session(model)
