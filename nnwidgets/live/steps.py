@@ -31,6 +31,7 @@ class StepAxis:
         self._session = session
         self._names: set[str] = set()
         self.newest: int | float = 0
+        self._stepped = 0  # steps that optimisers had taken when it was set
 
     def at(self, step: object, names: Collection[str]) -> int | float:
         """Return the step for values of these names.
@@ -52,6 +53,7 @@ class StepAxis:
         self._names = set(names)
         if self._session.slots:  # a resumed run counts on from where it was saved
             self._session.align(int(at))
+        self._stepped = self._session.step
         return at
 
     def counted(self, newest: int | float, names: Collection[str]) -> None:
@@ -60,9 +62,10 @@ class StepAxis:
         self._names = set(names)
 
     def _count_on(self, names: Collection[str]) -> int | float:
-        stepped = self._session.step
-        if stepped and stepped > self.newest:  # by optimisers that a closed session had
-            self.newest, self._names = stepped, set()
+        if self._session.step > self._stepped:  # since then, by optimisers of a closed session
+            self._stepped = self._session.step
+            if self._stepped > self.newest:
+                self.newest, self._names = self._stepped, set()
         at = self.newest
         if self._names.isdisjoint(names):
             self._names.update(names)

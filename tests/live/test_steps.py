@@ -65,7 +65,8 @@ def test_a_closed_session_counts_on_from_where_its_optimizer_was() -> None:
     session.close()
     calls = [{"test_loss"}, {"loss"}, {"loss"}]
     assert [axis.at(None, names) for names in calls] == [5, 5, 6]
-    assert axis.at(1, {"loss"}) == 1  # given: as it is
+    assert axis.at(1, {"loss"}) == 1
+    assert axis.at(None, {"loss"}) == 2  # the newest that was given counts
 
 
 def test_a_resumed_run_goes_on_from_its_own_step() -> None:
