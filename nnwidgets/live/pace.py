@@ -66,6 +66,7 @@ class Pace:
             old = self.step_seconds
             self.step_seconds = 0.9 * old + 0.1 * seconds if old else seconds
             share = _GLANCE_SHARE * self._governor.budget * self.step_seconds
+            share = max(share, _GLANCE_SECONDS / _RAREST)  # a budget may be next to nothing
             every = (_GLANCE_SECONDS / share) ** _CROWDING
             self.glance_every = max(1, min(_RAREST, math.ceil(every)))
         self._last = step, now

@@ -32,6 +32,7 @@ def test_every_step_is_looked_at_where_that_does_not_show() -> None:
 def test_short_steps_are_looked_at_now_and_then() -> None:
     assert 5 < looks_every(0.001) < 20
     assert 20 < looks_every(0.0003) <= 64
+    assert looks_every(0.0003, 5e-324) == 64
 
 
 @given(st.floats(1e-5, 1.0), st.floats(0.001, 1.0))
