@@ -28,6 +28,7 @@ from nnwidgets.live.widget import Part
 from nnwidgets.probe.activity import ActivityWatch
 from nnwidgets.probe.activity_sample import ActivitySample
 from nnwidgets.probe.blocks import Block, note
+from nnwidgets.probe.first_inputs import SAMPLES
 from nnwidgets.probe.layer_health import LayerHealth
 from nnwidgets.probe.layer_history import LayerHistory
 from nnwidgets.probe.layers import LayerWatch
@@ -37,7 +38,7 @@ from nnwidgets.probe.reach import submodule
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.snapshot_watch import SnapshotWatch
 from nnwidgets.probe.structure import Node, Structure, trace_structure
-from nnwidgets.probe.time_first import remember, sample_axes
+from nnwidgets.probe.time_first import fewer_samples, remember, sample_axes, takes_time_first
 from nnwidgets.probe.twin import Twin, TwinError
 from nnwidgets.probe.twin_copy import named_modules, signature
 
@@ -194,12 +195,11 @@ class Looking(Looks):
 
     def _trace(self, model: nn.Module) -> None:
         traced = self._to_trace(model)
-        sample = None
         if self._probe is not None:
-            sample = self._probe.sample
             self._probe.placed = False  # another model may have its samples elsewhere
         try:
             with self._open_twin() as root:
+                sample = None if self._probe is None else self._probe.sample
                 self._structure = trace_structure(root, inner_model(model), sample)
         except TwinError:
             self._structure = trace_structure(None, model)
@@ -223,7 +223,12 @@ class Looking(Looks):
         probe, model = self._probe, self._session.model
         if probe is None or model is None:
             return
-        probe.place(sample_axes(root, probe.sample), packed_layers(root, probe.sample))
+        axes = sample_axes(root, probe.sample)
+        if probe.taken and takes_time_first(root):  # all samples were kept, for want of knowing
+            probe.taken = False
+            sample, axes = fewer_samples(root, probe.sample, axes, SAMPLES)
+            probe.hold(sample)
+        probe.place(axes, packed_layers(root, probe.sample))
         for one in (root, inner_model(model)):
             remember(one, probe.axes)
 
@@ -309,6 +314,7 @@ class Looking(Looks):
     def _take_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         sample: Any = args if not kwargs else kwargs if not args else Arguments(args, kwargs)
         self._probe = ProbeBatch(sample[0] if type(sample) is tuple and len(args) == 1 else sample)
+        self._probe.taken = True
         self._stale = True
 
     def _part_changed_by_sample(self) -> None:

@@ -42,19 +42,25 @@ class ProbeBatch:
         By name of the layer, those whose outputs are rows of packed sequences.
     placed
         Whether that has been found out.
+    taken
+        Whether it was taken from the training, and may hold more samples than need be looked at.
     """
 
     def __init__(self, sample: Any) -> None:
-        self.sample = sample = _kept(sample)
+        self.hold(_kept(sample))
+        self.axes: SampleAxes | None = None
+        self.placed = self.taken = False
+        self.rows: dict[str, PackedRows] = {}
+
+    def hold(self, sample: Any) -> None:
+        """Hold this sample from now on, in the place of another."""
+        self.sample = sample
         sizes = [tensor.size(0) for tensor in _inputs(sample) if tensor.ndim > 1]
         sizes = sizes or [tensor.size(0) for tensor in _inputs(sample) if tensor.ndim]
         sequences = next((v for v in _values(sample) if isinstance(v, PackedSequence)), None)
         self.count = max(set(sizes), key=sizes.count) if sizes else 1
         if sequences is not None:
             self.count = int(sequences.batch_sizes[0])
-        self.axes: SampleAxes | None = None
-        self.placed = False
-        self.rows: dict[str, PackedRows] = {}
 
     def place(self, axes: SampleAxes | None, rows: dict[str, PackedRows]) -> None:
         """Take in where the samples stand."""

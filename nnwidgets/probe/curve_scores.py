@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from nnwidgets.probe.curve import Curve
 from nnwidgets.probe.finding import Finding, make
 from nnwidgets.probe.robust import median_error, middle, noise, smooth, trend
@@ -26,7 +28,7 @@ def idle_score(score: Curve, *, language: str = "en") -> Finding | None:
     if float(values.min()) < 0 or float(values.max()) > top:
         return None
     early, late = y[: max(3, n // 10)], y[-max(5, n * 3 // 10) :]
-    unit = abs(float(y[-1]) / float(values[-1])) if values[-1] else 1.0  # of y in the score's own
+    unit = math.ldexp(1.0, -score.exponent)  # of the score's own, in y
     least = max(4 * median_error(noise(y), len(early), len(late)), _GAIN * top * unit)
     if middle(late) > 0 or -middle(late) > _POOR * top * unit:
         return None

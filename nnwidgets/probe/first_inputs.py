@@ -11,9 +11,9 @@ from nnwidgets.probe.taps import NextForward
 from nnwidgets.probe.tensors import quietly
 from nnwidgets.probe.time_first import takes_time_first
 
-__all__ = ["FirstInputs", "Inputs"]
+__all__ = ["SAMPLES", "FirstInputs", "Inputs"]
 
-_SAMPLES: Final = 16
+SAMPLES: Final = 16
 _ALL: Final = 1 << 30
 _BYTES: Final = 8 << 20
 
@@ -39,7 +39,7 @@ class FirstInputs:
         self.found: Inputs | None = None
         self.problem: str | None = None
         self._args: tuple[Any, ...] = ()
-        self._most = _ALL if takes_time_first(root) else _SAMPLES
+        self._most = _ALL if takes_time_first(root) else SAMPLES
         self._count, self._batch = self._most, 0
         self._tap = NextForward(root, self._before, self._after, self._failed)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any, Final
 
@@ -20,12 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from nnwidgets.probe.keep import few_samples
 from nnwidgets.probe.look import Arguments, call_arguments, look
 from nnwidgets.probe.nests import replaced
 from nnwidgets.probe.tensors import tensors_in
 
 __all__ = [
     "SampleAxes",
+    "fewer_samples",
     "input_axes",
     "learned_axis",
     "remember",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _TRIES: Final = 12  # ways to cut the inputs
+_BYTES: Final = 8 << 20
 _Shapes = dict[str, tuple[int, ...]]
 
 
@@ -138,6 +141,32 @@ def _found(
         return None
     named = {n: (len(s), 1) for n, s in whole.items() if len(s) > 1 and s[:2] == (time, count)}
     return SampleAxes(count, axes, named)
+
+
+def fewer_samples(
+    model: nn.Module, sample: Any, axes: SampleAxes | None, most: int
+) -> tuple[Any, SampleAxes | None]:
+    """Return the first few samples, and where they stand; all where the model needs them all.
+
+    Parameters
+    ----------
+    model, sample
+        See `sample_axes`.
+    axes
+        What it found; None: the first dimension counts samples.
+    most
+        So many at most.
+    """
+    arguments, given = call_arguments(sample), axes
+    if axes is None:
+        fewer = Arguments(*few_samples(arguments, most, _BYTES))
+    elif axes.count > most:
+        placed = zip(tensors_in(arguments), axes.inputs, strict=True)
+        cut = {id(t): t.narrow(axis, 0, most).clone() for t, axis in placed if axis is not None}
+        fewer, axes = Arguments(*replaced(arguments, cut)), replace(axes, count=most)
+    else:
+        return sample, axes
+    return (sample, given) if _shapes(model, fewer) is None else (fewer, axes)
 
 
 def _sequences(shapes: _Shapes, telling: Sequence[str]) -> Iterator[tuple[str, int]]:

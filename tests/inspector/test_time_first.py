@@ -239,4 +239,4 @@ def test_the_training_batch_and_its_first_inputs() -> None:
     assert mine["pixels"].shape == theirs["pixels"].shape == (5, 3)
     gap = np.abs(mine["pixels"].astype(int) - theirs["pixels"].astype(int))
     assert gap.max() <= 1
-    assert (count, other) == (40, 16)
+    assert (count, other) == (16, 16)

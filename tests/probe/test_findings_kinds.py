@@ -105,6 +105,12 @@ def test_an_accuracy_that_stays_where_it_began(unit: float) -> None:
     assert curve_findings(high) == []  # as good as it gets, perhaps
 
 
+def test_an_accuracy_is_judged_alike_where_the_newest_is_none_at_all() -> None:
+    for newest in (0.0, 0.01):
+        y = np.r_[np.full(59, 0.1), newest]
+        only({"acc": (X(60), y)}, "info", "underfitting_score")
+
+
 def test_a_validation_alone_does_not_tell_whose_fault_it_is() -> None:
     x = X(60)
     y = 0.4 + 0.6 * np.exp(-x / 4) + 0.012 * np.maximum(0, x - 12)
