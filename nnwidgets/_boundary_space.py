@@ -158,7 +158,8 @@ class Space:
 
     def forget(self) -> None:
         """Find out anew what the model's numbers are, and where planes lie."""
-        self._base = self._newest = self.kind = None
+        # How the last model was asked stays known: a job may still ask a copy of that.
+        self._newest = self.kind = None
         self.row_seconds = 0.0
         self._planes.clear()
 

@@ -25,6 +25,7 @@ from nnwidgets.explain.predictor import Predictor
 from nnwidgets.explain.rules import Rules, fit_rules
 from nnwidgets.explain.surface import surface
 from nnwidgets.live.jobs import CancelledError, Job
+from nnwidgets.probe.first_import import import_aside
 from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch, use_of_state
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
@@ -96,6 +97,8 @@ class Working(Committees):
         self, scene: Scene, root: nn.Module, tasks: dict[str, tuple[Any, ...]], *, asked: bool
     ) -> None:
         """Copy the model, at a safe point, and go to work."""
+        if "rules" in tasks:
+            import_aside()
         copied, models = self._private(scene, root)
         snapshots = self._late_weights(scene.step) if scene.wish.uncertain == "snapshots" else []
 

@@ -15,6 +15,7 @@ from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.registry import GRADIENT_FREE
 from nnwidgets.live.jobs import CancelledError, Job
+from nnwidgets.probe.first_import import import_aside
 from nnwidgets.probe.own_random import OwnRandom, draws_outside_torch, use_of_state
 from nnwidgets.probe.refusal import Refusal
 from nnwidgets.probe.replay import bare_copy
@@ -121,6 +122,7 @@ class Working(Filming):
 
     def _private(self, wish: Wish) -> tuple[nn.Module, int, bool]:
         """Return a copy that may be run beside the training, its step, and whether it is past."""
+        import_aside()  # some methods fit scikit-learn's models
         step, weights, past = self._source(wish)
         with self._twin.open(weights) as root:
             if not self._twin.copied:

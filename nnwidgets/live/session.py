@@ -169,6 +169,7 @@ class Session:
 
     def optimizer_gone(self) -> None:
         """An optimiser that was watched has been collected: another one may follow."""
+        self.pulse.wake()  # the next step sees who is left
         self._seek_again()
 
     def _seek_again(self) -> None:
