@@ -16,7 +16,6 @@ from nnwidgets._training_series import OwnSeries
 from nnwidgets.live.diary import Diary
 from nnwidgets.live.lazy import as_number
 from nnwidgets.live.open_rows import OpenRows
-from nnwidgets.live.pulse import Kind, Pulse
 from nnwidgets.live.session import Session
 from nnwidgets.live.steps import StepAxis
 from nnwidgets.probe.nonfinite import NonFiniteTracker
@@ -24,20 +23,8 @@ from nnwidgets.probe.nonfinite import NonFiniteTracker
 __all__ = ["TrainingLog"]
 
 _TIMED_EVERY: Final = 16  # one log() in so many is timed, and charged for all of them
-_LOG: Final = int(Kind.LOG)
+_MOST_ROWS: Final = 4096  # in one table, which is kept until the next one begins
 _MANY: Final = 2**62  # steps from which one can still count on in int64
-
-
-class _Quick:
-    """What a quick ``log()`` reads and writes, together in one small object."""
-
-    __slots__ = ("pulse", "rows", "seconds", "timed")
-
-    def __init__(self, pulse: Pulse) -> None:
-        self.pulse = pulse
-        self.rows = OpenRows((), 0.0)  # where the numbers go
-        self.seconds = 0.0  # that one has taken
-        self.timed = False  # the next one is
 
 
 class TrainingLog:
@@ -52,10 +39,11 @@ class TrainingLog:
     def _begin_logging(self, session: Session) -> None:
         self._began = perf_counter()
         self._steps = StepAxis(session)
-        self._logs = 0
+        self._logs = 0  # calls before those in the table
         self._charged = 0  # of these
         self._charge_at = 0
-        self._quick = _Quick(session.pulse)
+        self._table = OpenRows((), 0.0)  # where quick calls write
+        self._quick_seconds = 0.0  # that one has taken
         self._changing = threading.RLock()  # the table that quick calls write to
         self._logged_at: float | None = None  # step of the newest log() that was no quick one
 
@@ -94,95 +82,131 @@ class TrainingLog:
             # session that wants to hear nothing. See `nnwidgets.live.pulse` for why all of it is
             # here, and touches so few things.
             given = named if metrics is None else metrics
-            quick = self._quick
-            pulse = quick.pulse
-            rows = quick.rows  # once: another thread may put others there at any time
+            rows = self._table  # once: another thread may put another there at any time
+            pulse = rows.pulse
             now = perf_counter()
-            if now < pulse.log_until and tuple(given) == rows.names:
+            if now < pulse.log_until and len(given) == rows.size:
                 row: list[Any] = [now, pulse.step]
                 try:
-                    for value in given.values():
+                    for name in rows.names:
+                        value = given[name]
                         if value.__class__ is Tensor and value.is_cpu:
                             value = value.item()
                         # a finite float less itself is 0; NaN and infinities are not
                         if value.__class__ is not float or value - value != 0.0:
                             break
                         row.append(value)
-                except Exception:  # a tensor of several numbers: told below, in words
+                    else:
+                        rows.write(row)
+                        if rows.attend:
+                            self._attend(rows, now)
+                        return
+                except Exception:  # other names, a tensor of several numbers: told below, in words
                     pass
-                if len(row) == rows.width:
-                    rows.cells.fromlist(row)
-                    pulse.active = now
-                    if pulse.seen < _LOG:
-                        pulse.seen = _LOG
-                    if quick.timed:
-                        quick.timed, quick.seconds = False, perf_counter() - now
-                    if quick.rows is not rows:
-                        self.history.again(rows)
-                    return
         self._log(named if metrics is None else merged(metrics, named), step)
 
-    def _log(self, values: Mapping[str, Any], step: int | float | None) -> None:
-        quick = self._quick
-        self._logs += 1 + quick.rows.count
-        timed = self._logs >= self._charge_at
-        began = thread_time() if timed else 0.0
+    def _attend(self, rows: OpenRows, began: float) -> None:
+        """See to `rows`, where a quick call has just written: it is timed, or came too late."""
         with self._changing:
-            old = quick.rows
-            before = self._logged_at if old.newest is None else old.newest
-            if old.after is not None and old.newest is not None:
-                self._steps.counted(old.newest, old.names)
-            # which may raise: what is quick goes on as it was
-            at = self._logged_at = self._steps.at(step, values)
-            self.history.close_rows()
-            for value in values.values():
-                if value.__class__ is not float or value - value != 0.0:
-                    values = self._look_closer(values)
-                    break
-            now = perf_counter()
-            if values:
-                self._own.give_way(values)
-                self.history.append(at, now - self._began, values)
-            counts = not self._session.slots and abs(at) < _MANY
-            quick.rows = self.history.open_rows(
-                tuple(values) if counts or self._session.slots else (),
-                self._began,
-                at if counts else None,
-            )
-            if old:  # another thread was in the middle of a quick call
-                self.history.again(old)
-            self._follow_steps()  # an optimiser that has come meanwhile has not seen these rows
-        if timed:
-            calls, self._charged = self._logs - self._charged, self._logs
-            self._charge_at = self._logs + _TIMED_EVERY
-            cost = thread_time() - began
-            other = min(quick.seconds or cost, cost)
-            quick.timed = True
-            self._session.governor.charge(cost + (calls - 1) * other)
-        self._session.logged(now, new_step=at != before)
+            if self._table is rows:
+                rows.attend, self._quick_seconds = False, perf_counter() - began
+            else:
+                self.history.again(rows)
+
+    @property
+    def _log_count(self) -> int:
+        """Calls of ``log()``."""
+        return self._logs + self._table.count
+
+    def _log(self, values: Mapping[str, Any], step: int | float | None) -> None:
+        timed = self._log_count >= self._charge_at
+        began = thread_time() if timed else 0.0
+        now = perf_counter()
+        with self._changing:
+            before = self._table.newest
+            before = self._logged_at if before is None else before
+            if step is not None or not self._goes_on(values, now):
+                self._begin_anew(values, step, now)
+            if timed:
+                self._charge(thread_time() - began)
+            at = self._table.newest
+        self._session.logged(now, new_step=(self._logged_at if at is None else at) != before)
+
+    def _goes_on(self, values: Mapping[str, Any], now: float) -> bool:
+        """Write one more row where the last one went; False if this call is another kind."""
+        rows, pulse = self._table, self._session.pulse
+        if not 0 < rows.count < _MOST_ROWS or len(values) != rows.size:
+            return False
+        if rows.after is None:
+            if not self._session.slots:
+                return False
+        elif self._session.slots or rows.cells[1 - rows.width] != pulse.step:
+            return False
+        row: list[Any] = [now, pulse.step]
+        for name in rows.names:
+            value = values.get(name)
+            if value.__class__ is Tensor:
+                value = _item(value)
+            if value.__class__ is not float or value - value != 0.0:
+                return False
+            row.append(value)
+        rows.write(row)
+        return True
+
+    def _begin_anew(self, values: Mapping[str, Any], step: int | float | None, now: float) -> None:
+        """Append what may be of any kind, and a table for calls that are like this one."""
+        rows = self._table
+        if rows.after is not None and rows.newest is not None:
+            self._steps.counted(rows.newest, rows.names)
+        # which may raise: what is quick goes on as it was
+        at = self._logged_at = self._steps.at(step, values)
+        self._logs += 1
+        self.history.close_rows()
+        for value in values.values():
+            if value.__class__ is not float or value - value != 0.0:
+                values = self._look_closer(values)
+                break
+        if values:
+            self._own.give_way(values)
+            self.history.append(at, now - self._began, values)
+        counts = not self._session.slots and abs(at) < _MANY
+        names = tuple(values) if counts or self._session.slots else ()
+        self._begin_rows(names, at if counts else None)
+        self._follow_steps()  # an optimiser that has come meanwhile has not seen these rows
+
+    def _charge(self, cost: float) -> None:
+        """Charge this call with `cost` seconds, and those since the last that was charged."""
+        calls, self._charged = self._log_count - self._charged, self._log_count
+        self._charge_at = self._charged + _TIMED_EVERY
+        other = min(self._quick_seconds or cost, cost)
+        self._table.attend = True  # the next one is timed
+        self._session.governor.charge(cost + (calls - 1) * other)
 
     def _follow_steps(self) -> None:
         """Let quick calls count no more where an optimiser has come that does."""
-        if self._quick.rows.after is None or not self._session.slots:
+        if self._table.after is None or not self._session.slots:
             return
         with self._changing:
-            old = self._quick.rows
+            old = self._table
             if old.after is not None and old.newest is not None:
                 self._steps.counted(old.newest, old.names)
                 self._logged_at = old.newest
-            self._quick.rows = self.history.open_rows((), self._began)
-            if old:
-                self.history.again(old)
+            self._begin_rows((), None)
+
+    def _begin_rows(self, names: tuple[str, ...], after: float | None) -> None:
+        old = self._table
+        self._logs += old.count
+        self._table = self.history.open_rows(names, self._began, after)
+        self._table.pulse = self._session.pulse
+        old.attend = True  # whoever writes there from now on says so
+        if old:  # another thread was in the middle of a quick call
+            self.history.again(old)
 
     def _look_closer(self, values: Mapping[str, Any]) -> dict[str, Any]:
         looked = {}
         number: Any
         for name, value in values.items():
-            number = None
-            if value.__class__ is Tensor and value.is_cpu and not value.ndim:
-                # What is logged in nearly every loop; inside of torch.vmap it raises.
-                with contextlib.suppress(Exception):
-                    number = value.item()
+            number = _item(value) if value.__class__ is Tensor else None
             if number.__class__ is not float:
                 number = as_number(value)
             looked[name] = number
@@ -201,3 +225,12 @@ class TrainingLog:
                 name=name,
                 reason=reason,
             )
+
+
+def _item(value: Tensor) -> Any:
+    """Read what is logged in nearly every loop; None if it cannot be read here and now."""
+    # Inside of torch.vmap it raises.
+    with contextlib.suppress(Exception):
+        if value.is_cpu and not value.ndim:
+            return value.item()
+    return None

@@ -345,7 +345,7 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
     # -- inside --------------------------------------------------------------------------
 
     def _step_now(self) -> int:
-        counted = self._quick.rows.newest
+        counted = self._table.newest
         return self._session.step or int(self._steps.newest if counted is None else counted)
 
     def _rows(self) -> tuple[LayerRow, ...]:
@@ -381,8 +381,8 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
         session, said = self._session, []
         if not session.slots:
             said.append(text("status.no_optimizer", language))
-        elif not session.step and self._logs >= _MANY_LOGS:
-            said.append(text("status.optimizer_idle", language, count=f"{self._logs:,}"))
+        elif not session.step and self._log_count >= _MANY_LOGS:
+            said.append(text("status.optimizer_idle", language, count=f"{self._log_count:,}"))
         if self._watch is None:
             said.append(text("status.no_model", language))
         else:

@@ -7,18 +7,21 @@ before, to be taken apart one by one later on. Numbers in one growing array are 
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnwidgets.live.pending import Batch, Part
+from nnwidgets.live.pulse import Pulse
 
 __all__ = ["OpenRows"]
 
+_STILL: Final = Pulse()  # in which nothing is quick
+
 
 class OpenRows:
-    """A table that grows by ``rows.cells.fromlist([time, step, value, ...])``.
+    """A table that grows by ``rows.write([time, step, value, ...])``.
 
     Under the global interpreter lock that call is one piece, and so is a slice: a reader finds
     whole rows only, and takes what is there without anybody waiting.
@@ -38,17 +41,39 @@ class OpenRows:
     ----------
     cells
         float64: time, step and the values of each row, one row after another.
+    write
+        Appends a row to them.
+    size
+        How many names; −1 without, which no call has.
+    attend, pulse
+        Of whoever writes, who has no time to look elsewhere: that he is to see after the table,
+        and when. Nobody here reads or sets them.
     width
         Numbers in a row; −1 without names, which is no row.
     taken
         Rows that have been folded.
     """
 
-    __slots__ = ("_began", "after", "cells", "names", "taken", "width")
+    __slots__ = (
+        "_began",
+        "after",
+        "attend",
+        "cells",
+        "names",
+        "pulse",
+        "size",
+        "taken",
+        "width",
+        "write",
+    )
 
     def __init__(self, names: tuple[str, ...], began: float, after: float | None = None) -> None:
         self.names = names
         self.cells = array("d")
+        self.write = self.cells.fromlist
+        self.size = len(names) or -1
+        self.attend = False
+        self.pulse = _STILL
         self.taken = 0
         self._began = began
         self.after = after

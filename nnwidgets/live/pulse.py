@@ -36,13 +36,16 @@ class Pulse:
     step
         Steps taken.
     active
-        When something was last heard of the loop (``time.perf_counter``).
+        When something was last heard of the loop (``time.perf_counter``), quiet steps left out:
+        they last a quarter of a second at most.
     quiet_until
         Until then a step has to be counted, and nothing else.
     log_until
-        The same for a ``log()`` behind a counted step.
+        The same for a ``log()``.
     seen, preferred
-        Latest kind of safe point in this round, and in the one before.
+        Latest kind of safe point in this round, and in the one before, quiet steps left out.
+    round
+        The step with which this round began.
     before
         `NOTHING`, `GLANCE` or `LOOK`: what to do before the next update.
     glance
@@ -77,6 +80,7 @@ class Pulse:
         "quiet_until",
         "rate",
         "rates",
+        "round",
         "seen",
         "step",
         "time_at",
@@ -89,6 +93,7 @@ class Pulse:
         self.log_until = 0.0
         self.seen: int = Kind.STEP
         self.preferred: int = Kind.STEP
+        self.round = 0
         self.before = LOOK
         self.glance: Callable[[], bool] | None = None
         self.due = LOOK
@@ -112,7 +117,12 @@ class Pulse:
         self.rate = rates[0] if rates else None
 
     def count(self, now: float) -> None:
-        """Count a step (`StepHooks` does the same without a call)."""
+        """Count a step that is no quiet one (those are counted in `StepHooks`)."""
         self.step += 1
         self.active = now
-        self.preferred, self.seen = self.seen, Kind.STEP
+        self.begin_round()
+
+    def begin_round(self) -> None:
+        """Begin the round of this step, if a quiet one has not."""
+        if self.round != self.step:
+            self.preferred, self.seen, self.round = self.seen, Kind.STEP, self.step

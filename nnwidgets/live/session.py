@@ -345,6 +345,7 @@ class Session:
             self.sampling.tick(self.step, now)
         self.safe_point(Kind.STEP)
         self._be_quiet(now)
+        pulse.log_until = 0.0  # the log() behind it tells which point of a round is the last
 
     def logged(self, now: float | None = None, *, new_step: bool = True) -> None:
         """A value was logged. Without an optimiser this is what a step is.
@@ -363,7 +364,9 @@ class Session:
             if new_step:
                 if not self.slots:
                     pulse.preferred = pulse.seen
+                pulse.begin_round()
                 pulse.seen = max(pulse.seen, Kind.LOG)
+            pulse.log_until = pulse.quiet_until
             return
         if self.control.phase == "idle" or self._new_cell:
             self._began()
@@ -387,6 +390,7 @@ class Session:
         before has shown to come.
         """
         pulse = self.pulse
+        pulse.begin_round()
         if kind > pulse.seen:
             pulse.seen = kind
         self._stopping.points += 1

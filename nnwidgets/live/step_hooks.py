@@ -15,17 +15,14 @@ import weakref
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from types import FrameType
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch.optim import Optimizer
 
 from nnwidgets.live.learning_rate import LearningRateScale
-from nnwidgets.live.pulse import GLANCE, NOTHING, Kind, Pulse
+from nnwidgets.live.pulse import GLANCE, NOTHING, Pulse
 
 __all__ = ["StepHooks"]
-
-
-_STEP: Final = int(Kind.STEP)
 
 
 class WatchesSteps(Protocol):
@@ -193,8 +190,6 @@ class StepHooks:
                     and (pulse.groups == 1 or _unchanged(groups, pulse.rates))
                 ):
                     pulse.step = step = pulse.step + 1
-                    pulse.active = now
-                    pulse.preferred, pulse.seen = pulse.seen, _STEP
                     if step >= pulse.mark:
                         _mark(pulse, now)
                     return

@@ -41,6 +41,7 @@ __all__ = ["LiveWidget", "Part", "action", "bundle", "check_language"]
 log = logging.getLogger("nnwidgets")
 
 _STATIC: Final = Path(__file__).parent.parent / "static"
+_ALONG: Final = 0.5  # of the pause between two messages: a part may then go with another one
 _UNSEEN_SECONDS: Final = 4.0  # between two messages to a front end that has no view (nbclient)
 
 # How an action says no; a `Refusal` is a ValueError.
@@ -241,21 +242,28 @@ class LiveWidget(anywidget.AnyWidget):
         with self._sending:
             rests = self._session.control.state != "running"
             budget = 1.0 if rests else self._session.governor.budget
-            changed: list[Part] = []
-            for part in self._parts:
-                if part.pace.due(now, at_least=at_least):
-                    begun = thread_time()
-                    new = self._rebuild(part) or part.behind
-                    size = wire.size(getattr(self, part.trait)) if new else 0
-                    part.pace.done(now, size, thread_time() - begun, budget)
-                    if new:
-                        changed.append(part)
+            changed = self._built(now, at_least, budget)
+            if changed and at_least:  # one message is less than two
+                changed += self._built(now, _ALONG * at_least, budget)
             if changed:
                 self.send_state([part.trait for part in changed])
                 for part in changed:
                     part.behind = False
             else:
                 self._unsent = not rests
+
+    def _built(self, now: float, at_least: float, budget: float) -> list[Part]:
+        """Build what is due, and return what of it is new."""
+        changed: list[Part] = []
+        for part in self._parts:
+            if part.pace.due(now, at_least=at_least):
+                begun = thread_time()
+                new = self._rebuild(part) or part.behind
+                size = wire.size(getattr(self, part.trait)) if new else 0
+                part.pace.done(now, size, thread_time() - begun, budget)
+                if new:
+                    changed.append(part)
+        return changed
 
     def _rebuild(self, part: Part) -> bool:
         try:

@@ -148,7 +148,8 @@ def thin(steps: ArrayLike, values: ArrayLike, limit: int = LIMIT) -> tuple[Float
         # Golden-ratio offsets: evenly spread, the same at every call, in step with no period.
         offsets = (np.arange(stretches) * 0.6180339887498949) % 1.0
         taken = ((np.arange(stretches) + offsets) * (n / stretches)).astype(np.int64)
-        index = np.union1d(np.minimum(taken, n - 1), _landmarks(all_values))
+        index = np.sort(np.append(np.minimum(taken, n - 1), _landmarks(all_values)))
+        index = index[np.append(True, index[1:] != index[:-1])]
         all_steps, all_values = all_steps[index], all_values[index]
     return all_steps.astype(np.float64), all_values
 
