@@ -33,8 +33,9 @@ __all__ = ["Looking"]
 _PASSING: Final = 0.005
 _WAITED_FOR: Final = 0.03
 _AT_REST: Final = 0.08
-_MOVING: Final = 0.0005
-_COARSE_SIDE: Final = 48
+_MOVING: Final = 0.0003
+_COARSE_SIDE: Final = 40
+_ALIKE: Final = 0.7  # of the places along an axis: other numbers of them are the clock's noise
 _OLD: Final = 3.0  # seconds, after which a slow surface begins anew with the weights of now
 _FEW_POINTS: Final = 50
 _FEWEST: Final = 4  # rows, and more, to see how long one takes
@@ -47,6 +48,7 @@ class Looking(Extras):
 
     _progress: Progress | None = None
     _passer: Passing
+    _moved_side = 0  # places along an axis of the pictures beside a training
 
     # -- a look ----------------------------------------------------------------------------
 
@@ -214,9 +216,14 @@ class Looking(Extras):
 
     @property
     def _moving_side(self) -> int:
-        """Places along an axis that a passing look takes about half a millisecond for."""
+        """Places along an axis that a passing look takes a third of a millisecond for."""
         side, row = self._given.resolution, self._space.row_seconds
-        return side if row <= 0 else min(side, max(_COARSE_SIDE, int((_MOVING / row) ** 0.5)))
+        if row <= 0:
+            return side
+        now, before = max(_COARSE_SIDE, int((_MOVING / row) ** 0.5)), self._moved_side
+        if not _ALIKE * before <= now <= before / _ALIKE:  # or the same places are asked again
+            self._moved_side = now
+        return min(side, self._moved_side)
 
     def _refine(self, progress: Progress, predictor: Predictor, seconds: float) -> None:
         progress.advance(predictor, seconds)

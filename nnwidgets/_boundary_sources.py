@@ -70,7 +70,7 @@ class Sources(Looks):
         }
     )  # fmt: skip
     _looks_apart = _LOOKS_APART
-    _thrifty_seconds = 0.25  # a surface that moves is what this widget is for
+    _thrifty_seconds = 0.15  # a surface that moves is what this widget is for
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ from nnwidgets.probe.refusal import Refusal
 __all__ = ["MOST_POINTS", "Space", "asks_elsewhere", "drawn_places"]
 
 _FEW: Final = 4
-_EVERY: Final = 0.5  # seconds after which a model is asked twice again …
+_EVERY: Final = 5.0  # seconds after which a model is asked twice again …
 _RARELY: Final = 200  # … or, if that takes long, so many times as long
 _TRAINED: Final = 2_000  # points that a committee is made with
 

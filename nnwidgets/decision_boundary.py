@@ -190,11 +190,11 @@ class DecisionBoundaryPlot(Verbs):
         picture = self._parts_of = BoundaryPicture(self, self._next_seq)
         # What has changed is hurried; the others need not be asked again and again.
         for trait, build, pace in (
-            ("_live", picture.live, Paced(0.1, _BYTES_PER_SECOND, 0.1)),
-            ("_choices", picture.choices, Paced(2.0, _BYTES_PER_SECOND, 0.1)),
+            ("_live", picture.live, Paced(1.0, _BYTES_PER_SECOND, 0.1, along=0.1)),
+            ("_choices", picture.choices, Paced(4.0, _BYTES_PER_SECOND, 0.1)),
             ("_surface", picture.surface, Paced(0.1, _BYTES_PER_SECOND, 0.4)),
             ("_points", picture.points, Paced(2.0, _BYTES_PER_SECOND, 0.2)),
-            ("_film", picture.film, Paced(2.0, _BYTES_PER_SECOND / 3, 0.1)),
+            ("_film", picture.film, Paced(4.0, _BYTES_PER_SECOND / 3, 0.1)),
             ("_units", picture.units, Paced(2.0, _BYTES_PER_SECOND, 0.1)),
             ("_point", picture.point, Paced(2.0, _BYTES_PER_SECOND, 0.1)),
             ("_rules", picture.rules, Paced(2.0, _BYTES_PER_SECOND, 0.1)),

@@ -52,6 +52,9 @@ class Paced:
         of the session's budget.
     slowest
         But not longer than so many seconds on that account.
+    along
+        The least time between two messages if another part is sent anyway: one message is less
+        than two. As long as `seconds` if not given.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class Paced:
         bytes_per_second: float,
         share: float = 0.25,
         slowest: float = 2.0,
+        along: float | None = None,
     ) -> None:
         self.seconds = seconds
+        self.along = seconds if along is None else along
         self.bytes_per_second = bytes_per_second
         self.share = share
         self.slowest = slowest
@@ -74,6 +79,11 @@ class Paced:
         """Whether the time has come; `at_least` asks for a longer pause than usual."""
         self._seen = self._hurries
         return now >= self._next and now - self._sent_at >= at_least
+
+    def may_come_along(self, now: float, *, at_least: float = 0.0) -> bool:
+        """Whether it may be sent with another part; as in `due`."""
+        early = max(0.0, self.seconds - self.along)
+        return self.due(now + early, at_least=at_least + early)
 
     def done(self, now: float, size: int, cost: float = 0.0, budget: float = 1.0) -> None:
         """Note that `size` bytes have been sent, or 0 if there was nothing to send.

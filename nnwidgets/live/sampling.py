@@ -28,7 +28,10 @@ S = TypeVar("S", bound="ModelSampler")
 
 
 class Sampler(Protocol):
-    """Something that looks into a sampled step (see ``nnwidgets.probe``)."""
+    """Something that looks into a sampled step (see ``nnwidgets.probe``).
+
+    One with an attribute ``apart`` needs no more than one sample in so many seconds.
+    """
 
     def arm(self) -> None:
         """The step that begins now is sampled."""
@@ -170,7 +173,10 @@ class Sampling:
 
     @property
     def _apart(self) -> float:
-        return _YOUNG_EVERY if self.young else _AT_MOST_EVERY
+        if self.young:
+            return _YOUNG_EVERY
+        wishes = [getattr(one, "apart", _AT_MOST_EVERY) for one in self.samplers]
+        return min(wishes, default=_AT_MOST_EVERY)
 
     def _affordable(self, now: float) -> bool:
         passed, cost, earned = now - self._last, self.cost, self._governor.budget  # in a second

@@ -242,9 +242,12 @@ class LiveWidget(anywidget.AnyWidget):
         with self._sending:
             rests = self._session.control.state != "running"
             budget = 1.0 if rests else self._session.governor.budget
-            changed = self._built(now, at_least, budget)
-            if changed and at_least:  # one message is less than two
-                changed += self._built(now, _ALONG * at_least, budget)
+            changed = self._build(now, budget, lambda pace: pace.due(now, at_least=at_least))
+            if changed:
+                sooner = _ALONG * at_least
+                changed += self._build(
+                    now, budget, lambda pace: pace.may_come_along(now, at_least=sooner)
+                )
             if changed:
                 self.send_state([part.trait for part in changed])
                 for part in changed:
@@ -252,11 +255,11 @@ class LiveWidget(anywidget.AnyWidget):
             else:
                 self._unsent = not rests
 
-    def _built(self, now: float, at_least: float, budget: float) -> list[Part]:
+    def _build(self, now: float, budget: float, due: Callable[[Paced], bool]) -> list[Part]:
         """Build what is due, and return what of it is new."""
         changed: list[Part] = []
         for part in self._parts:
-            if part.pace.due(now, at_least=at_least):
+            if due(part.pace):
                 begun = thread_time()
                 new = self._rebuild(part) or part.behind
                 size = wire.size(getattr(self, part.trait)) if new else 0

@@ -43,6 +43,12 @@ __all__ = [
 
 VERSION: Final = 1
 _DTYPES: Final = ("float64", "float32", "int32", "uint32", "uint16", "uint8")
+# In either order of bytes; numpy works out a name anew each time it is asked for.
+_NAMES: Final = {
+    kind: name
+    for name in _DTYPES
+    for kind in (np.dtype(name).newbyteorder("<"), np.dtype(name).newbyteorder(">"))
+}
 _ALIGN: Final = 8
 
 Packed = dict[str, Any]
@@ -71,12 +77,13 @@ def pack(meta: Mapping[str, Any], arrays: Mapping[str, ArrayLike] | None = None)
     offset = 0
     for name, value in (arrays or {}).items():
         array = np.asarray(value)
-        if array.dtype.name not in _DTYPES:
+        dtype = _NAMES.get(array.dtype)
+        if dtype is None:
             raise ValueError(
                 f"array {name!r} has dtype {array.dtype}; the wire carries {', '.join(_DTYPES)}."
             )
         raw = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
-        header[name] = [array.dtype.name, list(array.shape), offset]
+        header[name] = [dtype, list(array.shape), offset]
         padding = -len(raw) % _ALIGN
         parts += [raw, b"\0" * padding]
         offset += len(raw) + padding

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from torch import nn
 
@@ -33,6 +33,8 @@ class SnapshotWatch:
     two steps. Widgets on one model share one of these, so the same steps can be gone back to in
     all of them, and the memory is taken once.
     """
+
+    apart: Final = 0.25  # seconds: what is gone back to later need not be denser
 
     def __init__(self, model: nn.Module) -> None:
         self._model = weakref.ref(model)

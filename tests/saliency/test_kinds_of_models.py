@@ -103,7 +103,8 @@ def test_a_model_too_large_to_copy(training: Training, make: Make) -> None:
     before = {k: v.clone() for k, v in training.model.state_dict().items()}
     pane, _ = settled(viewer, "integrated_gradients")
     assert (pane["state"], pane["problem"]) == ("ready", None)
-    np.testing.assert_array_equal(viewer.explain(0).arrays[0], expected)
+    # How many inputs go through at once depends on the time, and the last digits on that.
+    np.testing.assert_allclose(viewer.explain(0).arrays[0], expected, rtol=1e-4, atol=1e-6)
     for name, value in training.model.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert training.model.training
