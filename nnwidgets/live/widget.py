@@ -97,12 +97,15 @@ class Part:
         Returns the packed dictionary, or None when nothing has changed.
     behind
         Whether the trait holds a picture that no message has carried yet.
+    failed
+        Why it could not be built the last time; logged once, not at every try.
     """
 
     trait: str
     build: Callable[[], dict[str, Any] | None]
     pace: Paced
     behind: bool = False
+    failed: str = ""
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -271,7 +274,11 @@ class LiveWidget(anywidget.AnyWidget):
     def _rebuild(self, part: Part) -> bool:
         try:
             packed = part.build()
+            part.failed = ""
         except Exception as problem:
+            if part.failed != (said := sentence(problem)):
+                part.failed = said
+                log.error("nnwidgets could not build %s", part.trait, exc_info=problem)
             self.on_failure(part.trait, problem)
             return False
         if packed is None:
@@ -391,9 +398,7 @@ class LiveWidget(anywidget.AnyWidget):
     def on_failure(self, where: str, problem: Exception) -> None:
         """Show a failure of ours inside the widget; it never reaches the loop."""
         self._error = f"{where}: {sentence(problem)}"
-        if where == "_live":
-            log.error("nnwidgets could not build its picture", exc_info=problem)
-        else:
+        if where != "_live":
             self._part_changed("_live")
 
     def on_rate(self, step: int, name: str, value: float) -> None:
