@@ -129,18 +129,19 @@ class TrainingLog:
                 self._begin_anew(values, step, now)
             if timed:
                 self._charge(thread_time() - began)
+                self._remind_others()
             at = self._table.newest
         self._session.logged(now, new_step=(self._logged_at if at is None else at) != before)
 
     def _goes_on(self, values: Mapping[str, Any], now: float) -> bool:
         """Write one more row where the last one went; False if this call is another kind."""
         rows, pulse = self._table, self._session.pulse
-        if not 0 < rows.count < _MOST_ROWS or len(values) != rows.size:
+        if len(values) != rows.size or rows.count >= _MOST_ROWS:
             return False
         if rows.after is None:
             if not self._session.slots:
                 return False
-        elif self._session.slots or rows.cells[1 - rows.width] != pulse.step:
+        elif self._session.slots or not rows.cells or rows.cells[1 - rows.width] != pulse.step:
             return False
         row: list[Any] = [now, pulse.step]
         for name in rows.names:
@@ -151,6 +152,7 @@ class TrainingLog:
                 return False
             row.append(value)
         rows.write(row)
+        rows.pulse = pulse
         return True
 
     def _begin_anew(self, values: Mapping[str, Any], step: int | float | None, now: float) -> None:
@@ -161,6 +163,7 @@ class TrainingLog:
         # which may raise: what is quick goes on as it was
         at = self._logged_at = self._steps.at(step, values)
         self._logs += 1
+        rows.end()  # whoever breaks this off, by an interrupt, leaves no table that nobody reads
         self.history.close_rows()
         for value in values.values():
             if value.__class__ is not float or value - value != 0.0:
@@ -182,6 +185,16 @@ class TrainingLog:
         self._table.attend = True  # the next one is timed
         self._session.governor.charge(cost + (calls - 1) * other)
 
+    def _remind_others(self) -> None:
+        """Let other monitors of the session take a long call too.
+
+        The first one behind a step is heard for all of them: else it would be the same one's for
+        good, and what the others take never charged.
+        """
+        for other in self._session.listeners:
+            if isinstance(other, TrainingLog) and other is not self:
+                other._table.rest()
+
     def _follow_steps(self) -> None:
         """Let quick calls count no more where an optimiser has come that does."""
         if self._table.after is None or not self._session.slots:
@@ -196,6 +209,7 @@ class TrainingLog:
     def _begin_rows(self, names: tuple[str, ...], after: float | None) -> None:
         old = self._table
         self._logs += old.count
+        old.end()
         self._table = self.history.open_rows(names, self._began, after)
         self._table.pulse = self._session.pulse
         old.attend = True  # whoever writes there from now on says so

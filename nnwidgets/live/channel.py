@@ -70,7 +70,7 @@ class Paced:
         self.bytes_per_second = bytes_per_second
         self.share = share
         self.slowest = slowest
-        self._next = 0.0
+        self._next = self._next_along = 0.0
         self._sent_at = float("-inf")
         self._hurries = 0
         self._seen = 0  # hurries that the picture in the making takes account of
@@ -82,8 +82,8 @@ class Paced:
 
     def may_come_along(self, now: float, *, at_least: float = 0.0) -> bool:
         """Whether it may be sent with another part; as in `due`."""
-        early = max(0.0, self.seconds - self.along)
-        return self.due(now + early, at_least=at_least + early)
+        self._seen = self._hurries
+        return now >= self._next_along and now - self._sent_at >= at_least
 
     def done(self, now: float, size: int, cost: float = 0.0, budget: float = 1.0) -> None:
         """Note that `size` bytes have been sent, or 0 if there was nothing to send.
@@ -104,11 +104,13 @@ class Paced:
         if size:
             self._sent_at = now
         dear = min(self.slowest, cost / (self.share * budget))
-        self._next = now + max(self.seconds, size / self.bytes_per_second, dear)
+        least = max(size / self.bytes_per_second, dear)
+        self._next = now + max(self.seconds, least)
+        self._next_along = now + max(self.along, least)
 
     def hurry(self) -> None:
         """Send at the next opportunity: a click has changed something."""
-        self._next = 0.0
+        self._next = self._next_along = 0.0
         self._sent_at = float("-inf")
         self._hurries += 1
 

@@ -44,10 +44,10 @@ class OpenRows:
     write
         Appends a row to them.
     size
-        How many names; −1 without, which no call has.
+        How many names; −1 without and at the end, which no call has.
     attend, pulse
         Of whoever writes, who has no time to look elsewhere: that he is to see after the table,
-        and when. Nobody here reads or sets them.
+        and when.
     width
         Numbers in a row; −1 without names, which is no row.
     taken
@@ -95,6 +95,14 @@ class OpenRows:
         if not cells:
             return None
         return cells[1 - self.width] if self.after is None else self.after + self.count
+
+    def rest(self) -> None:
+        """Let the next row be no quick one: whoever writes it sets `pulse` again."""
+        self.pulse = _STILL
+
+    def end(self) -> None:
+        """Let nobody write here any more, but for those who are in the middle of it."""
+        self.size = -1
 
     def batch(self, folded: int, first_row: int) -> Batch:
         """Prepare the rows that wait; `taken` is for whoever stores them to move on.

@@ -380,7 +380,10 @@ class Session:
 
     def align(self, step: int) -> None:
         """Move the clock forward to a step that the user counts himself (a resumed run)."""
-        self.pulse.step = max(self.step, step)
+        pulse = self.pulse
+        if step > pulse.step:
+            pulse.begin_round()
+            pulse.step = pulse.round = step  # the round goes on: it is the same one
 
     def safe_point(self, kind: Kind) -> None:
         """The training thread has its hands free: run commands, answer clicks, pause.

@@ -70,6 +70,40 @@ def test_a_click_hurries() -> None:
     assert pace.due(1.0, at_least=2.5)
 
 
+def test_one_that_is_nearly_due_may_come_along() -> None:
+    pace = Paced(1.0, 1e6, along=0.25)
+    pace.done(50.0, 10)
+    assert not pace.may_come_along(50.2)
+    assert pace.may_come_along(50.25)
+    assert not pace.due(50.9)
+    assert not pace.may_come_along(50.4, at_least=0.5)
+    assert pace.may_come_along(50.5, at_least=0.5)
+
+
+def test_it_comes_along_no_sooner_than_by_itself_if_nobody_has_said_so() -> None:
+    pace = Paced(1.0, 1e6)
+    pace.done(50.0, 10)
+    assert not pace.may_come_along(50.99)
+    assert pace.may_come_along(51.0)
+
+
+def test_what_is_large_or_dear_waits_for_that_with_others_too() -> None:
+    large, dear = (Paced(1.0, 1000, share=0.25, along=0.1) for _ in range(2))
+    large.done(50.0, 500)
+    assert not large.may_come_along(50.49)
+    assert large.may_come_along(50.5)
+    dear.done(50.0, 10, cost=0.01, budget=0.02)  # 10 ms at a quarter of 2 %: two seconds
+    assert not dear.may_come_along(51.99)
+    assert dear.may_come_along(52.0)
+
+
+def test_a_click_lets_it_come_along_at_once() -> None:
+    pace = Paced(1.0, 1000, along=0.1)
+    pace.done(50.0, 5000)
+    pace.hurry()
+    assert pace.may_come_along(50.01, at_least=2.5)
+
+
 class Target:
     """A widget that notes when it was asked."""
 

@@ -118,6 +118,37 @@ def test_cheap_looks_are_not_taken_more_often_than_anybody_can_see(bench: Bench)
     assert bench.steps(10_000, 0.001) <= 16 + 10 / 0.1
 
 
+class Rare(Sampler):
+    """Needs no more than two samples in a second."""
+
+    apart = 0.5
+
+
+class Rarer(Sampler):
+    apart = 2.0
+
+
+@pytest.mark.parametrize(
+    ("samplers", "most", "least"),
+    [
+        ([Rarer(), Rare()], 20 / 0.5, 0.9 * 20 / 0.5),
+        ([Rarer()], 20 / 2.0, 0.9 * 20 / 2.0),
+        ([Rarer(), Sampler()], 20 / 0.1, 2 * 20 / 0.5),
+    ],
+    ids=["the smallest of all", "one", "one that says nothing"],
+)
+def test_who_needs_fewer_samples_gets_fewer(
+    bench: Bench, samplers: list[Sampler], most: float, least: float
+) -> None:
+    for sampler in samplers:
+        bench.sampling.add(sampler)
+    bench.steps(1000, 0.001)  # the first ones are for all who are new
+    assert bench.sampling.count >= 16
+    old = bench.sampling.count
+    bench.steps(20_000, 0.001)
+    assert least <= bench.sampling.count - old <= most + 1
+
+
 @pytest.mark.parametrize(("cost", "spent_by_others"), [(0.01, 1.0), (5.0, 0.0), (5.0, 1.0)])
 def test_a_dear_model_is_still_looked_at_but_not_at_any_price(
     bench: Bench, cost: float, spent_by_others: float

@@ -220,3 +220,48 @@ def test_when_the_budget_is_spent_it_sends_once_a_second(probe: Probe, browser: 
         probe.value = tick
         probe.publish(10 + tick * 0.01)
     assert 9 <= len(browser.updates()) <= 11
+
+
+def spend(probe: Probe, browser: Browser, sent_at: float) -> None:
+    """From now on a second lies between two messages; the other part is due at 12.0 again."""
+    browser.look()
+    probe.session.loop_began()
+    probe.spent(1000.0)
+    probe.publish(10.0)
+    probe.publish(11.0)  # there is nothing new
+    browser.updates()
+    probe.value = 1
+    probe.publish(sent_at)
+    assert [set(update) for update in browser.updates()] == [{"_live"}]
+
+
+def test_a_part_that_is_nearly_due_goes_with_another_one(probe: Probe, browser: Browser) -> None:
+    spend(probe, browser, 11.4)
+    probe.value, probe.slow_value = 2, 1
+    probe.publish(12.0)
+    (update,) = browser.updates()
+    assert values([update]) == [2]
+    assert values([update], "_slow") == [1]
+
+
+def test_a_part_that_has_just_been_sent_does_not(probe: Probe, browser: Browser) -> None:
+    spend(probe, browser, 11.7)
+    probe.value, probe.slow_value = 2, 1
+    probe.publish(12.0)
+    assert [set(update) for update in browser.updates()] == [{"_slow"}]
+    probe.publish(12.6)
+    assert browser.updates() == []
+    probe.publish(12.7)
+    assert values(browser.updates()) == [2]
+
+
+def test_nothing_is_sent_earlier_where_the_other_part_has_nothing_new(
+    probe: Probe, browser: Browser
+) -> None:
+    spend(probe, browser, 11.4)
+    probe.value = 2
+    for now in (11.9, 12.0, 12.3):
+        probe.publish(now)
+        assert browser.updates() == []
+    probe.publish(12.4)
+    assert values(browser.updates()) == [2]
