@@ -64,7 +64,6 @@ export function header(words: Words, signal: AbortSignal): Header {
     { class: "nnw-header" },
     h("div", { class: "nnw-header-what" }, title, pill.element, step),
     scores,
-    h("span", { class: "nnw-spring" }),
     cost.element,
     pill.spoken,
   );

@@ -28,7 +28,6 @@ export function header(words: Words, signal: AbortSignal): Header {
     "div",
     { class: "nnw-header" },
     h("div", { class: "nnw-header-what" }, title, pill.element, step),
-    h("span", { class: "nnw-spring" }),
     cost.element,
     pill.spoken,
   );
