@@ -209,7 +209,6 @@ class TrainingLog:
     def _begin_rows(self, names: tuple[str, ...], after: float | None) -> None:
         old = self._table
         self._logs += old.count
-        old.end()
         self._table = self.history.open_rows(names, self._began, after)
         self._table.pulse = self._session.pulse
         old.attend = True  # whoever writes there from now on says so
