@@ -59,7 +59,8 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No look is cut short because the machine is slow; `test_long` has its own slow models."""
     for limit in ("_PASSING", "_WAITED_FOR", "_AT_REST", "_MOVING"):
         monkeypatch.setattr(f"nnwidgets._boundary_looking.{limit}", 60.0)
-    monkeypatch.setattr("nnwidgets._boundary_extras._FILLING", 60.0)
+    for limit in ("_PASSING", "_FILLING"):
+        monkeypatch.setattr(f"nnwidgets._boundary_extras.{limit}", 60.0)
 
 
 def at_any_price(plot: DecisionBoundaryPlot, monkeypatch: pytest.MonkeyPatch) -> None:

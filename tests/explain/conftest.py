@@ -18,6 +18,15 @@ def sentences_are_complete() -> Iterator[None]:
     be_strict(False)
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows go through a model together as memory allows, however slow the machine is just now.
+
+    For tests that compare two answers bit by bit: in other batches the last digits are others.
+    """
+    monkeypatch.setattr("nnwidgets.explain.batching.SECONDS", 1000.0)
+
+
 @pytest.fixture(autouse=True)
 def repeatable() -> Iterator[None]:
     """Each test begins with the same random numbers, and leaves those of others alone."""

@@ -202,6 +202,7 @@ def test_lrp_passes_layers_that_only_move_numbers_and_conserves() -> None:
     assert np.sum(lrp.values) == pytest.approx(score, rel=1e-4)
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("at_once", [1, 5, None])
 def test_perturbation_methods_are_captums(at_once: int | None) -> None:
     net, data = cnn(), images()

@@ -76,6 +76,7 @@ def test_the_model_and_all_generators_stay_as_they_were(method: str, fails: bool
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "occlusion", "lime"])
 def test_a_model_that_draws_is_reproducible_and_draws_from_nobody(method: str) -> None:
     question = question_of(draws=True)
@@ -137,6 +138,7 @@ def test_quiet_listens_in_its_own_thread_only() -> None:
     assert any("Setting forward" in str(warning.message) for warning in shown)
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_it_works_where_gradients_are_switched_off() -> None:
     asked = question_of().ask(1, 2)
     usual = explain(asked, "integrated_gradients").values

@@ -140,6 +140,7 @@ def test_an_explanation_says_what_it_is_of() -> None:
     assert mapped.baseline is None
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("method", ["smooth_grad", "gradient_shap", "lime", "kernel_shap"])
 def test_the_seed_decides_and_nothing_else(method: str) -> None:
     asked = asked_image()
@@ -179,6 +180,7 @@ def test_cost_tells_quick_methods_from_slow_ones() -> None:
     assert cost(asked, "grad_cam") == 3
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_lime_says_how_well_it_fits_and_how_much_is_luck() -> None:
     asked = asked_image(side=16)
     model = methods_surrogate.LeastSquares()

@@ -14,7 +14,11 @@ from tests.training import Training
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-def test_scripted_models_are_asked_like_others(make: Make) -> None:
+def test_scripted_models_are_asked_like_others(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a slow machine features are permuted among fewer samples, and the answer is another.
+    monkeypatch.setattr("nnwidgets.explain.batching.SECONDS", 1000.0)
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
     scripted = torch.jit.script(net)
     x = torch.rand(3, 1, 8, 8)
@@ -124,10 +128,10 @@ def test_a_baseline_may_be_an_array(training: Training, make: Make) -> None:
     options = {"method": "integrated_gradients", "targets": 1}
     viewer = make(training.model, training.x[:3], baseline=black, **options)
     plain = make(training.model, training.x[:3], **options)
-    np.testing.assert_allclose(viewer.explain(0).arrays[0], plain.explain(0).arrays[0])
-    np.testing.assert_allclose(
-        plain.explain(0, baseline=black).arrays[0], plain.explain(0).arrays[0]
-    )
+    expected = plain.explain(0).arrays[0]
+    # How many inputs go through at once depends on the time, and the last digits on that.
+    for found in (viewer.explain(0), plain.explain(0, baseline=black)):
+        np.testing.assert_allclose(found.arrays[0], expected, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="Did you mean 'blurred'"):
         make(training.model, training.x[:3], baseline="blur")
 
