@@ -36,7 +36,7 @@ class Picture:
         self._widget = widget
         self._seq = next_seq
         self._last: dict[str, Any] = {}
-        self._said: tuple[float, list[str]] = (float("-inf"), [])
+        self._said: tuple[float, bool, list[str]] = (float("-inf"), False, [])
 
     def live(self) -> Packed | None:
         """State, step, cost: what changes all the time."""
@@ -79,11 +79,11 @@ class Picture:
         return None
 
     def _sentences(self) -> list[str]:
-        now = perf_counter()
-        if now - self._said[0] > _SAID_FOR:
-            widget = self._widget
-            self._said = now, widget._say_what_is_seen(widget._shown_language)
-        return self._said[1]
+        now, widget = perf_counter(), self._widget
+        steps = bool(widget.session.slots)
+        if now - self._said[0] > _SAID_FOR or steps != self._said[1]:
+            self._said = now, steps, widget._say_what_is_seen(widget._shown_language)
+        return self._said[2]
 
     def _same(self, part: str, state: object) -> bool:
         """Whether `part` has been built of this state already; if not, it is from now on."""

@@ -13,7 +13,7 @@ from torch import nn
 
 from nnwidgets._saliency_looking import Looking
 from nnwidgets._saliency_solving import Solver
-from nnwidgets._saliency_wish import Wish
+from nnwidgets._saliency_wish import Answer, Wish
 from nnwidgets.catalogue import text
 from nnwidgets.explain.cancelling import Cancelled
 from nnwidgets.explain.importance import Importance, table_importance
@@ -144,6 +144,13 @@ class Checking(Looking):
                 waiting.cancelled = True
         self._part_changed("_live")
 
+    def _asked_alike(self, checked: _Checked, current: Answer) -> bool:
+        """Whether what was checked is what is shown, a class by name or as the model's answer."""
+        wish, report, found = checked.wish, checked.report, current.explanation
+        if report is not None and found is not None and report.target == found.target:
+            wish = replace(wish, target=current.wish.target)
+        return self._solver.same(wish, current.wish)
+
     def _trust_meta(self) -> tuple[object, dict[str, Any], Arrays]:
         """Return what identifies the report, its words and its arrays."""
         checked, language = self._checked, self._shown_language
@@ -160,7 +167,7 @@ class Checking(Looking):
             current is not None
             and checked.era == self._era
             and (checked.step, checked.weights) == (current.step, current.weights)
-            and self._solver.same(checked.wish, current.wish)
+            and self._asked_alike(checked, current)
         )
         # What the model answers has become a class by now, as in the pane.
         target = checked.wish.target if checked.report is None else checked.report.target

@@ -114,7 +114,7 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
         self._diary = Diary()
         self._samples = Samples()
         self._diagnosis = Diagnosis(self.history, self._samples)
-        self._said: tuple[float, list[str]] = (float("-inf"), [])
+        self._said: tuple[float, bool, list[str]] = (float("-inf"), False, [])
         self._last_state: State = "idle"
         self._paused = False  # as the marks on the curves tell
         # A container made in the call itself would be gone with it; all else is held weakly.
@@ -372,10 +372,11 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
         return self._link.route
 
     def _sentences(self) -> list[str]:
-        now = perf_counter()
-        if now - self._said[0] > 2.0:  # asked ten times a second; a large model takes a while
-            self._said = now, self._say_what_is_seen(self._shown_language)
-        return self._said[1]
+        now, steps = perf_counter(), bool(self._session.slots)
+        # Asked ten times a second; a large model takes a while.
+        if now - self._said[0] > 2.0 or steps != self._said[1]:
+            self._said = now, steps, self._say_what_is_seen(self._shown_language)
+        return self._said[2]
 
     def _say_what_is_seen(self, language: str) -> list[str]:
         session, said = self._session, []

@@ -157,6 +157,9 @@ def check_map(viewer: Locator) -> None:
         viewer.get_by_role("button", name="Check this map").or_(
             viewer.get_by_role("button", name="Check again")
         ).click()
+    # While a map is checked again, the verdict on the one before still stands there.
+    checked.wait_for(timeout=MINUTES)
+    viewer.locator(".nnw-trust-work").wait_for(state="hidden", timeout=MINUTES)
     checked.wait_for(timeout=MINUTES)
 
 

@@ -281,6 +281,17 @@ def test_best_points(make: Make) -> None:
     assert np.isnan(best["train_loss"]).all()
 
 
+def test_the_status_follows_an_optimiser_that_comes(make: Make) -> None:
+    from nnwidgets.catalogue import text
+
+    model, optimizer = small()
+    monitor = make(model)
+    without = text("status.no_optimizer", "en")
+    assert without in monitor._sentences()
+    monitor.session.attach(optimizer)
+    assert without not in monitor._sentences()
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [

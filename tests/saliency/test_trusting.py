@@ -43,6 +43,19 @@ def test_it_is_of_another_map_once_something_else_is_asked(training: Training, m
     assert part(viewer, "_trust")[0]["state"] == "stale"
 
 
+def test_the_class_that_the_model_gives_is_the_same_asked_for_by_name(
+    training: Training, make: Make
+) -> None:
+    viewer = make(training.model, training.x[:4], method="saliency")
+    look(viewer)
+    answer = viewer.trust().target
+    assert isinstance(answer, int)
+    viewer.target = answer
+    assert part(viewer, "_trust")[0]["state"] == "ready"
+    viewer.target = (answer + 1) % 3
+    assert part(viewer, "_trust")[0]["state"] == "stale"
+
+
 def test_words_follow_the_page(training: Training, make: Make) -> None:
     viewer = make(training.model, training.x[:4], method="saliency", language="zh")
     report = viewer.trust()
