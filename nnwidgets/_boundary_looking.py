@@ -35,7 +35,7 @@ _WAITED_FOR: Final = 0.03
 _AT_REST: Final = 0.08
 _MOVING: Final = 0.0003
 _COARSE_SIDE: Final = 40
-_ALIKE: Final = 0.7  # of the places along an axis: other numbers of them are the clock's noise
+_ALIKE: Final = 0.75  # of the places along an axis: other numbers of them are the clock's noise
 _OLD: Final = 3.0  # seconds, after which a slow surface begins anew with the weights of now
 _FEW_POINTS: Final = 50
 _FEWEST: Final = 4  # rows, and more, to see how long one takes
@@ -221,7 +221,8 @@ class Looking(Extras):
         if row <= 0:
             return side
         now, before = max(_COARSE_SIDE, int((_MOVING / row) ** 0.5)), self._moved_side
-        if not _ALIKE * before <= now <= before / _ALIKE:  # or the same places are asked again
+        # As long as it may be, the same places are asked again: what those need is known.
+        if not _ALIKE * before <= now <= before / _ALIKE or before**2 * row > _PASSING:
             self._moved_side = now
         return min(side, self._moved_side)
 

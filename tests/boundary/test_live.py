@@ -163,6 +163,37 @@ def test_a_coarse_picture_of_a_loop_becomes_fine_at_rest(
     is_of(plot, training.state())
 
 
+def keep_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of time, which are nearly none in these tests."""
+    for limit, seconds in (("_PASSING", 0.005), ("_MOVING", 0.0003)):
+        monkeypatch.setattr(f"nnwidgets._boundary_looking.{limit}", seconds)
+
+
+def test_the_places_beside_a_training_do_not_follow_the_noise_of_the_clock(
+    training: Training, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_limits(monkeypatch)
+    plot = make(training.model, training.x, training.y, resolution=100)
+    sides = []
+    for row in (1e-7, 1.3e-7, 0.8e-7, 4e-7, 5e-7, 2e-5, 0):
+        plot._space.row_seconds = row
+        sides.append(plot._moving_side)
+    # Three that are alike, then four and five times as long; at least 40, whatever they take; and
+    # all of them while nobody knows.
+    assert sides == [54, 54, 54, 40, 40, 40, 100]
+
+
+def test_a_slow_moment_does_not_keep_more_places_than_a_look_has_time_for(
+    training: Training, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_limits(monkeypatch)
+    plot = make(training.model, training.x, training.y, resolution=100)
+    plot._space.row_seconds = 1.07e-7
+    assert plot._moving_side == 52
+    plot._space.row_seconds = 1e-5  # 52 and 40 are alike, but that is 27 ms
+    assert plot._moving_side == 40
+
+
 def test_edits_are_seen_within_one_look(training: Training, live: DecisionBoundaryPlot) -> None:
     live.session.loop_began()
     training.step()
