@@ -14,9 +14,7 @@ from tests.training import Training
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
-def test_scripted_models_are_asked_like_others(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scripted_models_are_asked_like_others(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     # On a slow machine features are permuted among fewer samples, and the answer is another.
     monkeypatch.setattr("nnwidgets.explain.batching.SECONDS", 1000.0)
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
