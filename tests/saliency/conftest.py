@@ -37,6 +37,13 @@ def make() -> Iterator[Make]:
         one.close()
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No map is worked out aside because the machine is slow; `test_long` has its slow methods."""
+    monkeypatch.setattr("nnwidgets._saliency_sources._QUICK_SECONDS", 5.0)
+    monkeypatch.setattr("nnwidgets._saliency_filming._BACKFILL_SECONDS", 60.0)
+
+
 def click(viewer: SaliencyViewer, action: str, **args: Any) -> None:
     """Ask as the browser does."""
     viewer._receive({"type": "request", "id": 1, "action": action, "args": args}, [])

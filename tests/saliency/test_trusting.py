@@ -51,6 +51,7 @@ def test_the_class_that_the_model_gives_is_the_same_asked_for_by_name(
     answer = viewer.trust().target
     assert isinstance(answer, int)
     viewer.target = answer
+    viewer._have_answers()  # on a slow machine they are worked out aside
     assert part(viewer, "_trust")[0]["state"] == "ready"
     viewer.target = (answer + 1) % 3
     assert part(viewer, "_trust")[0]["state"] == "stale"
