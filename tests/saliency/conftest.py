@@ -41,6 +41,7 @@ def make() -> Iterator[Make]:
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No map is worked out aside because the machine is slow; `test_long` has its slow methods."""
     monkeypatch.setattr("nnwidgets._saliency_sources._QUICK_SECONDS", 5.0)
+    monkeypatch.setattr("nnwidgets._saliency_pages._EACH", 5.0)
     monkeypatch.setattr("nnwidgets._saliency_filming._BACKFILL_SECONDS", 60.0)
 
 
