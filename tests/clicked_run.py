@@ -35,11 +35,13 @@ def train(training: Training, click: Click | None = None, *, threads: int = 2) -
     ----------
     click
         Does one thing to a widget, as the dice have it. Called again and again, by several threads
-        beside the loop, and once at least by each.
+        beside the loop, and once at least by each; from the first step on. Before that nothing
+        tells in a script that a loop runs, and what is asked for there is done at once.
     """
-    over = threading.Event()
+    over, begun = threading.Event(), threading.Event()
 
     def disturb(seed: int) -> None:
+        begun.wait()
         dice = random.Random(seed)
         while True:
             assert click is not None
@@ -56,9 +58,11 @@ def train(training: Training, click: Click | None = None, *, threads: int = 2) -
             loss = loss + 0.0 * torch.rand(()) + random.random() * 0
             loss.backward()
             training.optimizer.step()
+            begun.set()
             losses.append(loss.item())
     finally:
         over.set()
+        begun.set()
     for other in others:
         other.join()
     return losses
