@@ -21,7 +21,7 @@ __all__ = ["Governor", "work_clock"]
 Account = Literal["sampling", "sending", "looking", "other"]
 
 _SHARES: Final[dict[Account, float]] = {
-    "sampling": 0.1, "sending": 0.2, "looking": 0.4, "other": 0.0,
+    "sampling": 0.1, "sending": 0.2, "looking": 0.33, "other": 0.0,
 }  # fmt: skip
 _CREDIT_SECONDS: Final = 2.0  # unused credit is kept this long: a pause must not buy a burst
 _DEBT_SECONDS: Final = 10.0  # and one dear first look must not blind the widget for minutes
