@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from nnwidgets import LayerInspector
+from tests.compiling import nothing_compiled
 from tests.training import Training, small_cnn, train_on_pictures
+
+__all__ = ["nothing_compiled"]
 
 Make = Callable[..., LayerInspector]
 
