@@ -23,7 +23,7 @@ from nnwidgets.probe.nonfinite import NonFiniteTracker
 __all__ = ["TrainingLog"]
 
 _TIMED_EVERY: Final = 16  # one log() in so many is timed, and charged for all of them
-_MOST_ROWS: Final = 4096  # in one table, which is kept until the next one begins
+_MOST_ROWS: Final = 2048  # in one table, which is kept until the next one begins
 _MANY: Final = 2**62  # steps from which one can still count on in int64
 
 

@@ -39,7 +39,7 @@ def test_every_point_is_kept_in_its_order(made: list[tuple[str, float]]) -> None
             history.settle()
         else:
             if move == "row":
-                rows.cells.fromlist([10.0 + step / 4, step, *[value] * len(names)])
+                rows.write([10.0 + step / 4, step, *[value] * len(names)])
             else:
                 history.close_rows()
                 history.append(step, step / 4, dict.fromkeys(names, value))
@@ -60,9 +60,9 @@ def test_every_point_is_kept_in_its_order(made: list[tuple[str, float]]) -> None
 def test_other_series_may_be_appended_meanwhile() -> None:
     history = History()
     rows = history.open_rows(("loss",), 0.0)
-    rows.cells.fromlist([0.5, 1, 2.0])
+    rows.write([0.5, 1, 2.0])
     history.append(1, 0.75, {"learning_rate": 0.1})
-    rows.cells.fromlist([1.0, 2, 3.0])
+    rows.write([1.0, 2, 3.0])
     assert history["loss"].values.tolist() == [2.0, 3.0]
     assert history["learning_rate"].steps.tolist() == [1]
 
@@ -71,10 +71,10 @@ def test_a_row_that_comes_late_is_kept_once() -> None:
     """Another thread has closed the table, and a reader emptied it, in the middle of a call."""
     history = History()
     rows = history.open_rows(("loss",), 0.0)
-    rows.cells.fromlist([0.5, 1, 2.0])
+    rows.write([0.5, 1, 2.0])
     history.close_rows()
     assert history["loss"].values.tolist() == [2.0]
-    rows.cells.fromlist([1.0, 2, 3.0])
+    rows.write([1.0, 2, 3.0])
     history.again(rows)
     history.again(rows)
     assert history.waiting == 1
@@ -101,7 +101,7 @@ def test_reading_never_disturbs_who_writes() -> None:
         for i in range(count):
             if i % 501 == 500:
                 rows = history.open_rows(("loss",), 0.0)
-            rows.cells.fromlist([float(i), i, float(i)])
+            rows.write([float(i), i, float(i)])
     finally:
         over.set()
         reader.join()
@@ -113,7 +113,7 @@ def test_tables_are_folded_where_nobody_reads() -> None:
     history = History()
     for i in range(200):
         rows = history.open_rows(("loss",), 0.0)
-        rows.cells.fromlist([float(i), i, 0.5])
+        rows.write([float(i), i, 0.5])
     assert len(history._pending) < 20
     assert history.count("loss") == 200
 
