@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from bench.workloads import Workload
-from nnwidgets.live.channel import Publisher
+from nnwidgets.live.channel import TICK, Publisher
 
 __all__ = ["Turns", "turns"]
 
@@ -110,10 +110,10 @@ class Turns:
 def turns(work: Workload) -> Iterator[Turns]:
     """Let the training of `work` be watched and bare in turns, by widgets made meanwhile."""
     made = Turns(work)
-    serve: Callable[..., bool] = Publisher._serve
+    serve: Callable[..., float] = Publisher._serve
 
-    def gated(*args: Any, last: bool) -> bool:
-        return serve(*args, last=last) if made.watched or last else True
+    def gated(*args: Any, last: bool) -> float:
+        return serve(*args, last=last) if made.watched or last else TICK
 
     Publisher._serve = staticmethod(gated)  # type: ignore[method-assign, assignment]
     try:

@@ -16,20 +16,23 @@ import weakref
 from time import monotonic, thread_time
 from typing import Final, Protocol
 
-__all__ = ["Paced", "Publisher", "Publishes", "publisher"]
+__all__ = ["DOZE", "TICK", "Paced", "Publisher", "Publishes", "publisher"]
 
 log = logging.getLogger("nnwidgets")
 
-_TICK: Final = 0.1  # seconds between two rounds while something happens
-_DOZE: Final = 1.0  # and while nothing does
+TICK: Final = 0.1  # seconds between two rounds while something happens
+DOZE: Final = 1.0  # and while nothing does
 _PATIENCE: Final = 5.0  # seconds that the interpreter's end waits for a message being sent
 
 
 class Publishes(Protocol):
     """A widget, as the publisher sees it."""
 
-    def publish(self, now: float) -> bool:
-        """Send what is due; False when nothing has happened lately."""
+    def publish(self, now: float) -> float:
+        """Send what is due, and return the seconds until something may be due again.
+
+        From `TICK` to `DOZE`, which says that nothing has happened lately.
+        """
 
     def spent(self, seconds: float) -> None:
         """So much processor time went into `publish`."""
@@ -191,30 +194,30 @@ class Publisher:
                 if not refs:
                     self._thread = None
                     return
-            busy = [self._serve(ref, last=over) for ref in refs]  # all, whatever the first says
+            pause = min([self._serve(ref, last=over) for ref in refs])
             if over:
                 return
-            self.dozing = not any(busy)
-            self._wake.wait(_DOZE if self.dozing else _TICK)
+            self.dozing = pause >= DOZE
+            self._wake.wait(pause)
             self._wake.clear()
 
     @staticmethod
-    def _serve(ref: weakref.ref[Publishes], *, last: bool) -> bool:
+    def _serve(ref: weakref.ref[Publishes], *, last: bool) -> float:
         target = ref()
         if target is None:
-            return False
+            return DOZE
         begun = thread_time()
         try:
             if last:
                 target.send_last()
-                return False
+                return DOZE
             try:
                 return target.publish(monotonic())
             finally:
                 target.spent(thread_time() - begun)
         except Exception:
             log.exception("nnwidgets could not send to the notebook; training goes on")
-            return False
+            return DOZE
 
 
 publisher: Final = Publisher()

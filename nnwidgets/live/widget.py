@@ -29,7 +29,7 @@ from ipywidgets.widgets import widget as _registry
 
 from nnwidgets.live import wire
 from nnwidgets.live.cells import Cells
-from nnwidgets.live.channel import Paced, publisher
+from nnwidgets.live.channel import DOZE, TICK, Paced, publisher
 from nnwidgets.live.commands import Ticket
 from nnwidgets.live.jobs import Job
 from nnwidgets.live.kernel import KernelLink, kernel_link
@@ -184,20 +184,26 @@ class LiveWidget(anywidget.AnyWidget):
         self._seq += 1
         return self._seq
 
-    def publish(self, now: float) -> bool:
-        """Send what is due (called by the publisher thread); False when all is quiet."""
+    def publish(self, now: float) -> float:
+        """Send what is due (called by the publisher thread); return when to ask again, in seconds.
+
+        Each time costs about 0.1 ms, so not ten times a second where little may be sent.
+        """
         if self._closed:
-            return False
+            return DOZE
         self._session.check_rest()
         running = self._session.control.state == "running"
+        seldom = running and not self._shown
         if self._shown:
             governor = self._session.governor
-            afford = not running or governor.allows(self._sending_cost, "sending")
-            self._send_due(now, 0.0 if afford else self._thrifty_seconds)
+            seldom = running and not governor.allows(self._sending_cost, "sending")
+            self._send_due(now, self._thrifty_seconds if seldom else 0.0)
         elif not self._views or not running:
             # at rest hidden views are served too: what is on the screen is what gets saved
             self._send_due(now, _UNSEEN_SECONDS if running else 0.0)
-        return running or self._unsent
+        if not (running or self._unsent):
+            return DOZE
+        return max(TICK, self._thrifty_seconds / 4) if seldom else TICK
 
     def spent(self, seconds: float) -> None:
         """Book processor time of the publisher thread."""

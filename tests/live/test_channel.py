@@ -11,7 +11,7 @@ import weakref
 
 import pytest
 
-from nnwidgets.live.channel import Paced, Publisher
+from nnwidgets.live.channel import DOZE, TICK, Paced, Publisher
 from tests.live.doubles import background, until
 
 
@@ -115,12 +115,12 @@ class Target:
         self.busy = busy
         self.fails = fails
 
-    def publish(self, now: float) -> bool:
+    def publish(self, now: float) -> float:
         self.asked += 1
         self.threads.add(threading.current_thread().name)
         if self.fails:
             raise RuntimeError("planted")
-        return self.busy
+        return TICK if self.busy else DOZE
 
     def spent(self, seconds: float) -> None:
         self.cost += seconds

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nnwidgets.live import wire
+from nnwidgets.live.channel import DOZE, TICK
 from tests.live.doubles import (
     Browser,
 )
@@ -41,6 +42,20 @@ def test_the_latest_wins(probe: Probe, browser: Browser) -> None:
     assert seen == sorted(seen)
     probe.publish(12.0)
     assert values(browser.updates()) == [999]
+
+
+def test_it_is_asked_less_often_while_little_may_be_sent(probe: Probe, browser: Browser) -> None:
+    probe.session.loop_began()
+    probe.session.governor.stop()  # so that nothing is earned
+    assert TICK < probe.publish(9.0) < DOZE, "nobody looks"
+    browser.look()
+    assert probe.publish(10.0) == TICK
+    for account in ("sending", "other"):
+        probe.session.governor.charge(100.0, account)
+    assert TICK < probe.publish(10.1) < DOZE
+    probe.session.loop_ended("finished")
+    probe.publish(11.0)
+    assert probe.publish(12.0) == DOZE
 
 
 def test_sequence_numbers_grow_over_all_parts(probe: Probe, browser: Browser) -> None:

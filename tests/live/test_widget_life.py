@@ -11,6 +11,7 @@ import pytest
 import traitlets as t
 
 from nnwidgets.live import wire
+from nnwidgets.live.channel import DOZE
 from nnwidgets.live.session import Session
 from nnwidgets.live.widget import action, bundle, sentence
 from tests.live.doubles import (
@@ -90,7 +91,7 @@ def test_close_is_final_and_idempotent(quiet: NoPublisher, monkeypatch: pytest.M
     assert quiet.targets == []
     assert [kind for kind, _, _ in browser.comm.sent].count("comm_close") == 1
     sent = len(browser.comm.sent)
-    assert not probe.publish(10.0)
+    assert probe.publish(10.0) == DOZE
     probe.flush()
     probe.cell_over()
     probe.on_change()
