@@ -57,7 +57,9 @@ class Pulse:
     time_at, cost
         The step that is timed when it is quiet, and the seconds that the last such one took.
     mark
-        The next of these two kinds of steps.
+        The next of these two kinds of steps, or of those in which a quiet step reads the clock.
+    clock_every
+        Steps from one of these to the next: where steps are short, some of them read none.
     groups
         How many parameter groups the optimiser has; −1 while that is not known.
     rate, rates
@@ -68,6 +70,7 @@ class Pulse:
     __slots__ = (
         "active",
         "before",
+        "clock_every",
         "cost",
         "due",
         "glance",
@@ -102,6 +105,7 @@ class Pulse:
         self.time_at = -1
         self.cost = 0.0
         self.mark: float = 0
+        self.clock_every = 1
         self.groups = -1
         self.rate: Any = None
         self.rates: Sequence[Any] = ()
