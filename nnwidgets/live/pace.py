@@ -17,7 +17,7 @@ _GLANCE_SHARE: Final = 0.1  # of the budget that these may take
 # a look costs the loop three times what it takes itself (measured by alternating with and without).
 _CROWDING: Final = 1.5
 _RAREST: Final = 64  # steps from one look to the next
-_SHORT: Final = 1e-3  # seconds: of shorter steps …
+_SHORT: Final = 4e-3  # seconds: of shorter steps …
 _UNTIMED: Final = 8  # … one in so many reads the clock
 
 
