@@ -102,6 +102,38 @@ def test_a_tensor_is_worth_what_it_held() -> None:
         assert monitor.history["loss"].values.tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize("first", [None, 0.5, torch.tensor(0.5)], ids=["none", "float", "tensor"])
+def test_what_a_device_still_computes_is_not_waited_for(
+    first: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was logged before: the first call behind it that is no quick one ends that."""
+    read: list[torch.device] = []
+    item = torch.Tensor.item
+
+    def spy(value: torch.Tensor) -> object:
+        read.append(value.device)
+        return item(value)
+
+    monitor, model, optimizer = watched()
+    elsewhere = torch.zeros((), device="meta")  # a device that never gets there
+    with monitor:
+        take_step(model, optimizer)
+        if first is not None:
+            monitor.log(loss=first)
+        monitor.log(accuracy=1.0)
+        monkeypatch.setattr(torch.Tensor, "item", spy)
+        for _ in range(5):
+            take_step(model, optimizer)
+            monitor.log(loss=elsewhere)
+            keep_quiet(monitor)
+        assert elsewhere.device not in read
+        for _ in range(2):
+            monitor.log(loss=torch.tensor(0.25))
+            keep_quiet(monitor)
+        monkeypatch.undo()
+        assert monitor.history["loss"].values[-2:].tolist() == [0.25, 0.25]
+
+
 def test_a_step_that_is_only_counted_wants_no_other_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monitor, model, optimizer = watched()
     with monitor:
