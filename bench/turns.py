@@ -8,7 +8,8 @@ that the loop has stopped.
 
 What is replaced here for that (the clock that modules of nnwidgets read, the sender's `_serve`, the
 tables of torch's hooks) is put back in the end. The clock is one without a line of Python, which
-would add a tenth of what is to be measured.
+would add a tenth of what is to be measured. As it is, each reading takes 0.4 µs more inside a loop
+than one of the real clock: 0.2 % of a step of 0.21 ms, which are in the figures.
 """
 
 from __future__ import annotations

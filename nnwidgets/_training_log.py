@@ -23,7 +23,7 @@ from nnwidgets.probe.nonfinite import NonFiniteTracker
 __all__ = ["TrainingLog"]
 
 _TIMED_EVERY: Final = 16  # one log() in so many is timed, and charged for all of them
-_MOST_ROWS: Final = 2048  # in one table, which is kept until the next one begins
+_MOST_ROWS: Final = 4096  # in one table, which is kept until the next one begins
 _MANY: Final = 2**62  # steps from which one can still count on in int64
 
 
@@ -90,10 +90,10 @@ class TrainingLog:
                 try:
                     for name in rows.names:
                         value = given[name]
-                        if type(value) is Tensor:  # on the CPU, as the one before: `_is_here`
+                        if value.__class__ is Tensor and value.is_cpu:
                             value = value.item()
                         # a finite float less itself is 0; NaN and infinities are not
-                        if type(value) is not float or value - value != 0.0:
+                        if value.__class__ is not float or value - value != 0.0:
                             break
                         row.append(value)
                     else:
@@ -173,8 +173,7 @@ class TrainingLog:
             self._own.give_way(values)
             self.history.append(at, now - self._began, values)
         counts = not self._session.slots and abs(at) < _MANY
-        quick = (counts or self._session.slots) and all(map(_is_here, values.values()))
-        names = tuple(values) if quick else ()
+        names = tuple(values) if counts or self._session.slots else ()
         self._begin_rows(names, at if counts else None)
         self._follow_steps()  # an optimiser that has come meanwhile has not seen these rows
 
@@ -239,15 +238,6 @@ class TrainingLog:
                 name=name,
                 reason=reason,
             )
-
-
-def _is_here(number: Any) -> bool:
-    """Say whether this was a number at once, and none that a device is still computing.
-
-    What comes under the same name until the next call that is no quick one is taken to be where
-    this one was: a quick call reads it, and would wait for the device.
-    """
-    return type(number) is float
 
 
 def _item(value: Tensor) -> Any:

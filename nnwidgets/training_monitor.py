@@ -131,7 +131,7 @@ class TrainingMonitor(TrainingLog, TrainingExport, LiveWidget):
             ("_live", picture.live, Paced(0.1, _BYTES_PER_SECOND, 0.1)),
             ("_curves", picture.curves, Paced(0.25, _BYTES_PER_SECOND, 0.25)),
             ("_layers", picture.layers, Paced(0.5, _BYTES_PER_SECOND, 0.05)),
-            ("_notes", picture.notes, Paced(1.5, _BYTES_PER_SECOND, 0.05, slowest=20.0)),
+            ("_notes", picture.notes, Paced(1.5, _BYTES_PER_SECOND, 0.1, slowest=20.0)),
         ):
             self._add_part(Part(trait, build, pace))
         self._open_for_business()

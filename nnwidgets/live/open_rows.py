@@ -8,7 +8,6 @@ it grows (together 0.8 µs of the 5 µs that a ``log()`` costs a step of 0.2 ms,
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -25,7 +24,7 @@ _STILL: Final = Pulse()  # in which nothing is quick
 class OpenRows:
     """A table that grows by ``rows.write([time, step, value, ...])``.
 
-    Under the global interpreter lock that call is one piece, and so is a copy of a part: a reader
+    Under the global interpreter lock that call is one piece, and so is reading the newest: a reader
     finds whole rows only, and takes what is there without anybody waiting.
 
     Parameters
@@ -106,6 +105,21 @@ class OpenRows:
         """Let nobody write here any more, but for those who are in the middle of it."""
         self.size = -1
 
+    def _waiting(self) -> tuple[int, NDArray[np.float64]]:
+        """Return how many rows have come, and those that wait.
+
+        From the end on, where a queue is quick to read.
+        """
+        width, first = self.width, self.taken
+        while True:
+            newest_first = reversed(self.cells)
+            end = self.count
+            numbers = (end - first) * width
+            try:
+                return end, np.fromiter(newest_first, np.float64, numbers)[::-1].reshape(-1, width)
+            except RuntimeError:  # a row has come since `reversed`, by another thread: again
+                continue
+
     def batch(self, folded: int, first_row: int) -> Batch:
         """Prepare the rows that wait; `taken` is for whoever stores them to move on.
 
@@ -114,9 +128,8 @@ class OpenRows:
         folded, first_row
             As in `nnwidgets.live.pending.take`.
         """
-        width, first, end = self.width, self.taken, self.count
-        waiting = islice(self.cells, first * width, end * width)
-        table = np.fromiter(waiting, np.float64, (end - first) * width).reshape(-1, width)
+        first = self.taken
+        end, table = self._waiting()
         at = np.arange(first_row, first_row + len(table), dtype=np.int64)
         steps: NDArray[Any] = table[:, 1].astype(np.int64)
         if self.after is not None:

@@ -17,8 +17,6 @@ _GLANCE_SHARE: Final = 0.1  # of the budget that these may take
 # a look costs the loop three times what it takes itself (measured by alternating with and without).
 _CROWDING: Final = 1.5
 _RAREST: Final = 64  # steps from one look to the next
-_SHORT: Final = 4e-3  # seconds: of shorter steps …
-_UNTIMED: Final = 8  # … one in so many reads the clock
 
 
 class Pace:
@@ -31,14 +29,11 @@ class Pace:
     glance_every
         Steps between two looks at a gradient; more than one where steps are so short that it
         would show.
-    clock_every
-        Steps between two that read the clock.
     """
 
     def __init__(self, governor: Governor) -> None:
         self.step_seconds = 0.0
         self.glance_every = 1
-        self.clock_every = 1
         self._quiet = 0.0
         self._governor = governor
         self._last: tuple[int, float] | None = None
@@ -74,7 +69,6 @@ class Pace:
             share = max(share, _GLANCE_SECONDS / _RAREST)  # a budget may be next to nothing
             every = (_GLANCE_SECONDS / share) ** _CROWDING
             self.glance_every = max(1, min(_RAREST, math.ceil(every)))
-            self.clock_every = _UNTIMED if self.step_seconds < _SHORT else 1
         self._last = step, now
         pulse.time_at = step + 1 + step % 3
 

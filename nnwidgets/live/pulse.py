@@ -57,9 +57,7 @@ class Pulse:
     time_at, cost
         The step that is timed when it is quiet, and the seconds that the last such one took.
     mark
-        The next of these two kinds of steps, or of those in which a quiet step reads the clock.
-    clock_every
-        Steps from one of these to the next: where steps are short, some of them read none.
+        The next of these two kinds of steps.
     groups
         How many parameter groups the optimiser has; −1 while that is not known.
     rate, rates
@@ -70,7 +68,6 @@ class Pulse:
     __slots__ = (
         "active",
         "before",
-        "clock_every",
         "cost",
         "due",
         "glance",
@@ -105,7 +102,6 @@ class Pulse:
         self.time_at = -1
         self.cost = 0.0
         self.mark: float = 0
-        self.clock_every = 1
         self.groups = -1
         self.rate: Any = None
         self.rates: Sequence[Any] = ()

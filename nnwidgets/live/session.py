@@ -571,10 +571,8 @@ class Session:
             due = now + _QUIET_SECONDS
             if self.slots:  # without steps nothing is sampled
                 due = min(due, self.sampling.next_look)
-            pulse.clock_every = self.pace.clock_every
             if self.host.needs_pump:
                 due = min(due, self._next_pump)
-                pulse.clock_every = 1
             if slot is not None:
                 pulse.watch_rates(slot.seen_rates)
             pulse.mark = self.step + 1

@@ -11,7 +11,7 @@ import torch
 
 from nnwidgets import TrainingMonitor
 
-MOST = 2048  # rows in one table
+MOST = 4096  # rows in one table
 
 
 @pytest.fixture(autouse=True)
