@@ -77,9 +77,9 @@ def test_a_copy_holds_the_same_and_goes_its_own_way(rows, later, way):  # type: 
 def test_rows_of_a_quick_log_are_in_it(way: Copy) -> None:
     history = History()
     open_rows = history.open_rows(("loss",), 0.0)
-    open_rows.write([0.5, 1, 2.25])
+    open_rows.cells.fromlist([0.5, 1, 2.25])
     made = way(history)
-    open_rows.write([0.6, 2, 7.0])
+    open_rows.cells.fromlist([0.6, 2, 7.0])
     assert made["loss"].values.tolist() == [2.25]
     assert history["loss"].values.tolist() == [2.25, 7.0]
     made.close_rows()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections import deque
-from collections.abc import Iterator
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,28 +116,6 @@ def test_reading_never_disturbs_who_writes() -> None:
     assert not problems
     assert seen == sorted(seen)
     np.testing.assert_array_equal(history["loss"].values, np.arange(count))
-
-
-def test_a_row_that_comes_while_a_table_is_read_is_kept_for_the_next_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Between the two calls that a reader needs, as other threads are free to write."""
-    history = History()
-    rows = history.open_rows(("loss",), 0.0)
-    late = [5.0, 6.0]
-
-    def turned(cells: deque[float]) -> Iterator[float]:
-        found = reversed(cells)
-        if late:
-            rows.write([0.0, 0, late.pop(0)])
-        return found
-
-    monkeypatch.setattr("nnwidgets.live.open_rows.reversed", turned, raising=False)
-    for value in (1.0, 2.0):
-        rows.write([0.0, 0, value])
-    assert history["loss"].values.tolist() == [1.0, 2.0, 5.0, 6.0]
-    rows.write([0.0, 0, 7.0])
-    assert history["loss"].values.tolist() == [1.0, 2.0, 5.0, 6.0, 7.0]
 
 
 def test_tables_are_folded_where_nobody_reads() -> None:
