@@ -193,7 +193,7 @@ class LiveWidget(anywidget.AnyWidget):
             return DOZE
         self._session.check_rest()
         running = self._session.control.state == "running"
-        seldom = running and not self._shown
+        seldom = running
         if self._shown:
             governor = self._session.governor
             seldom = running and not governor.allows(self._sending_cost, "sending")

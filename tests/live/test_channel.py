@@ -148,6 +148,7 @@ def test_every_target_is_asked_by_one_thread(publisher: Publisher) -> None:
     for target in targets:
         publisher.add(target)
     until(lambda: all(target.asked > 2 for target in targets))
+    assert not publisher.dozing, "one of them is busy"
     assert {name for t in targets for name in t.threads} == {"nnwidgets publisher"}
     for target in targets:
         publisher.remove(target)
